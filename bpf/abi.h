@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the BPF programs and user space agree on: the records of the ring buffer, the keys and
+ * values of shared maps, the names of counters and of the ways in which a stack can end.
+ *
+ * This is the only header that both sides include. Plain data, no pointers, no padding that is not
+ * named; user space checks every field of what it receives. Times are nanoseconds of
+ * CLOCK_MONOTONIC unless a name says otherwise.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#define ABI_COMM_LEN	      16  /* TASK_COMM_LEN */
+#define ABI_MAX_USER_FRAMES   256 /* deeper stacks end as "too_deep" */
+#define ABI_MAX_KERNEL_FRAMES 127 /* the kernel's own default, sysctl kernel.perf_event_max_stack  \
+				   */
+#define ABI_FILE_NAME_LEN 64
+
+/*
+ * A user frame is one 64-bit word. Bits 63..62 say what the rest is:
+ *
+ *   ABI_FRAME_FILE     bit 61 guessed, bits 60..40 file id, bits 39..0 offset in the file
+ *   ABI_FRAME_ADDRESS  bit 61 guessed, bits 60..0 virtual address in code that no file backs (JIT),
+ *                      or in a file that could not be given an id
+ *
+ * The offset or address points into the instruction that was executing: return addresses are
+ * already one less, so it can be looked up as it is. A frame is guessed when it was found by a
+ * frame pointer in code that has no unwinding rules.
+ */
+enum abi_frame_kind {
+	ABI_FRAME_FILE = 0,
+	ABI_FRAME_ADDRESS = 1,
+};
+
+#define ABI_FRAME_KIND_SHIFT   62
+#define ABI_FRAME_GUESSED      (1ULL << 61)
+#define ABI_FRAME_FILE_SHIFT   40
+#define ABI_FRAME_FILE_MASK    ((1U << 21) - 1)
+#define ABI_FRAME_OFFSET_MASK  ((1ULL << ABI_FRAME_FILE_SHIFT) - 1)
+#define ABI_FRAME_ADDRESS_MASK (ABI_FRAME_GUESSED - 1)
+
+/* File ids are handed out by BPF, upwards from ABI_FILE_ID_FIRST, and never reused while it runs.
+ */
+#define ABI_FILE_ID_NONE  0
+#define ABI_FILE_ID_VDSO  1 /* the 64-bit vdso, one for the whole machine; offset 0 = its start */
+#define ABI_FILE_ID_FIRST 16
+
+/*
+ * What the kernel calls a file: taken from the inode of the mapping. On overlayfs it is the lower
+ * inode, which stat() does not show; so user space never makes one of these itself.
+ */
+struct abi_file_key {
+	__u64 inode;
+	__u32 device;
+	__u32 generation;
+};
+
+enum abi_record_type {
+	ABI_RECORD_SAMPLE = 1,
+	ABI_RECORD_FILE = 2,
+};
+
+enum abi_sample_kind {
+	ABI_KIND_CPU = 1,
+	ABI_KIND_BLOCK = 2,
+	ABI_KIND_MUTEX = 3,
+};
+
+/* Every record of the ring begins with this. */
+struct abi_record {
+	__u32 type; /* enum abi_record_type */
+	__u32 size; /* of the whole record, this header included */
+	__u64 time;
+};
+
+/*
+ * How a user stack ended. X(name, "help"). The name is what /metrics and the quality record of a
+ * profile say (user_stacks_truncated_NAME); all but the first two are truncations.
+ */
+#define ABI_STACK_ENDS(X)                                                                          \
+	X(none, "there is no user stack: a kernel thread or a task that is exiting")               \
+	X(complete, "the outermost frame was reached")                                             \
+	X(no_registers, "the user registers of the task were not saved")                           \
+	X(compat, "a 32-bit task")                                                                 \
+	X(no_mapping, "an address on the stack lies in no mapping")                                \
+	X(not_executable, "an address on the stack lies in a mapping without execute permission")  \
+	X(bad_frame_pointer, "the saved frame pointer does not point up the stack")                \
+	X(unreadable, "the stack's memory could not be read")                                      \
+	X(too_deep, "more frames than a record can hold")                                          \
+	X(no_rule, "the file has no unwinding rule for the address")                               \
+	X(unsupported_rule, "the unwinding rule is of a kind that cannot be applied")              \
+	X(no_table, "the file's unwinding rules are not loaded")                                   \
+	X(internal, "the unwinder stopped on a state it does not know")
+
+enum abi_stack_end {
+#define X(name, help) ABI_STACK_##name,
+	ABI_STACK_ENDS(X)
+#undef X
+		ABI_STACK_ENDS_COUNT
+};
+
+/* Counters that only BPF can count, in a per-CPU array. X(name, "help"). */
+#define ABI_COUNTERS(X)                                                                            \
+	X(samples_attempted, "perf events that hit a task other than idle")                        \
+	X(samples_lost_ring_full, "samples dropped because the ring buffer was full")              \
+	X(samples_lost_nested, "samples dropped because the scratch space was in use")             \
+	X(kernel_stacks_failed, "samples whose kernel stack could not be taken")                   \
+	X(user_frames, "user frames walked")                                                       \
+	X(user_frames_guessed, "user frames found by frame pointer in code without rules")         \
+	X(vma_walks, "walks of a VMA tree")                                                        \
+	X(vma_walks_failed, "walks of a VMA tree that read inconsistent memory")                   \
+	X(files_announced, "files seen for the first time")                                        \
+	X(files_full, "frames left without a file because the file table was full")                \
+	X(files_announce_lost, "announcements dropped because the ring buffer was full")
+
+enum abi_counter {
+#define X(name, help) ABI_COUNTER_##name,
+	ABI_COUNTERS(X)
+#undef X
+		ABI_COUNTERS_COUNT
+};
+
+/*
+ * One sample. It is followed by kernel_frames addresses, leaf first, as the kernel walked them
+ * (return addresses, the first one excepted, are not adjusted), then by user_frames words as
+ * described above, leaf first.
+ */
+struct abi_sample {
+	struct abi_record record;
+	__u64 start_boottime; /* of the process (group leader), CLOCK_BOOTTIME: tells two lives
+				 apart */
+	__u64 cgroup_id;      /* on the unified hierarchy; the inode number of its directory */
+	__s64 value;	      /* nanoseconds that this sample stands for */
+	__u64 count;	      /* events that it stands for, usually 1 */
+	__u32 tgid;
+	__u32 tid;
+	__u32 cpu;
+	__u8 kind;     /* enum abi_sample_kind */
+	__u8 user_end; /* enum abi_stack_end */
+	__u8 reserved[2];
+	__u16 kernel_frames;
+	__u16 user_frames;
+	char comm[ABI_COMM_LEN]; /* of the thread */
+	__u32 reserved2;
+	__u64 frames[];
+};
+
+/* A file was given an id: where it is mapped now, so that user space can open it. */
+struct abi_file_announcement {
+	struct abi_record record;
+	struct abi_file_key key;
+	__u64 start_boottime; /* of the process that maps it */
+	__u64 vm_start;
+	__u64 vm_end;
+	__u64 offset; /* in the file, of vm_start; bytes */
+	__u32 tgid;
+	__u32 file_id;
+	char name[ABI_FILE_NAME_LEN]; /* last part of its name, may be cut; for messages only */
+};
+
+/* Value of the map from file key to file; last_used is what user space evicts by. */
+struct abi_file {
+	__u32 file_id;
+	__u32 reserved;
+	__u64 last_used;
+};
+
+_Static_assert(sizeof(struct abi_file_key) == 16, "a map key without padding");
+_Static_assert(sizeof(struct abi_record) == 16, "records are 8-byte aligned");
+_Static_assert(sizeof(struct abi_sample) == 88, "frames are 8-byte aligned");
+_Static_assert(sizeof(struct abi_file_announcement) == 136, "no hidden padding");

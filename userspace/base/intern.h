@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Interning: equal byte strings are stored once and named by a small number. Ids are 1, 2, 3, ...
+ * in the order of first appearance; 0 is "none". Memory grows with distinct content only and is
+ * given back as a whole.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct intern;
+
+/* Returns NULL when out of memory. */
+struct intern *intern_new(void);
+/* Returns NULL; accepts NULL. */
+struct intern *intern_free(struct intern *t);
+
+/* The id of @size bytes at @data, which are copied on first sight. 0 when out of memory. */
+uint32_t intern_bytes(struct intern *t, const void *data, size_t size);
+/* The same for a NUL-terminated string; the NUL is stored too. */
+uint32_t intern_string(struct intern *t, const char *s);
+
+/*
+ * The bytes of @id, aligned to 8, valid until intern_free(); they move when the table grows, so a
+ * pointer must not be kept across a call that adds. @ret_size may be NULL. @id must be valid.
+ */
+const void *intern_get(const struct intern *t, uint32_t id, size_t *ret_size);
+
+uint32_t intern_count(const struct intern *t);
+/* Bytes of memory in use. */
+size_t intern_memory(const struct intern *t);

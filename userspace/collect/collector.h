@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The collector: the only owner of the BPF skeleton and of the perf events. It samples every online
+ * CPU, follows CPUs that come and go, and hands out raw records; it does not know what they mean.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/perf_event.h>
+
+#include "abi.h"
+#include "base/error.h"
+
+struct collector;
+struct stream;
+
+#define COLLECTOR_MAX_FREQUENCY	    10000
+#define COLLECTOR_DEFAULT_FREQUENCY 99
+
+/* Opens a perf event on a CPU: perf_event_open(attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC); -errno. */
+typedef int (*collector_open_fn)(void *userdata, const struct perf_event_attr *attr, int cpu);
+
+struct collector_options {
+	uint32_t sample_frequency;    /* Hz, 1..COLLECTOR_MAX_FREQUENCY; 0 = default */
+	size_t ring_size;	      /* bytes, rounded up to a power of two; 0 = 4 MiB */
+	size_t sideband_size;	      /* bytes per CPU, a power of two; 0 = 512 KiB */
+	uint32_t max_files;	      /* files known to the kernel side at one time; 0 = 16384 */
+	bool without_sampling;	      /* side-band only (tests) */
+	collector_open_fn open_event; /* NULL = perf_event_open(2) itself */
+	void *open_userdata;
+};
+
+struct collector_state {
+	uint32_t sample_frequency;
+	const char *event;   /* "cycles" or "cpu-clock" */
+	uint32_t cpus;	     /* sampled now */
+	bool vma_walk_works; /* the start-up self-test agreed with /proc/self/maps */
+	uint64_t counters[ABI_COUNTERS_COUNT];
+	uint64_t map_bytes;	    /* kernel memory of BPF maps and perf buffers */
+	uint64_t run_ns, run_count; /* of the sampling program; 0 unless kernel.bpf_stats_enabled */
+};
+
+/*
+ * Loads BPF, runs the self-test, opens and starts everything. An error says what is missing and
+ * what to do: no BTF (-ENOTSUP), no rights (-EPERM, -EACCES names perf_event_paranoid), a frequency
+ * above kernel.perf_event_max_sample_rate (-ERANGE). Everything is gone from the kernel when the
+ * process ends, however it ends: nothing is pinned.
+ */
+int collector_new(const struct collector_options *o, struct collector **ret, struct error *e);
+struct collector *collector_free(struct collector *c);
+
+/* An epoll descriptor that is readable when the kernel side wants to be drained before its time. */
+int collector_fd(const struct collector *c);
+
+/*
+ * Moves all that waits in the ring and in the side-band buffers to @stream. Returns how many
+ * records, or -errno. Cheap when there is nothing.
+ */
+int collector_drain(struct collector *c, struct stream *stream);
+
+/* Looks for CPUs that came or went. About once a second. Returns how many changed, or -errno. */
+int collector_follow_cpus(struct collector *c);
+
+/* Removes the files unused for longest from the kernel's table when it is over 3/4 full. Returns
+ * how many ids were removed and writes at most @max of them. */
+int collector_evict_files(struct collector *c, uint32_t *ret_ids, size_t max);
+
+void collector_get_state(struct collector *c, struct collector_state *ret);
+
+/* What an ABI_COUNTER or ABI_STACK_END is called, and its help text. */
+const char *collector_counter_name(unsigned int counter);
+const char *collector_counter_help(unsigned int counter);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Puts the records of the ring and of the per-CPU side-band buffers into the order of their times.
+ * Records are held back until no earlier one can still arrive; file announcements are not, because
+ * the file has to be opened while it can be. What goes in can be written to a capture file
+ * (collect/capture.h), and a capture can be put in again: replay is the same code from here on.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.h"
+
+struct sideband_event;
+struct stream;
+
+/* Records later than this before the moment of draining may still be overtaken by earlier ones. */
+#define STREAM_SETTLE_NS 10000000ULL
+
+struct stream_handler {
+	/* A checked sample: sizes and counts are consistent, comm is terminated. */
+	void (*sample)(void *userdata, const struct abi_sample *sample);
+	void (*sideband)(void *userdata, const struct sideband_event *event);
+	/* Called from stream_put_ring() at once. */
+	void (*file)(void *userdata, const struct abi_file_announcement *file);
+	void *userdata;
+};
+
+#define STREAM_COUNTERS(X)                                                                         \
+	X(records, "records taken from the ring buffer")                                           \
+	X(records_bad, "records of the ring buffer that contradicted themselves")                  \
+	X(sideband, "records taken from the side-band buffers")                                    \
+	X(sideband_bad, "side-band records that contradicted themselves")                          \
+	X(out_of_order, "records that arrived after later ones had been handled")                  \
+	X(dropped_memory, "records dropped because memory ran out")
+
+struct stream_stats {
+#define X(name, help) uint64_t name;
+	STREAM_COUNTERS(X)
+#undef X
+};
+
+int stream_new(const struct stream_handler *handler, struct stream **ret);
+struct stream *stream_free(struct stream *s);
+
+/* Takes a copy of one record of the ring. 0, -EBADMSG (counted) or -ENOMEM (counted). */
+int stream_put_ring(struct stream *s, const void *record, size_t size);
+/* Takes a copy of one perf record (struct perf_event_header and what follows). As above. */
+int stream_put_sideband(struct stream *s, const void *record, size_t size);
+
+/* Handles, in order of time, all records not later than @until. */
+void stream_flush(struct stream *s, uint64_t until);
+
+/* A copy of all that is put in goes to @tee (capture), NULL = none. @source: 0 ring, 1 side-band.
+ */
+void stream_set_tee(struct stream *s,
+		    void (*tee)(void *userdata, int source, const void *record, size_t size),
+		    void *userdata);
+
+void stream_get_stats(const struct stream *s, struct stream_stats *ret);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A sample as user space sees it: one observation whose process and files are known. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.h"
+
+#define SAMPLE_MAX_FRAMES (ABI_MAX_KERNEL_FRAMES + ABI_MAX_USER_FRAMES)
+
+struct executable;
+struct process;
+
+enum frame_kind {
+	FRAME_FILE,    /* address = offset in executable's file */
+	FRAME_ADDRESS, /* address = virtual address in the process, in code that no file backs */
+	FRAME_KERNEL,  /* address = kernel address */
+};
+
+/* Addresses point into the executing instruction: return addresses are already one less. */
+struct frame {
+	uint64_t address;
+	struct executable *executable; /* borrowed; FRAME_FILE only */
+	uint8_t kind;		       /* enum frame_kind */
+	bool guessed;		       /* found by frame pointer in code without unwinding rules */
+};
+
+struct sample {
+	uint8_t kind;	  /* enum abi_sample_kind */
+	uint8_t user_end; /* enum abi_stack_end */
+	uint32_t tid;
+	uint64_t time;
+	int64_t value; /* ns */
+	int64_t count;
+	struct process *process; /* borrowed */
+	size_t n_frames;
+	const struct frame *frames; /* leaf first, kernel frames before user frames */
+};

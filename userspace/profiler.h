@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The profiler: everything from the kernel's records to windows, in one object. It owns the
+ * collector, the stream, the process and executable tables and the symbolizer, and knows no event
+ * loop: its owner calls profiler_drain() every PROFILER_DRAIN_NS, and when profiler_fd() is
+ * readable. profd and profctl (when there is no daemon) use it in the same way.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "collect/collector.h"
+#include "collect/stream.h"
+#include "process/executable.h"
+#include "process/process.h"
+#include "profile/selection.h"
+#include "profile/window.h"
+#include "symbolize/symbolizer.h"
+
+#define PROFILER_DRAIN_NS  (200 * 1000000ULL)
+#define PROFILER_WINDOW_NS (10 * 1000000000ULL)
+
+struct profiler;
+
+struct profiler_options {
+	struct collector_options collector;
+	struct symbolizer_options symbolizer;
+	uint64_t window;	  /* ns; 0 = PROFILER_WINDOW_NS */
+	const char *capture_path; /* write the raw stream there; NULL = do not */
+	/*
+	 * Gets each window of the continuous stream when it is over, and owns it. NULL = there is
+	 * no continuous window (profctl); only taps collect.
+	 */
+	void (*window_closed)(void *userdata, struct window *w);
+	void *userdata;
+};
+
+/* Loads BPF, starts sampling, reads /proc. The errors are those of collector_new(). */
+int profiler_new(const struct profiler_options *o, struct profiler **ret, struct error *e);
+struct profiler *profiler_free(struct profiler *p);
+
+int profiler_fd(const struct profiler *p);
+/* Takes in all there is, closes windows and finishes taps that are over. @now: monotonic ns. */
+int profiler_drain(struct profiler *p, uint64_t now);
+/* Ends the continuous window now (rotation, shutdown). */
+void profiler_close_window(struct profiler *p, uint64_t now);
+
+/*
+ * A tap collects the samples of a selection from now on, beside the continuous windows, until
+ * @end_time; then @done gets the window and owns it. @done is called from profiler_drain(), at the
+ * first drain that has seen everything up to @end_time; or from profiler_tap_finish().
+ */
+struct profiler_tap;
+typedef void (*profiler_tap_fn)(void *userdata, struct window *w);
+int profiler_tap_open(struct profiler *p, const struct selection *s, uint64_t end_time,
+		      profiler_tap_fn done, void *userdata, struct profiler_tap **ret);
+/* Ends it early and calls done with what there is. The tap is gone afterwards. */
+void profiler_tap_finish(struct profiler_tap *tap, uint64_t now);
+/* Gives up without calling done. Accepts NULL. Not to be called after done was called. */
+struct profiler_tap *profiler_tap_cancel(struct profiler_tap *tap);
+
+/* How many processes match now, those that ended within the grace period included. */
+size_t profiler_count_matches(struct profiler *p, const struct selection *s);
+
+/* The parts, for naming, metrics and status. Borrowed. */
+struct collector *profiler_collector(struct profiler *p);
+struct symbolizer *profiler_symbolizer(struct profiler *p);
+struct process_table *profiler_processes(struct profiler *p);
+struct executable_table *profiler_executables(struct profiler *p);
+struct stream *profiler_stream(struct profiler *p);
+/* ns between two samples of a CPU. */
+uint64_t profiler_period(const struct profiler *p);
+/* CLOCK_REALTIME - CLOCK_MONOTONIC, ns, now. */
+int64_t profiler_wall_offset(const struct profiler *p);
+
+/*
+ * Runs a capture through the pipeline: one window with all its samples. The caller frees
+ * @ret_window; the symbolizer belongs to the replay, which must outlive the window's encoding.
+ */
+struct replay;
+int replay_run(const char *path, struct replay **ret, struct error *e);
+struct window *replay_window(struct replay *r);
+struct symbolizer *replay_symbolizer(struct replay *r);
+uint64_t replay_period(const struct replay *r);
+int64_t replay_wall_offset(const struct replay *r);
+struct replay *replay_free(struct replay *r);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names for frames. Tables are built when a name is first wanted, kept with the executable, and
+ * bounded in sum; what was not used for longest goes first. Every frame gets a name: one that has
+ * no symbol is called "libfoo.so+0x1234" (ELF virtual address) and counts as unnamed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct executable_table;
+struct frame;
+struct process;
+struct process_table;
+struct sideband_event;
+struct symbolizer;
+
+#define SYMBOL_MAX_INLINED 32
+
+/* A function at a frame. The strings are valid UTF-8 and live until symbolizer_trim(). */
+struct symbol {
+	const char *name;	 /* demangled */
+	const char *system_name; /* as in the symbol table; equals name if nothing was demangled */
+	const char *file;	 /* source file, NULL if not known */
+	uint32_t line;		 /* 0 = not known */
+	uint32_t start_line;	 /* 0 = not known */
+	bool unnamed;		 /* no symbol was found: the name is made up */
+};
+
+struct symbolizer_options {
+	const char *debug_directory; /* "/usr/lib/debug" if NULL */
+	const char *kallsyms;	     /* "/proc/kallsyms" if NULL; "" = none */
+	const char *proc;	     /* "/proc" if NULL */
+	size_t memory_budget;	     /* bytes of all tables together; 0 = 64 MiB */
+	bool without_proc;	     /* replay: no perf maps, no running kernel */
+};
+
+#define SYMBOLIZER_COUNTERS(X)                                                                     \
+	X(frames_looked_up, "frames for which a name was asked")                                   \
+	X(frames_unnamed, "frames for which there was none")                                       \
+	X(tables_loaded, "symbol tables built")                                                    \
+	X(tables_evicted, "symbol tables dropped to stay within the memory budget")                \
+	X(tables_failed, "files whose symbols could not be read")                                  \
+	X(perf_maps_loaded, "perf maps of processes read")                                         \
+	X(perf_map_lines_bad, "lines of perf maps that could not be understood")                   \
+	X(kernel_symbols, "kernel symbols known")
+
+struct symbolizer_stats {
+#define X(name, help) uint64_t name;
+	SYMBOLIZER_COUNTERS(X)
+#undef X
+};
+
+int symbolizer_new(const struct symbolizer_options *o, struct executable_table *executables,
+		   struct symbolizer **ret);
+struct symbolizer *symbolizer_free(struct symbolizer *s);
+
+/*
+ * The functions at a frame of @process, innermost inlined one first; at least one, at most @max
+ * (1 or more). Returns how many. When memory runs out the name says so; it never fails.
+ */
+size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct process *process,
+			struct symbol *ret, size_t max);
+
+/* The address of the first byte of kernel text (_stext), 0 if it is hidden; and of its end. */
+void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end);
+
+/* Kernel code came or went (modules, BPF programs). */
+void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event);
+
+/*
+ * Reads the perf map of a process again if it changed, while the process is there to be read. To be
+ * called at the end of each window for processes with frames in code without a file.
+ */
+void symbolizer_refresh_process(struct symbolizer *s, struct process *process);
+/* The process is gone for good: drop what is kept for it. */
+void symbolizer_forget_process(struct symbolizer *s, const struct process *process);
+
+/* Brings memory back within the budget. Strings handed out before are invalid afterwards. */
+void symbolizer_trim(struct symbolizer *s);
+
+void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *ret);
+size_t symbolizer_memory(const struct symbolizer *s);
