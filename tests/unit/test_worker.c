@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parser worker: jobs that answer, refuse, crash, hang, eat memory or try to get out. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "worker/worker.h"
+
+#define TIME_LIMIT (300 * NS_PER_MS)
+
+static bool sanitized(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+	return true;
+#else
+	return false;
+#endif
+}
+
+/* Answers with what the first descriptor holds, followed by the arguments. */
+static int run_echo(const int *fds, size_t n_fds, const void *args, size_t args_size,
+		    void **ret_data, size_t *ret_size)
+{
+	char *data = malloc(4096 + args_size);
+	ssize_t n = n_fds > 0 ? pread(fds[0], data, 4096, 0) : 0;
+
+	if (n < 0) {
+		free(data);
+		return -errno;
+	}
+	memcpy(data + n, args, args_size);
+	*ret_data = data;
+	*ret_size = (size_t)n + args_size;
+	return 0;
+}
+
+static int run_refuse(const int *fds, size_t n_fds, const void *args, size_t args_size,
+		      void **ret_data, size_t *ret_size)
+{
+	(void)fds, (void)n_fds, (void)args, (void)args_size, (void)ret_data, (void)ret_size;
+	return -EBADMSG;
+}
+
+static int run_crash(const int *fds, size_t n_fds, const void *args, size_t args_size,
+		     void **ret_data, size_t *ret_size)
+{
+	(void)fds, (void)n_fds, (void)args, (void)args_size, (void)ret_data, (void)ret_size;
+	raise(SIGKILL);
+	return 0;
+}
+
+static int run_hang(const int *fds, size_t n_fds, const void *args, size_t args_size,
+		    void **ret_data, size_t *ret_size)
+{
+	(void)fds, (void)n_fds, (void)args, (void)args_size, (void)ret_data, (void)ret_size;
+	for (volatile bool forever = true; forever;)
+		;
+	return 0;
+}
+
+/* Wants more memory than it may have; says so as a good parser does. */
+static int run_eat(const int *fds, size_t n_fds, const void *args, size_t args_size,
+		   void **ret_data, size_t *ret_size)
+{
+	void *p = malloc(512UL << 20);
+
+	(void)fds, (void)n_fds, (void)args, (void)args_size, (void)ret_data, (void)ret_size;
+	if (!p)
+		return -ENOMEM;
+	free(p);
+	return -EEXIST;
+}
+
+static int run_open(const int *fds, size_t n_fds, const void *args, size_t args_size,
+		    void **ret_data, size_t *ret_size)
+{
+	(void)fds, (void)n_fds, (void)args, (void)args_size, (void)ret_data, (void)ret_size;
+	return open("/etc/passwd", O_RDONLY) >= 0 ? -EEXIST : -errno;
+}
+
+static int run_map_code(const int *fds, size_t n_fds, const void *args, size_t args_size,
+			void **ret_data, size_t *ret_size)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)fds, (void)n_fds, (void)args, (void)args_size, (void)ret_data, (void)ret_size;
+	return p != MAP_FAILED ? -EEXIST : -errno;
+}
+
+/* 1 byte: how many capabilities are left. */
+static int run_rights(const int *fds, size_t n_fds, const void *args, size_t args_size,
+		      void **ret_data, size_t *ret_size)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0 } };
+	char *left = malloc(1);
+
+	(void)fds, (void)n_fds, (void)args, (void)args_size;
+	*left = 0;
+	if (capget(&header, data) == 0 &&
+	    (data[0].effective || data[1].effective || data[0].permitted || data[1].permitted))
+		*left = 1;
+	*ret_data = left;
+	*ret_size = 1;
+	return 0;
+}
+
+enum { ECHO_, REFUSE, CRASH, HANG, EAT, OPEN, MAP_CODE, RIGHTS };
+
+static const struct worker_job jobs[] = {
+	[ECHO_] = { "echo", run_echo },	      [REFUSE] = { "refuse", run_refuse },
+	[CRASH] = { "crash", run_crash },     [HANG] = { "hang", run_hang },
+	[EAT] = { "eat", run_eat },	      [OPEN] = { "open", run_open },
+	[MAP_CODE] = { "map", run_map_code }, [RIGHTS] = { "rights", run_rights },
+};
+
+static int setup(void **state)
+{
+	struct worker_options o = {
+		.jobs = jobs,
+		.n_jobs = ARRAY_SIZE(jobs),
+		.memory_limit = 256UL << 20,
+		.time_limit = TIME_LIMIT,
+	};
+
+	return worker_new(&o, (struct worker **)state, NULL);
+}
+
+static int teardown(void **state)
+{
+	worker_free(*state);
+	return 0;
+}
+
+static int file_with(const char *text)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	return fd;
+}
+
+static void assert_echo_works(struct worker *w)
+{
+	_cleanup_close_ int fd = file_with("hello ");
+	_cleanup_free_ void *data = NULL;
+	size_t size;
+
+	assert_int_equal(worker_call(w, ECHO_, &fd, 1, "world", 5, &data, &size), 0);
+	assert_int_equal(size, 11);
+	assert_memory_equal(data, "hello world", 11);
+}
+
+static int call(struct worker *w, unsigned int job)
+{
+	_cleanup_free_ void *data = NULL;
+	size_t size;
+
+	return worker_call(w, job, NULL, 0, NULL, 0, &data, &size);
+}
+
+static void test_answers(void **state)
+{
+	for (int i = 0; i < 100; i++)
+		assert_echo_works(*state);
+}
+
+static void test_refuses(void **state)
+{
+	assert_int_equal(call(*state, REFUSE), -EBADMSG);
+	assert_int_equal(call(*state, ARRAY_SIZE(jobs)), -EINVAL);
+	assert_echo_works(*state);
+}
+
+static void test_crash_costs_one_job(void **state)
+{
+	struct worker_stats stats;
+
+	assert_int_equal(call(*state, CRASH), -ECHILD);
+	assert_echo_works(*state);
+	worker_get_stats(*state, &stats);
+	assert_int_equal(stats.jobs_crashed, 1);
+	assert_int_equal(stats.starts, 2);
+}
+
+static void test_hang_costs_one_job(void **state)
+{
+	struct worker_stats stats;
+
+	assert_int_equal(call(*state, HANG), -ETIME);
+	assert_echo_works(*state);
+	worker_get_stats(*state, &stats);
+	assert_int_equal(stats.jobs_timed_out, 1);
+}
+
+static void test_memory_is_limited(void **state)
+{
+	if (sanitized())
+		skip();
+	assert_int_equal(call(*state, EAT), -ENOMEM);
+	assert_echo_works(*state);
+}
+
+static void test_cannot_open_files(void **state)
+{
+	if (sanitized())
+		skip();
+	assert_int_equal(call(*state, OPEN), -ECHILD);
+	assert_echo_works(*state);
+}
+
+static void test_cannot_map_code(void **state)
+{
+	if (sanitized())
+		skip();
+	assert_int_equal(call(*state, MAP_CODE), -ECHILD);
+}
+
+static void test_has_no_rights(void **state)
+{
+	_cleanup_free_ char *left = NULL;
+	size_t size;
+	int r = worker_call(*state, RIGHTS, NULL, 0, NULL, 0, (void **)&left, &size);
+
+	/* capget() is not among the system calls that are left; where it is, nothing is. */
+	if (!sanitized()) {
+		assert_int_equal(r, -ECHILD);
+		return;
+	}
+	assert_int_equal(r, 0);
+	assert_int_equal(*left, 0);
+}
+
+struct seen {
+	int order[8];
+	int n;
+};
+
+static struct seen seen;
+
+static void note(void *userdata, int status, const void *data, size_t size)
+{
+	(void)data, (void)size;
+	assert_in_range(seen.n, 0, 7);
+	seen.order[seen.n++] = (int)(intptr_t)userdata * (status < 0 ? -1 : 1);
+}
+
+static void wait_for(struct worker *w, int n)
+{
+	uint64_t give_up = clock_monotonic_ns() + 20 * NS_PER_S;
+
+	while (seen.n < n && clock_monotonic_ns() < give_up) {
+		struct pollfd p = { .fd = worker_fd(w), .events = POLLIN };
+
+		poll(&p, 1, 50);
+		worker_process(w, clock_monotonic_ns());
+	}
+	assert_int_equal(seen.n, n);
+}
+
+static void test_queue_keeps_order(void **state)
+{
+	struct worker *w = *state;
+
+	seen = (struct seen){ 0 };
+	assert_int_equal(worker_submit(w, ECHO_, NULL, 0, "a", 1, note, (void *)1), 0);
+	assert_int_equal(worker_submit(w, CRASH, NULL, 0, NULL, 0, note, (void *)2), 0);
+	assert_int_equal(worker_submit(w, HANG, NULL, 0, NULL, 0, note, (void *)3), 0);
+	assert_int_equal(worker_submit(w, ECHO_, NULL, 0, "b", 1, note, (void *)4), 0);
+	assert_echo_works(w); /* goes before those that wait */
+	assert_in_range(seen.n, 0, 2);
+	wait_for(w, 4);
+	assert_int_equal(seen.order[0], 1);
+	assert_int_equal(seen.order[1], -2);
+	assert_int_equal(seen.order[2], -3);
+	assert_int_equal(seen.order[3], 4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refuses, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_crash_costs_one_job, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hang_costs_one_job, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_memory_is_limited, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cannot_open_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cannot_map_code, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_has_no_rights, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_queue_keeps_order, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
+}

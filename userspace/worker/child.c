@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The child's side: confine first, then a loop of request, job, answer. */
+#include "worker/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/fileio.h"
+#include "worker/message.h"
+
+static int answer_fd(const void *data, size_t size)
+{
+	int fd = memfd_create("profd-parsed", MFD_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fd_write_full(fd, data, size);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+static int run_job(const struct worker_options *o, const struct worker_request *request,
+		   const int *fds, size_t n_fds, size_t *ret_size)
+{
+	_cleanup_free_ void *data = NULL;
+	size_t size = 0;
+	int r;
+
+	if (request->job >= o->n_jobs || request->args_size > WORKER_MAX_ARGS)
+		return -EINVAL;
+	r = o->jobs[request->job].run(fds, n_fds, request->args, request->args_size, &data, &size);
+	if (r < 0)
+		return r;
+	if (size > WORKER_MAX_REPLY)
+		return -EFBIG;
+	*ret_size = size;
+	return answer_fd(data, size);
+}
+
+static int serve_one(const struct worker_options *o, int socket)
+{
+	struct worker_request request;
+	struct worker_reply reply = { 0 };
+	int fds[WORKER_MAX_FDS] = { -1, -1 };
+	size_t n_fds = 0, size = 0;
+	int r = worker_receive(socket, &request, sizeof(request), fds, WORKER_MAX_FDS);
+	int fd;
+
+	if (r < 1)
+		return -ECONNRESET;
+	while (n_fds < WORKER_MAX_FDS && fds[n_fds] >= 0)
+		n_fds++;
+	fd = run_job(o, &request, fds, n_fds, &size);
+	reply.status = fd < 0 ? fd : 0;
+	reply.size = size;
+	r = worker_send(socket, &reply, sizeof(reply), &fd, fd < 0 ? 0 : 1);
+	if (fd >= 0)
+		close(fd);
+	for (size_t i = 0; i < n_fds; i++)
+		close(fds[i]);
+	return r;
+}
+
+static void child_main(const struct worker_options *o, int socket)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGINT, SIG_IGN); /* Ctrl-C is for the parent, which ends us by closing the socket */
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_IGN);
+	prctl(PR_SET_NAME, "profd-parser");
+	if (worker_child_confine(socket, o->memory_limit) < 0)
+		_exit(1);
+	while (serve_one(o, socket) == 0)
+		;
+	_exit(0);
+}
+
+int worker_child_start(const struct worker_options *o, pid_t *ret_pid, int *ret_socket)
+{
+	pid_t parent = getpid();
+	int sockets[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0) {
+		int r = -errno;
+
+		close(sockets[0]);
+		close(sockets[1]);
+		return r;
+	}
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+		close(sockets[0]);
+		child_main(o, sockets[1]);
+	}
+	close(sockets[1]);
+	*ret_pid = pid;
+	*ret_socket = sockets[0];
+	return 0;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The wall around the parser process. Order matters: what needs rights (changing user) before the
+ * rights go, the system call filter last.
+ *
+ * In builds with AddressSanitizer the limit on memory and the filter are left out: the sanitizer
+ * reserves terabytes of address space and needs system calls of its own.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <seccomp.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "worker/child.h"
+#include "worker/worker.h"
+
+#define NOBODY 65534
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+/* Reading what it was given, memory, the answer; nothing that names a file, a process or a host. */
+static const int allowed[] = {
+	SCMP_SYS(read),		SCMP_SYS(pread64),	 SCMP_SYS(lseek),   SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),	SCMP_SYS(close),	 SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
+	SCMP_SYS(memfd_create), SCMP_SYS(write),	 SCMP_SYS(brk),	    SCMP_SYS(munmap),
+	SCMP_SYS(mremap),	SCMP_SYS(madvise),	 SCMP_SYS(exit),    SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigreturn), SCMP_SYS(clock_gettime), SCMP_SYS(futex),   SCMP_SYS(getrandom),
+	SCMP_SYS(fcntl),
+};
+
+static int close_all_but(int fd)
+{
+	if (fd > 3 && close_range(3, (unsigned int)fd - 1, 0) < 0)
+		return -errno;
+	return close_range((unsigned int)fd + 1, ~0U, 0) < 0 ? -errno : 0;
+}
+
+/* Standard input and output could be a terminal or somebody's file; standard error stays, for a
+ * crash. */
+static int detach_stdio(void)
+{
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return -errno;
+	return dup2(null, 0) < 0 || dup2(null, 1) < 0 ? -errno : 0;
+}
+
+/* Without CAP_SETUID and CAP_SETGID we stay who we are, with no capabilities. */
+static void change_user(void)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0)
+		return;
+	if (setresuid(NOBODY, NOBODY, NOBODY) < 0)
+		return;
+}
+
+static int drop_capabilities(void)
+{
+	cap_t none = cap_init();
+	int r;
+
+	if (!none)
+		return -ENOMEM;
+	r = cap_set_proc(none) < 0 ? -errno : 0;
+	cap_free(none);
+	if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		r = -errno;
+	return r;
+}
+
+static int limit(int resource, rlim_t most)
+{
+	struct rlimit l = { most, most };
+
+	return setrlimit(resource, &l) < 0 ? -errno : 0;
+}
+
+static int filter_system_calls(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = 0;
+
+	if (!filter)
+		return -ENOMEM;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(allowed); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	/* Memory, but nothing that can be executed and no file. */
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0),
+				     SCMP_A3(SCMP_CMP_MASKED_EQ, 0x20 /* MAP_ANONYMOUS */, 0x20));
+	if (r == 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0));
+	if (r == 0)
+		r = seccomp_load(filter);
+	seccomp_release(filter);
+	return r;
+}
+
+int worker_child_confine(int socket, size_t memory_limit)
+{
+	int r = detach_stdio();
+
+	if (r == 0)
+		r = close_all_but(socket);
+	if (r == 0)
+		r = limit(RLIMIT_CORE, 0);
+	if (r == 0)
+		r = limit(RLIMIT_NPROC, 0);
+	if (r == 0)
+		r = limit(RLIMIT_FSIZE, WORKER_MAX_REPLY);
+	if (r == 0 && !SANITIZED)
+		r = limit(RLIMIT_AS, memory_limit);
+	change_user();
+	if (r == 0)
+		r = drop_capabilities();
+	if (r == 0 && !SANITIZED)
+		r = filter_system_calls();
+	return r;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parser worker: bytes that other users control (ELF, DWARF, perf maps) are parsed in a child
+ * process that has no privileges, a limit on memory and on time, and a seccomp filter that leaves
+ * it little more than reading the descriptors it is given. It answers with plain bytes, which the
+ * caller checks as if they came from the file itself.
+ *
+ * A job that crashes the child, or exceeds a limit, fails alone: the child is started again for
+ * the next one. One job runs at a time; the others wait in the order they were given.
+ *
+ * How an answer can be wrong: the child may have been taken over by a hostile file. What it returns
+ * is then arbitrary, but nothing else happened.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define WORKER_MAX_FDS	 2
+#define WORKER_MAX_ARGS	 512
+#define WORKER_MAX_REPLY (512U << 20)
+
+struct worker;
+
+/*
+ * What the child can do. Runs in the child: reads the descriptors (never writes, never maps them)
+ * and returns 0 with a malloc'ed answer, or -errno.
+ */
+struct worker_job {
+	const char *name;
+	int (*run)(const int *fds, size_t n_fds, const void *args, size_t args_size,
+		   void **ret_data, size_t *ret_size);
+};
+
+struct worker_options {
+	const struct worker_job *jobs; /* must outlive the worker */
+	size_t n_jobs;
+	size_t memory_limit; /* bytes of address space of the child; 0 = 1 GiB */
+	uint64_t time_limit; /* ns of a job; 0 = 10 s */
+};
+
+#define WORKER_COUNTERS(X)                                                                         \
+	X(jobs, "files given to the parser process")                                               \
+	X(jobs_failed, "of these, files that it refused")                                          \
+	X(jobs_crashed, "of these, files on which it crashed")                                     \
+	X(jobs_timed_out, "of these, files on which it took too long")                             \
+	X(starts, "times the parser process was started")                                          \
+	X(queued, "files waiting for the parser process")
+
+struct worker_stats {
+#define X(name, help) uint64_t name;
+	WORKER_COUNTERS(X)
+#undef X
+};
+
+/* Starts the child. Call it early: the smaller the caller, the less there is in the child. */
+int worker_new(const struct worker_options *o, struct worker **ret, struct error *e);
+/* Ends the child; jobs not done are dropped without a call. Accepts NULL, returns NULL. */
+struct worker *worker_free(struct worker *w);
+
+/*
+ * The outcome of a job: 0 and bytes (borrowed, valid during the call), or -errno: what the job
+ * returned, -ECHILD if the child died of it, -ETIME if it took too long.
+ */
+typedef void (*worker_done_fn)(void *userdata, int status, const void *data, size_t size);
+
+/*
+ * Queues job number @job. Descriptors are duplicated and arguments copied. @done is called from
+ * worker_process() or worker_call(), once.
+ */
+int worker_submit(struct worker *w, unsigned int job, const int *fds, size_t n_fds,
+		  const void *args, size_t args_size, worker_done_fn done, void *userdata);
+
+/* Runs a job before all that wait, and waits for it. Caller frees @ret_data. */
+int worker_call(struct worker *w, unsigned int job, const int *fds, size_t n_fds, const void *args,
+		size_t args_size, void **ret_data, size_t *ret_size);
+
+/* Readable when worker_process() has something to do; the same for the worker's whole life. */
+int worker_fd(const struct worker *w);
+/* Takes answers, enforces the time limit, gives the next job. Call it when readable and now and
+ * then. */
+void worker_process(struct worker *w, uint64_t now);
+
+void worker_get_stats(const struct worker *w, struct worker_stats *ret);
