@@ -112,6 +112,7 @@ enum abi_stack_end {
 	X(vma_walks_failed, "walks of a VMA tree that read inconsistent memory")                   \
 	X(files_announced, "files seen for the first time")                                        \
 	X(files_full, "frames left without a file because the file table was full")                \
+	X(files_busy, "frames left without a file because the file table was locked")              \
 	X(files_announce_lost, "announcements dropped because the ring buffer was full")
 
 enum abi_counter {
@@ -164,6 +165,17 @@ struct abi_file {
 	__u32 file_id;
 	__u32 reserved;
 	__u64 last_used;
+};
+
+/* In and out of the self-test: what the walk finds at an address of the caller. */
+struct abi_selftest {
+	__u64 addr;
+	__u64 vm_start;
+	__u64 vm_end;
+	__u64 offset; /* in the file, of vm_start; bytes */
+	__u64 flags;  /* the kernel's VM_READ 1, VM_WRITE 2, VM_EXEC 4, ... */
+	__s32 error;  /* 0, -ENOENT: no mapping, -EFAULT: what was read contradicts itself */
+	__u32 has_file;
 };
 
 _Static_assert(sizeof(struct abi_file_key) == 16, "a map key without padding");
