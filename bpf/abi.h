@@ -11,10 +11,11 @@
 
 #include <linux/types.h>
 
-#define ABI_COMM_LEN	      16  /* TASK_COMM_LEN */
-#define ABI_MAX_USER_FRAMES   256 /* deeper stacks end as "too_deep" */
-#define ABI_MAX_KERNEL_FRAMES 127 /* the kernel's own default, sysctl kernel.perf_event_max_stack  \
-				   */
+#define ABI_COMM_LEN	    16	/* TASK_COMM_LEN */
+#define ABI_MAX_USER_FRAMES 256 /* deeper stacks end as "too_deep" */
+#define ABI_MAX_KERNEL_FRAMES                                                                      \
+	127 /* the kernel's own default, sysctl kernel.perf_event_max_stack                        \
+	     */
 #define ABI_FILE_NAME_LEN 64
 
 /*

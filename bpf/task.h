@@ -18,8 +18,8 @@ ENV_INLINE bool task_is_user_mode(u64 cs)
 /* Kernel threads and io workers have user registers that mean nothing, some borrow an mm. */
 ENV_INLINE bool task_has_user_stack(struct task_struct *task)
 {
-	return task->mm && !(task->flags & (TASK_PF_KTHREAD | TASK_PF_USER_WORKER |
-					    TASK_PF_IO_WORKER));
+	return task->mm &&
+	       !(task->flags & (TASK_PF_KTHREAD | TASK_PF_USER_WORKER | TASK_PF_IO_WORKER));
 }
 
 ENV_INLINE void task_set_registers(struct unwind_state *s, u64 ip, u64 sp, u64 bp, bool after_call)
@@ -36,8 +36,7 @@ ENV_INLINE void task_set_registers(struct unwind_state *s, u64 ip, u64 sp, u64 b
  * still being pushed, and then they are those of an earlier entry (the same test as the kernel's
  * perf_get_regs_user()). Returns UNWIND_GO_ON or an ending.
  */
-ENV_INLINE int task_saved_registers(struct task_struct *task, u64 kernel_sp,
-				    struct unwind_state *s)
+ENV_INLINE int task_saved_registers(struct task_struct *task, u64 kernel_sp, struct unwind_state *s)
 {
 	struct user_registers *saved = (void *)bpf_task_pt_regs(task);
 	struct user_registers regs;

@@ -43,12 +43,12 @@ struct unwind_state {
 	u64 root; /* of its tree of mappings */
 	u64 vdso; /* where it is mapped, 0 = nowhere */
 	u64 pc, sp, fp;
-	u64 frame;	    /* the frame found by the last step, see abi.h */
-	bool found;	    /* the last step found one */
-	bool after_call;    /* pc is a return address: the instruction before it was executing */
-	bool guessed;	    /* pc was found by a frame pointer */
-	u8 next_view;	    /* which is to be replaced next */
-	u32 vma_walks;	    /* so far, since unwind_begin() */
+	u64 frame;	 /* the frame found by the last step, see abi.h */
+	bool found;	 /* the last step found one */
+	bool after_call; /* pc is a return address: the instruction before it was executing */
+	bool guessed;	 /* pc was found by a frame pointer */
+	u8 next_view;	 /* which is to be replaced next */
+	u32 vma_walks;	 /* so far, since unwind_begin() */
 	u32 vma_walks_failed;
 	u32 reserved;
 	struct unwind_view views[UNWIND_VIEWS];

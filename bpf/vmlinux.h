@@ -76,7 +76,6 @@ enum maple_type {
 	maple_arange_64,
 };
 
-
 typedef struct {
 	void *vdso; /* where the vdso is mapped */
 } mm_context_t;

@@ -24,12 +24,16 @@ struct stream;
 typedef int (*collector_open_fn)(void *userdata, const struct perf_event_attr *attr, int cpu);
 
 struct collector_options {
-	uint32_t sample_frequency;    /* Hz, 1..COLLECTOR_MAX_FREQUENCY; 0 = default */
-	size_t ring_size;	      /* bytes, rounded up to a power of two; 0 = 4 MiB */
-	size_t sideband_size;	      /* bytes per CPU, a power of two; 0 = 512 KiB */
-	uint32_t max_files;	      /* files known to the kernel side at one time; 0 = 16384 */
-	bool without_sampling;	      /* side-band only (tests) */
-	collector_open_fn open_event; /* NULL = perf_event_open(2) itself */
+	uint32_t sample_frequency; /* Hz, 1..COLLECTOR_MAX_FREQUENCY; 0 = default */
+	size_t ring_size;	   /* bytes, rounded up to a power of two; 0 = 4 MiB */
+	size_t sideband_size;	   /* bytes per CPU, a power of two; 0 = 512 KiB */
+	uint32_t max_files;	   /* files known to the kernel side at one time; 0 = 16384 */
+	bool without_sampling;	   /* side-band only (tests) */
+	/*
+	 * NULL = perf_event_open(2) itself. A daemon that drops its rights gives one that asks a
+	 * helper, so that CPUs that come online later can be sampled.
+	 */
+	collector_open_fn open_event;
 	void *open_userdata;
 };
 
@@ -41,6 +45,8 @@ struct collector_state {
 	uint64_t counters[ABI_COUNTERS_COUNT];
 	uint64_t map_bytes;	    /* kernel memory of BPF maps and perf buffers */
 	uint64_t run_ns, run_count; /* of the sampling program; 0 unless kernel.bpf_stats_enabled */
+	uint32_t verified_instructions; /* what the verifier looked at, largest program */
+	uint64_t sideband_bad;		/* times a side-band buffer was given up as inconsistent */
 };
 
 /*
@@ -61,15 +67,25 @@ int collector_fd(const struct collector *c);
  */
 int collector_drain(struct collector *c, struct stream *stream);
 
-/* Looks for CPUs that came or went. About once a second. Returns how many changed, or -errno. */
+/*
+ * Looks for CPUs that came or went. About once a second. Returns how many changed, or -errno (the
+ * rest was still done, and the next call tries again). A CPU that went and came back between two
+ * looks is not noticed, and stays unsampled until it goes again.
+ */
 int collector_follow_cpus(struct collector *c);
 
-/* Removes the files unused for longest from the kernel's table when it is over 3/4 full. Returns
- * how many ids were removed and writes at most @max of them. */
+/*
+ * Removes the files unused for longest, @max at most, from the kernel's table when it is over 3/4
+ * full; cheap when it is not. Writes their ids and returns how many, or -errno. Samples with those
+ * ids may still be on their way; when the files are seen again, they get new ones.
+ */
 int collector_evict_files(struct collector *c, uint32_t *ret_ids, size_t max);
 
 void collector_get_state(struct collector *c, struct collector_state *ret);
 
-/* What an ABI_COUNTER or ABI_STACK_END is called, and its help text. */
+/* The words of the last self-test that failed; "" when vma_walk_works. Borrowed. */
+const char *collector_selftest_text(const struct collector *c);
+
+/* What an ABI_COUNTER_ is called, and its help text; NULL if there is none of that number. */
 const char *collector_counter_name(unsigned int counter);
 const char *collector_counter_help(unsigned int counter);

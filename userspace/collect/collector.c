@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collect/collector.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/cleanup.h"
+#include "collect/collector_cpus.h"
+#include "collect/collector_events.h"
+#include "collect/collector_files.h"
+#include "collect/collector_load.h"
+#include "collect/collector_sideband.h"
+#include "collect/selftest.h"
+#include "collect/stream.h"
+#include "profd.skel.h"
+
+#define DEFAULT_RING_SIZE     (4U << 20)
+#define MAX_RING_SIZE	      (1U << 30)
+#define DEFAULT_SIDEBAND_SIZE (512U << 10)
+#define DEFAULT_MAX_FILES     16384
+/* Bits of a file id in a frame. */
+#define MAX_FILES (ABI_FRAME_FILE_MASK / 2)
+
+/* One CPU, by its number. It is closed while both descriptors are -1. */
+struct cpu {
+	int sample_fd;
+	int sideband_fd;
+	bool hardware; /* cycles, not cpu-clock */
+	bool gone;     /* is offline; what its buffer holds is still to be read */
+	struct collector_sideband sideband;
+};
+
+struct collector {
+	struct collector_options options; /* defaults filled in */
+	struct profd_bpf *bpf;
+	struct ring_buffer *ring;
+	int epoll_fd;
+	struct cpu *cpus; /* by number, n_cpus of them */
+	size_t n_cpus;
+	struct stream *stream; /* only during collector_drain() */
+	uint64_t (
+		*per_cpu)[ABI_COUNTERS_COUNT]; /* counters as the map gives them: by possible CPU */
+	int n_possible;
+	uint64_t map_bytes;
+	uint64_t sideband_bad;
+	struct collector_files files;
+	struct error selftest;
+};
+
+DEFINE_CLEANUP(struct collector *, collector_free);
+
+static int on_record(void *userdata, void *data, size_t size)
+{
+	struct collector *c = userdata;
+
+	stream_put_ring(c->stream, data, size); /* counts what it refuses */
+	return 0;
+}
+
+static void on_sideband(void *userdata, const void *record, size_t size)
+{
+	struct collector *c = userdata;
+
+	stream_put_sideband(c->stream, record, size);
+}
+
+/* Edge-triggered: a wake-up is one event, what trickles in without one is none. */
+static int watch(struct collector *c, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+
+	return epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static void cpu_stop_sampling(struct cpu *cpu)
+{
+	if (cpu->sample_fd >= 0)
+		close(cpu->sample_fd);
+	cpu->sample_fd = -1;
+}
+
+static void cpu_close(struct cpu *cpu)
+{
+	cpu_stop_sampling(cpu);
+	collector_sideband_unmap(&cpu->sideband);
+	if (cpu->sideband_fd >= 0)
+		close(cpu->sideband_fd);
+	cpu->sideband_fd = -1;
+	cpu->gone = false;
+}
+
+static struct collector_opener opener_of(const struct collector *c)
+{
+	return (struct collector_opener){ c->options.open_event, c->options.open_userdata };
+}
+
+static int cpu_open_sideband(struct collector *c, unsigned int number)
+{
+	struct collector_opener opener = opener_of(c);
+	struct cpu *cpu = &c->cpus[number];
+	int err;
+
+	if (cpu->sideband_fd >= 0)
+		return 0;
+	err = collector_events_open_sideband(&opener, (int)number, c->options.sideband_size,
+					     &cpu->sideband_fd);
+	if (!err)
+		err = collector_sideband_map(cpu->sideband_fd, c->options.sideband_size,
+					     &cpu->sideband);
+	if (!err)
+		err = watch(c, cpu->sideband_fd);
+	if (err)
+		cpu_close(cpu);
+	return err;
+}
+
+static int cpu_open_sampling(struct collector *c, unsigned int number)
+{
+	struct collector_opener opener = opener_of(c);
+	struct cpu *cpu = &c->cpus[number];
+
+	if (cpu->sample_fd >= 0 || c->options.without_sampling)
+		return 0;
+	return collector_events_open_sampling(&opener, (int)number, c->options.sample_frequency,
+					      bpf_program__fd(c->bpf->progs.sample_cpu),
+					      &cpu->hardware, &cpu->sample_fd);
+}
+
+static int grow_cpus(struct collector *c, size_t n)
+{
+	struct cpu *cpus;
+
+	if (n <= c->n_cpus)
+		return 0;
+	cpus = reallocarray(c->cpus, n, sizeof(*cpus));
+	if (!cpus)
+		return -ENOMEM;
+	c->cpus = cpus;
+	for (; c->n_cpus < n; c->n_cpus++)
+		cpus[c->n_cpus] = (struct cpu){ .sample_fd = -1, .sideband_fd = -1 };
+	return 0;
+}
+
+/* Calls @open for every CPU of @online; one that went offline meanwhile is no error. */
+static int open_cpus(struct collector *c, const struct collector_cpus *online,
+		     int (*open)(struct collector *c, unsigned int cpu), int *ret_cpu)
+{
+	unsigned int cpu;
+	int err, first = 0;
+
+	for (cpu = 0; cpu < c->n_cpus; cpu++) {
+		if (!collector_cpus_has(online, cpu))
+			continue;
+		err = open(c, cpu);
+		if (err && err != -ENODEV && !first) {
+			first = err;
+			*ret_cpu = (int)cpu;
+		}
+	}
+	return first;
+}
+
+/*
+ * Opens what is not open. The side-band comes first on all CPUs: no process may be sampled whose
+ * exec went unseen because it had moved to a CPU that was not listened to yet.
+ */
+static int open_events(struct collector *c, const struct collector_cpus *online, int *ret_cpu)
+{
+	unsigned int last = COLLECTOR_MAX_CPUS;
+	int err;
+
+	while (last && !collector_cpus_has(online, last - 1))
+		last--;
+	err = grow_cpus(c, last);
+	if (!err)
+		err = open_cpus(c, online, cpu_open_sideband, ret_cpu);
+	if (!err)
+		err = open_cpus(c, online, cpu_open_sampling, ret_cpu);
+	return err;
+}
+
+static int start(struct collector *c, struct error *e)
+{
+	struct collector_cpus online;
+	int err, cpu = -1;
+
+	err = collector_events_check_frequency(c->options.sample_frequency, e);
+	if (err)
+		return err;
+	err = collector_cpus_online(&online);
+	if (err)
+		return error_set(e, -err, "/sys/devices/system/cpu/online: %s", strerror(-err));
+	err = open_events(c, &online, &cpu);
+	return err ? collector_events_explain(-err, cpu, e) : 0;
+}
+
+static int fill_defaults(struct collector_options *o, struct error *e)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), size = page;
+
+	if (!o->sample_frequency)
+		o->sample_frequency = COLLECTOR_DEFAULT_FREQUENCY;
+	if (!o->ring_size)
+		o->ring_size = DEFAULT_RING_SIZE;
+	if (!o->sideband_size)
+		o->sideband_size = DEFAULT_SIDEBAND_SIZE;
+	if (!o->max_files)
+		o->max_files = DEFAULT_MAX_FILES;
+	if (o->sample_frequency > COLLECTOR_MAX_FREQUENCY)
+		return error_set(e, ERANGE, "sample_frequency %u: allowed is 1 to %u",
+				 o->sample_frequency, COLLECTOR_MAX_FREQUENCY);
+	if (o->ring_size > MAX_RING_SIZE || o->max_files > MAX_FILES)
+		return error_set(e, ERANGE, "ring buffer or file table too large");
+	if (o->sideband_size < page || o->sideband_size & (o->sideband_size - 1))
+		return error_set(e, EINVAL, "side-band buffer: %zu bytes is no power of two",
+				 o->sideband_size);
+	while (size < o->ring_size)
+		size *= 2;
+	o->ring_size = size;
+	return 0;
+}
+
+/* The ring's reader, the epoll descriptor, and space for the counters. */
+static int open_readers(struct collector *c)
+{
+	int ring = bpf_map__fd(c->bpf->maps.ring);
+	int n = libbpf_num_possible_cpus();
+
+	if (n < 0)
+		return n;
+	c->n_possible = n;
+	c->per_cpu = calloc((size_t)n, sizeof(*c->per_cpu));
+	c->ring = ring_buffer__new(ring, on_record, c, NULL);
+	if (!c->per_cpu || !c->ring)
+		return -ENOMEM;
+	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epoll_fd < 0)
+		return -errno;
+	return watch(c, ring);
+}
+
+int collector_new(const struct collector_options *o, struct collector **ret, struct error *e)
+{
+	_cleanup_(collector_freep)
+	struct collector *c = NULL;
+	int err;
+
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return error_set(e, ENOMEM, "out of memory");
+	c->epoll_fd = -1;
+	c->options = *o;
+	err = fill_defaults(&c->options, e);
+	if (err)
+		return err;
+	err = collector_load(
+		&(struct collector_load_options){ .frequency = c->options.sample_frequency,
+						  .ring_size = c->options.ring_size,
+						  .max_files = c->options.max_files },
+		&c->bpf, e);
+	if (err)
+		return err;
+	err = open_readers(c);
+	if (err)
+		return error_set(e, -err, "ring buffer: %s", strerror(-err));
+	selftest_vma_walk(bpf_program__fd(c->bpf->progs.selftest_vma), &c->selftest);
+	c->files.map = bpf_map__fd(c->bpf->maps.files);
+	c->files.capacity = c->options.max_files;
+	c->map_bytes = collector_load_map_bytes(c->bpf);
+	err = start(c, e);
+	if (err)
+		return err;
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+struct collector *collector_free(struct collector *c)
+{
+	size_t i;
+
+	if (!c)
+		return NULL;
+	for (i = 0; i < c->n_cpus; i++)
+		cpu_close(&c->cpus[i]);
+	free(c->cpus);
+	ring_buffer__free(c->ring);
+	if (c->epoll_fd >= 0)
+		close(c->epoll_fd);
+	profd_bpf__destroy(c->bpf);
+	free(c->per_cpu);
+	free(c);
+	return NULL;
+}
+
+int collector_fd(const struct collector *c)
+{
+	return c->epoll_fd;
+}
+
+/* Takes the wake-ups off the epoll descriptor, so that it is readable only after new ones. */
+static void acknowledge(struct collector *c)
+{
+	struct epoll_event events[16];
+
+	while (epoll_wait(c->epoll_fd, events, ARRAY_SIZE(events), 0) == (int)ARRAY_SIZE(events))
+		;
+}
+
+int collector_drain(struct collector *c, struct stream *stream)
+{
+	int n, total;
+	size_t i;
+
+	acknowledge(c);
+	c->stream = stream;
+	/* The ring first: then all that happened before the samples is in the side-band by now. */
+	total = ring_buffer__consume(c->ring);
+	for (i = 0; i < c->n_cpus; i++) {
+		n = collector_sideband_drain(&c->cpus[i].sideband, on_sideband, c);
+		if (n < 0)
+			c->sideband_bad++;
+		else if (total >= 0)
+			total += n;
+		if (c->cpus[i].gone)
+			cpu_close(&c->cpus[i]);
+	}
+	c->stream = NULL;
+	return total;
+}
+
+int collector_follow_cpus(struct collector *c)
+{
+	struct collector_cpus online;
+	int err, failed_cpu, changed = 0;
+	unsigned int i;
+
+	err = collector_cpus_online(&online);
+	if (err)
+		return err;
+	for (i = 0; i < COLLECTOR_MAX_CPUS; i++) {
+		bool open = i < c->n_cpus && c->cpus[i].sideband_fd >= 0 && !c->cpus[i].gone;
+
+		changed += open != !!collector_cpus_has(&online, i);
+		if (open && !collector_cpus_has(&online, i)) {
+			cpu_stop_sampling(&c->cpus[i]);
+			c->cpus[i].gone = true;
+		} else if (!open && i < c->n_cpus && collector_cpus_has(&online, i)) {
+			cpu_close(&c->cpus[i]); /* went and came: its event is dead */
+		}
+	}
+	err = open_events(c, &online, &failed_cpu);
+	return err ? err : changed;
+}
+
+int collector_evict_files(struct collector *c, uint32_t *ret_ids, size_t max)
+{
+	uint64_t given = __atomic_load_n(&c->bpf->data->next_file_id, __ATOMIC_RELAXED);
+
+	return collector_files_evict(&c->files, given - ABI_FILE_ID_FIRST, ret_ids, max);
+}
+
+const char *collector_selftest_text(const struct collector *c)
+{
+	return c->selftest.number ? c->selftest.text : "";
+}
+
+static void add_counters(struct collector *c, struct collector_state *s)
+{
+	uint32_t zero = 0;
+	int cpu, i;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(c->bpf->maps.counters), &zero, c->per_cpu))
+		return;
+	for (cpu = 0; cpu < c->n_possible; cpu++) {
+		for (i = 0; i < ABI_COUNTERS_COUNT; i++)
+			s->counters[i] += c->per_cpu[cpu][i];
+	}
+}
+
+void collector_get_state(struct collector *c, struct collector_state *ret)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	struct bpf_prog_info info = { 0 };
+	uint32_t size = sizeof(info);
+	struct collector_state s = {
+		.sample_frequency = c->options.sample_frequency,
+		.event = "cpu-clock",
+		.vma_walk_works = !c->selftest.number,
+		.map_bytes = c->map_bytes,
+		.verified_instructions = collector_load_verified(c->bpf),
+		.sideband_bad = c->sideband_bad,
+	};
+	size_t i;
+
+	for (i = 0; i < c->n_cpus; i++) {
+		s.cpus += c->cpus[i].sample_fd >= 0;
+		if (c->cpus[i].sample_fd >= 0 && c->cpus[i].hardware)
+			s.event = "cycles";
+		if (c->cpus[i].sideband.page)
+			s.map_bytes += page + c->cpus[i].sideband.size;
+	}
+	add_counters(c, &s);
+	if (!bpf_obj_get_info_by_fd(bpf_program__fd(c->bpf->progs.sample_cpu), &info, &size)) {
+		s.run_ns = info.run_time_ns;
+		s.run_count = info.run_cnt;
+	}
+	*ret = s;
+}

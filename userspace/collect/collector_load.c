@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collect/collector_load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fileio.h"
+#include "collect/collector_system.h"
+#include "profd.skel.h"
+
+#define LOG_LINE_SIZE 256
+
+DEFINE_CLEANUP(struct profd_bpf *, profd_bpf__destroy);
+
+/*
+ * libbpf's only way to speak is a callback of the whole process without an argument. While a
+ * thread loads, this is where its first complaint (the cause; later ones repeat it) goes.
+ */
+static _Thread_local char *log_line;
+
+static int keep_first_warning(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (log_line && !*log_line && level == LIBBPF_WARN) {
+		vsnprintf(log_line, LOG_LINE_SIZE, format, args);
+		log_line[strcspn(log_line, "\n")] = '\0';
+	}
+	return 0;
+}
+
+static int explain(int number, const char *said, struct error *e)
+{
+	char missing[64];
+
+	collector_system_missing(missing, sizeof(missing));
+	if (*missing && (number == EPERM || number == EACCES))
+		return error_set(e, EPERM, "loading BPF needs %s: run as root or grant them",
+				 missing);
+	if (access(COLLECTOR_BTF_PATH, R_OK))
+		return error_set(e, ENOTSUP,
+				 COLLECTOR_BTF_PATH ": %s: profd needs a kernel with "
+						    "CONFIG_DEBUG_INFO_BTF (Linux 6.1 or later)",
+				 strerror(errno));
+	if (collector_system_is_confidential())
+		return error_set(
+			e, number,
+			"loading BPF: kernel lockdown is \"confidentiality\", which forbids "
+			"it to read memory: boot with lockdown=integrity");
+	if (number == ENOMEM)
+		return error_set(e, number,
+				 "loading BPF: out of memory: a smaller ring buffer, or a higher "
+				 "limit of the cgroup");
+	return error_set(e, number, "loading BPF: %s%s%s (needs Linux 6.1 or later)",
+			 strerror(number), *said ? ": " : "", said);
+}
+
+int collector_load(const struct collector_load_options *o, struct profd_bpf **ret, struct error *e)
+{
+	_cleanup_(profd_bpf__destroyp)
+	struct profd_bpf *bpf = NULL;
+	char said[LOG_LINE_SIZE] = "";
+	int err;
+
+	libbpf_set_print(keep_first_warning);
+	log_line = said;
+	bpf = profd_bpf__open();
+	err = bpf ? 0 : -errno;
+	if (!err) {
+		bpf->rodata->sample_period_ns = NS_PER_S / o->frequency;
+		bpf->rodata->ring_high_water = o->ring_size / 4;
+		err = bpf_map__set_max_entries(bpf->maps.ring, (uint32_t)o->ring_size);
+	}
+	if (!err)
+		err = bpf_map__set_max_entries(bpf->maps.files, o->max_files);
+	if (!err)
+		err = profd_bpf__load(bpf);
+	log_line = NULL;
+	if (err)
+		return explain(-err, said, e);
+	*ret = TAKE_PTR(bpf);
+	return 0;
+}
+
+static uint64_t map_bytes(int fd)
+{
+	_cleanup_free_ char *text = NULL;
+	unsigned long long bytes = 0;
+	char path[64];
+	const char *line;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	if (file_read(AT_FDCWD, path, 65536, &text, NULL))
+		return 0;
+	line = strstr(text, "memlock:");
+	if (line)
+		sscanf(line, "memlock: %llu", &bytes);
+	return bytes;
+}
+
+uint64_t collector_load_map_bytes(const struct profd_bpf *bpf)
+{
+	const struct bpf_map *map;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_map(map, bpf->obj) sum += map_bytes(bpf_map__fd(map));
+	return sum;
+}
+
+uint32_t collector_load_verified(const struct profd_bpf *bpf)
+{
+	struct bpf_program *program;
+	uint32_t most = 0;
+
+	bpf_object__for_each_program(program, bpf->obj)
+	{
+		struct bpf_prog_info info = { 0 };
+		uint32_t size = sizeof(info);
+
+		if (!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+			most = MAX(most, info.verified_insns);
+	}
+	return most;
+}

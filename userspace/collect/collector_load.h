@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loads the BPF skeleton, and says why it could not. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct profd_bpf;
+
+struct collector_load_options {
+	uint32_t frequency; /* Hz */
+	size_t ring_size;   /* bytes, a power of two and of pages */
+	uint32_t max_files;
+};
+
+int collector_load(const struct collector_load_options *o, struct profd_bpf **ret, struct error *e);
+
+/* Kernel memory of all maps in bytes, as the kernel itself accounts it. */
+uint64_t collector_load_map_bytes(const struct profd_bpf *bpf);
+/* What the verifier looked at, of the largest program. */
+uint32_t collector_load_verified(const struct profd_bpf *bpf);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the machine allows: sysctls, capabilities, BTF, lockdown. For errors and for the doctor. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define COLLECTOR_BTF_PATH "/sys/kernel/btf/vmlinux"
+
+/* The number in a file of one line (a sysctl). 0, -errno, or -EINVAL. */
+int collector_system_number(const char *path, long *ret);
+
+/* Is the capability effective? CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON too. */
+bool collector_system_has_capability(int capability);
+
+/* Writes the names of those of CAP_BPF and CAP_PERFMON that are missing, joined by " and ". */
+void collector_system_missing(char *text, size_t size);
+
+/* Does lockdown forbid BPF to read kernel memory? */
+bool collector_system_is_confidential(void);
