@@ -18,6 +18,7 @@
  *   env_file_next_id()                a number that was not given before
  *   env_file_reserve()                room for a struct abi_file_announcement, or NULL
  *   env_file_submit(a), env_file_discard(a)
+ *   ENV_LOOP                          before a loop that must stay one: the verifier follows it
  */
 #pragma once
 
@@ -33,6 +34,7 @@
 #include "maps.h"
 
 #define ENV_INLINE static __always_inline
+#define ENV_LOOP   _Pragma("clang loop unroll(disable)")
 
 #define EEXIST 17
 #define E2BIG  7
@@ -95,6 +97,7 @@ ENV_INLINE void env_file_discard(struct abi_file_announcement *a)
 #else
 
 #define ENV_INLINE static inline
+#define ENV_LOOP
 #include "env_host.h"
 
 #endif

@@ -103,7 +103,6 @@ ENV_INLINE int unwind_find_view(struct unwind_state *s, u64 addr, u32 *ret_view)
 {
 	u32 i;
 
-#pragma clang loop unroll(full)
 	for (i = 0; i < UNWIND_VIEWS; i++) {
 		if (addr >= s->views[i].start && addr < s->views[i].end) {
 			*ret_view = i;
@@ -200,7 +199,7 @@ ENV_INLINE int unwind_stack(struct unwind_state *s, u64 *frames, u32 first, u32 
 	 * Each step but the last finds a frame, so the frames are counted by i alone: with a second
 	 * counter the verifier would follow every combination of the two.
 	 */
-#pragma clang loop unroll(disable)
+	ENV_LOOP
 	for (i = 0; i < ABI_MAX_USER_FRAMES; i++) {
 		end = unwind_step(s);
 		frames[(first + i) & mask] = s->frame;

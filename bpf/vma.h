@@ -45,7 +45,7 @@ ENV_INLINE u64 vma_slot(const u64 *node, u64 addr, u32 type)
 		slots = env_offset(struct maple_arange_64, slot) / sizeof(u64);
 	}
 	/* A pivot is the last address of its slot; 0 after the first ends them. */
-#pragma clang loop unroll(disable)
+	ENV_LOOP
 	for (i = 0; i < VMA_MAX_PIVOTS; i++) {
 		u64 pivot = node[(first + i) % VMA_NODE_WORDS];
 
@@ -65,7 +65,7 @@ ENV_INLINE int vma_descend(u64 *node, u64 root, u64 addr, u64 *ret_entry)
 		*ret_entry = entry;
 		return 0;
 	}
-#pragma clang loop unroll(disable)
+	ENV_LOOP
 	for (level = 0; level < VMA_MAX_LEVELS; level++) {
 		u32 type = (entry >> 3) & 0xf;
 

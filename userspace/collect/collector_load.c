@@ -89,19 +89,22 @@ int collector_load(const struct collector_load_options *o, struct profd_bpf **re
 	return 0;
 }
 
-static uint64_t map_bytes(int fd)
+static uint64_t map_bytes(const struct bpf_map *map)
 {
 	_cleanup_free_ char *text = NULL;
 	unsigned long long bytes = 0;
 	char path[64];
 	const char *line;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_map__fd(map));
 	if (file_read(AT_FDCWD, path, 65536, &text, NULL))
 		return 0;
 	line = strstr(text, "memlock:");
 	if (line)
 		sscanf(line, "memlock: %llu", &bytes);
+	/* Before 6.4 a ring is not in there: what it has are bytes, not entries of some size. */
+	if (bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF)
+		bytes = MAX(bytes, (unsigned long long)bpf_map__max_entries(map));
 	return bytes;
 }
 
@@ -110,7 +113,7 @@ uint64_t collector_load_map_bytes(const struct profd_bpf *bpf)
 	const struct bpf_map *map;
 	uint64_t sum = 0;
 
-	bpf_object__for_each_map(map, bpf->obj) sum += map_bytes(bpf_map__fd(map));
+	bpf_object__for_each_map(map, bpf->obj) sum += map_bytes(map);
 	return sum;
 }
 
