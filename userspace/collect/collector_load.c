@@ -27,7 +27,9 @@ DEFINE_CLEANUP(struct profd_bpf *, profd_bpf__destroy);
  */
 static _Thread_local char *log_line;
 
-static int keep_first_warning(enum libbpf_print_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int keep_first_warning(enum libbpf_print_level level,
+								    const char *format,
+								    va_list args)
 {
 	if (log_line && !*log_line && level == LIBBPF_WARN) {
 		vsnprintf(log_line, LOG_LINE_SIZE, format, args);
