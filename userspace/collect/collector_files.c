@@ -27,18 +27,21 @@ static int read_entries(const struct collector_files *f, struct entry **ret, uin
 {
 	_cleanup_free_ struct abi_file_key *keys = calloc(f->capacity, sizeof(*keys));
 	_cleanup_free_ struct abi_file *files = calloc(f->capacity, sizeof(*files));
-	_cleanup_free_ struct entry *entries = calloc(f->capacity, sizeof(*entries));
 	uint32_t n = f->capacity, batch, i;
+	struct entry *entries;
 
-	if (!keys || !files || !entries)
+	if (!keys || !files)
 		return -ENOMEM;
 	/* ENOENT says that the end was reached. */
 	if (bpf_map_lookup_batch(f->map, NULL, &batch, keys, files, &n, NULL) && errno != ENOENT)
 		return -errno;
+	entries = calloc(f->capacity, sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
 	for (i = 0; i < n; i++)
 		entries[i] = (struct entry){ keys[i], files[i] };
 	qsort(entries, n, sizeof(*entries), compare_last_used);
-	*ret = TAKE_PTR(entries);
+	*ret = entries;
 	*ret_n = n;
 	return 0;
 }

@@ -46,7 +46,9 @@ static int ask(int program, uint64_t addr, struct abi_selftest *ret)
 {
 	struct abi_selftest t = { .addr = addr, .error = -EINVAL };
 	/* A syscall program's context comes back where it was (bpf_prog_test_run_syscall()). */
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &t, .ctx_size_in = sizeof(t));
+	struct bpf_test_run_opts opts = { .sz = sizeof(opts),
+					  .ctx_in = &t,
+					  .ctx_size_in = sizeof(t) };
 
 	if (bpf_prog_test_run_opts(program, &opts) < 0)
 		return -errno;
