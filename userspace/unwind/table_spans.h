@@ -22,9 +22,9 @@ enum span_source {
 enum span_rule {
 	SPAN_RULE_END,
 	SPAN_RULE_SIGNAL,
-	SPAN_RULE_CALLED, /* nothing on the stack but the return address */
-	SPAN_RULE_PLT0,	  /* one word more, and two: the first entry of a lazy .plt */
-	SPAN_RULE_PLT0_PUSHED,
+	SPAN_RULE_CALLED,   /* nothing on the stack but the return address */
+	SPAN_RULE_PUSHED_1, /* one word more */
+	SPAN_RULE_PUSHED_2,
 	SPAN_RULE_PLT,	   /* jmp, push, jmp: pushed from byte 11 on */
 	SPAN_RULE_PLT_IBT, /* endbr64, push, jmp: pushed from byte 9 on */
 	SPAN_RULES

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rules for code that nobody described but that is known by what it is: the entry point, signal
- * trampolines, stubs of the procedure linkage table.
+ * trampolines, stubs of the procedure linkage table, _init and _fini.
  */
 #include "unwind/table_spans.h"
 #include "base/cleanup.h"
@@ -39,8 +39,8 @@ const struct unwind_rule *span_rule(enum span_rule number)
 		[SPAN_RULE_END] = { .cfa = UNWIND_CFA_END },
 		[SPAN_RULE_SIGNAL] = { .cfa = UNWIND_CFA_SIGNAL },
 		[SPAN_RULE_CALLED] = RSP_RULE(8),
-		[SPAN_RULE_PLT0] = RSP_RULE(16),
-		[SPAN_RULE_PLT0_PUSHED] = RSP_RULE(24),
+		[SPAN_RULE_PUSHED_1] = RSP_RULE(16),
+		[SPAN_RULE_PUSHED_2] = RSP_RULE(24),
 		[SPAN_RULE_PLT] = PLT_RULE(11),
 		[SPAN_RULE_PLT_IBT] = PLT_RULE(9),
 	};
@@ -51,6 +51,7 @@ const struct unwind_rule *span_rule(enum span_rule number)
 struct search {
 	const struct elf_image *image;
 	const Elf64_Shdr *lazy_plt;	/* .plt */
+	const Elf64_Shdr *init[2];	/* .init, .fini */
 	const Elf64_Shdr *other_plt[2]; /* .plt.sec, .plt.got: stubs that only jump */
 	struct spans found;
 	uint64_t left; /* bytes that may still be searched */
@@ -121,9 +122,9 @@ static int add_lazy_plt(struct search *s, const Elf64_Phdr *segment, uint64_t st
 		return add_in_gap(s, segment, start, end, at, size, SPAN_RULE_CALLED);
 	if (!memcmp(code + 16, endbr64, sizeof(endbr64)))
 		stub = SPAN_RULE_PLT_IBT;
-	r = add_in_gap(s, segment, start, end, at, 6, SPAN_RULE_PLT0);
+	r = add_in_gap(s, segment, start, end, at, 6, SPAN_RULE_PUSHED_1);
 	if (!r)
-		r = add_in_gap(s, segment, start, end, at + 6, 10, SPAN_RULE_PLT0_PUSHED);
+		r = add_in_gap(s, segment, start, end, at + 6, 10, SPAN_RULE_PUSHED_2);
 	if (!r)
 		r = add_in_gap(s, segment, start, end, at + 16, size - 16, stub);
 	return r;
@@ -139,6 +140,48 @@ static int add_plts(struct search *s, const Elf64_Phdr *segment, uint64_t start,
 		if (s->other_plt[i])
 			r = add_in_gap(s, segment, start, end, s->other_plt[i]->sh_addr,
 				       s->other_plt[i]->sh_size, SPAN_RULE_CALLED);
+	return r;
+}
+
+/*
+ * _init and _fini, which the C runtime puts together of a first and a last piece in assembler:
+ * sub $8, %rsp ... add $8, %rsp; ret.
+ */
+static int add_init(struct search *s, const Elf64_Phdr *segment, uint64_t start, uint64_t end,
+		    const Elf64_Shdr *init)
+{
+	static const uint8_t sub_8_rsp[] = { 0x48, 0x83, 0xec, 0x08 };
+	static const uint8_t add_8_rsp_ret[] = { 0x48, 0x83, 0xc4, 0x08, 0xc3 };
+	uint64_t at = init->sh_addr, size = init->sh_size;
+	const uint8_t *sub, *add;
+	uint8_t code[64];
+	int r;
+
+	if (size > sizeof(code) || elf_image_read(s->image, code, size, init->sh_offset))
+		return 0;
+	sub = memmem(code, MIN(size, 8), sub_8_rsp, sizeof(sub_8_rsp));
+	add = memmem(code, size, add_8_rsp_ret, sizeof(add_8_rsp_ret));
+	if (!sub || !add || add < sub)
+		return 0;
+	sub += sizeof(sub_8_rsp);
+	add += 4;
+	r = add_in_gap(s, segment, start, end, at, (uint64_t)(sub - code), SPAN_RULE_CALLED);
+	if (!r)
+		r = add_in_gap(s, segment, start, end, at + (uint64_t)(sub - code),
+			       (uint64_t)(add - sub), SPAN_RULE_PUSHED_1);
+	if (!r)
+		r = add_in_gap(s, segment, start, end, at + (uint64_t)(add - code), 1,
+			       SPAN_RULE_CALLED);
+	return r;
+}
+
+static int add_inits(struct search *s, const Elf64_Phdr *segment, uint64_t start, uint64_t end)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < ARRAY_SIZE(s->init); i++)
+		if (s->init[i])
+			r = add_init(s, segment, start, end, s->init[i]);
 	return r;
 }
 
@@ -184,6 +227,8 @@ static int search_gap(void *userdata, const Elf64_Phdr *segment, uint64_t start,
 	if (!r)
 		r = add_plts(s, segment, start, end);
 	if (!r)
+		r = add_inits(s, segment, start, end);
+	if (!r)
 		r = add_trampolines(s, segment, start, end);
 	return r == -ENOENT ? 0 : r;
 }
@@ -213,6 +258,8 @@ int spans_add_synthetic(struct spans *spans, const struct elf_image *image, uint
 	s->image = image;
 	s->left = MAX_SEARCHED;
 	s->lazy_plt = elf_image_section(image, ".plt");
+	s->init[0] = elf_image_section(image, ".init");
+	s->init[1] = elf_image_section(image, ".fini");
 	s->other_plt[0] = elf_image_section(image, ".plt.sec");
 	s->other_plt[1] = elf_image_section(image, ".plt.got");
 	r = spans_each_gap(spans, image, search_gap, s);

@@ -39,18 +39,23 @@ static uint64_t frame_word(const struct walk *w, uint64_t address)
 		return (uint64_t)ABI_FRAME_ADDRESS << ABI_FRAME_KIND_SHIFT | flags |
 		       (address & ABI_FRAME_ADDRESS_MASK);
 	return (uint64_t)ABI_FRAME_FILE << ABI_FRAME_KIND_SHIFT | flags |
-	       (uint64_t)(w->mapping.file_id & ABI_FILE_ID_MASK) << ABI_FRAME_FILE_SHIFT | offset;
+	       (uint64_t)(w->mapping.file_id & ABI_FRAME_FILE_MASK) << ABI_FRAME_FILE_SHIFT |
+	       offset;
 }
 
-/* Without rules: what was interrupted may not have touched the stack, else by frame pointer. */
+/*
+ * Where the file has rules but none for this code, it is probably assembler that does not touch the
+ * stack, if it is what was interrupted. Everything else is tried by frame pointer.
+ */
 static int guess(struct walk *w)
 {
 	struct unwinder_mapping mapping;
-	uint64_t pc;
+	__u64 pc;
 
 	w->guessed = true;
-	if (w->frame.valid == UNWIND_VALID_ALL && !unwind_peek_leaf(&w->frame, &pc) && pc &&
-	    walk_find(w, pc - 1, &mapping) && mapping.executable)
+	if (w->mapping.table && w->frame.valid == UNWIND_VALID_ALL &&
+	    !unwind_peek_leaf(&w->frame, &pc) && pc && walk_find(w, pc - 1, &mapping) &&
+	    mapping.executable)
 		return unwind_guess_leaf(&w->frame, pc);
 	return unwind_frame_pointer(&w->frame, 0);
 }
