@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "elf/pclntab.h"
+#include "elf/eh_frame_cursor.h"
+#include "base/cleanup.h"
+
+#include <errno.h>
+
+enum version { GO_1_2, GO_1_16, GO_1_18, GO_1_20 };
+
+/* internal/abi: the outermost function of a stack; the function writes SP as it likes. */
+#define FLAG_TOP_FRAME 1
+#define FLAG_SP_WRITE  2
+
+#define MAX_FUNCTIONS (1U << 24)
+#define MAX_NAME      256 /* of those that are looked at */
+
+static const struct {
+	uint32_t magic;
+	enum version version;
+} magics[] = {
+	{ 0xfffffffb, GO_1_2 },
+	{ 0xfffffffa, GO_1_16 },
+	{ 0xfffffff0, GO_1_18 },
+	{ 0xfffffff1, GO_1_20 },
+};
+
+/* Where Go's own traceback stops; flags say so only since 1.17, and not for all of them. */
+static const struct {
+	const char *name;
+	enum pclntab_kind kind;
+} special[] = {
+	{ "runtime.goexit", PCLNTAB_END },
+	{ "runtime.mstart", PCLNTAB_END },
+	{ "runtime.rt0_go", PCLNTAB_END },
+	{ "runtime.clone", PCLNTAB_END },
+	{ "_rt0_amd64", PCLNTAB_END },
+	{ "_rt0_amd64_linux", PCLNTAB_END },
+	{ "runtime.systemstack", PCLNTAB_SWITCH },
+	{ "runtime.systemstack_switch", PCLNTAB_SWITCH },
+	{ "runtime.asmcgocall", PCLNTAB_SWITCH },
+	{ "runtime.cgocallback", PCLNTAB_SWITCH },
+	{ "runtime.mcall", PCLNTAB_SWITCH },
+	{ "runtime.morestack", PCLNTAB_SWITCH },
+	{ "runtime.gogo", PCLNTAB_SWITCH },
+	{ "runtime.sigreturn", PCLNTAB_SIGNAL },
+	{ "runtime.sigreturn__sigaction", PCLNTAB_SIGNAL },
+};
+
+static struct cursor cursor_at(const struct pclntab *t, uint64_t offset)
+{
+	struct cursor c = cursor_of(t->data, t->size);
+
+	cursor_skip(&c, offset);
+	return c;
+}
+
+/* Entries of the function table are two words: addresses before 1.18, 32 bits since. */
+static size_t word_size(const struct pclntab *t)
+{
+	return t->version >= GO_1_18 ? 4 : 8;
+}
+
+static uint64_t functab_word(const struct pclntab *t, uint64_t index)
+{
+	struct cursor c = cursor_of(t->functab, t->functab_size);
+
+	cursor_skip(&c, index * word_size(t));
+	return word_size(t) == 4 ? cursor_u32(&c) : cursor_u64(&c);
+}
+
+static uint64_t entry_address(const struct pclntab *t, uint32_t i)
+{
+	uint64_t word = functab_word(t, 2ULL * i);
+
+	return t->version >= GO_1_18 ? t->text + word : word;
+}
+
+/* The words behind the eight bytes that all versions begin with. */
+static void read_offsets(struct pclntab *t, struct cursor *c, uint64_t *functab)
+{
+	if (t->version == GO_1_2) {
+		*functab = 16; /* and everything else counts from the beginning */
+		return;
+	}
+	cursor_u64(c); /* number of files */
+	if (t->version >= GO_1_18) {
+		uint64_t text = cursor_u64(c);
+
+		if (text)
+			t->text = text;
+	}
+	t->names = cursor_u64(c);
+	cursor_u64(c); /* compilation units */
+	cursor_u64(c); /* file names */
+	t->tables = cursor_u64(c);
+	t->descriptions = cursor_u64(c);
+	*functab = t->descriptions;
+}
+
+int pclntab_read(const uint8_t *data, size_t size, uint64_t text, struct pclntab *ret)
+{
+	struct pclntab t = { .data = data, .size = size, .text = text };
+	struct cursor c = cursor_of(data, size);
+	uint32_t magic = cursor_u32(&c);
+	uint64_t functab = 0, n;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(magics) && magics[i].magic != magic; i++)
+		;
+	if (i == ARRAY_SIZE(magics))
+		return -EBADMSG;
+	t.version = (uint8_t)magics[i].version;
+	cursor_u16(&c);
+	/* Instructions of one byte, addresses of eight: this machine. */
+	if (cursor_u8(&c) != 1 || cursor_u8(&c) != 8)
+		return -EBADMSG;
+	n = cursor_u64(&c);
+	read_offsets(&t, &c, &functab);
+	if (c.bad || n > MAX_FUNCTIONS || functab > size)
+		return -EBADMSG;
+	t.n_functions = (uint32_t)n;
+	/* The address of the end of the last function closes it. */
+	t.functab_size = (2 * (size_t)n + 1) * word_size(&t);
+	if (t.functab_size > size - functab)
+		return -EBADMSG;
+	t.functab = data + functab;
+	*ret = t;
+	return 0;
+}
+
+/* The description of a function, behind its address. */
+static struct cursor description_of(const struct pclntab *t, uint32_t i)
+{
+	uint64_t offset = functab_word(t, 2ULL * i + 1);
+	struct cursor c;
+
+	if (offset > t->size || t->descriptions > t->size)
+		return (struct cursor){ .at = t->data, .end = t->data, .bad = true };
+	c = cursor_at(t, t->descriptions + offset);
+	cursor_skip(&c, word_size(t));
+	return c;
+}
+
+const char *pclntab_name(const struct pclntab *t, uint32_t i)
+{
+	struct cursor c = description_of(t, i);
+	uint32_t offset = cursor_u32(&c);
+
+	if (c.bad || t->names > t->size)
+		return NULL;
+	c = cursor_at(t, t->names + offset);
+	if (c.bad || !memchr(c.at, 0, MIN(cursor_left(&c), (size_t)MAX_NAME)))
+		return NULL;
+	return (const char *)c.at;
+}
+
+/* Assembler functions may carry the suffix of their calling convention. */
+static bool name_is(const char *name, const char *wanted)
+{
+	size_t n = strlen(wanted);
+
+	return !strncmp(name, wanted, n) && (!name[n] || !strncmp(name + n, ".abi", 4));
+}
+
+static enum pclntab_kind kind_of(const char *name, uint8_t flags)
+{
+	if (name && (name[0] == 'r' || name[0] == '_'))
+		for (size_t i = 0; i < ARRAY_SIZE(special); i++)
+			if (name_is(name, special[i].name))
+				return special[i].kind;
+	if (flags & FLAG_TOP_FRAME)
+		return PCLNTAB_END;
+	return flags & FLAG_SP_WRITE ? PCLNTAB_SWITCH : PCLNTAB_PLAIN;
+}
+
+bool pclntab_function(const struct pclntab *t, uint32_t i, struct pclntab_function *ret)
+{
+	struct cursor c = description_of(t, i);
+	struct pclntab_function f = {
+		.start = entry_address(t, i),
+		.end = entry_address(t, i + 1),
+	};
+	uint8_t flags = 0;
+
+	cursor_skip(&c, 12); /* name, arguments, deferreturn */
+	f.deltas = cursor_u32(&c);
+	if (t->version >= GO_1_18) {
+		/* pcfile, pcln, npcdata, compilation unit; since 1.20 line; kind of function */
+		cursor_skip(&c, 16 + (t->version >= GO_1_20 ? 4 : 0) + 1);
+		flags = cursor_u8(&c);
+	}
+	if (c.bad || f.end <= f.start)
+		return false;
+	f.kind = kind_of(pclntab_name(t, i), flags);
+	*ret = f;
+	return true;
+}
+
+/*
+ * RSP is @delta below where the call left it. The frame pointer is saved in the word below the
+ * return address, once there is room for it; RBX is nobody's in Go.
+ */
+static struct unwind_rule rule_of(int64_t delta)
+{
+	struct unwind_rule rule = {
+		.cfa = UNWIND_CFA_REGISTER,
+		.cfa_reg = UNWIND_RSP,
+		.cfa_offset = (__s32)(delta + 8),
+		.ra = UNWIND_AT_CFA,
+		.ra_offset = -8,
+		.sp = UNWIND_AT_CFA,
+		.bx = UNWIND_UNKNOWN,
+		.burst = 1,
+	};
+
+	if (delta >= 8) {
+		rule.bp = UNWIND_AT_CFA;
+		rule.bp_offset = -16;
+		rule.burst = 2;
+	}
+	return rule;
+}
+
+static const struct unwind_rule frame_pointer_rule = { .cfa = UNWIND_CFA_FRAME_POINTER };
+
+/*
+ * Pairs of a signed difference of the value and a difference of the address up to which it holds,
+ * both as LEB128, from -1 and the start of the function on. Stops where it cannot be true.
+ */
+static void delta_rows(const struct pclntab *t, const struct pclntab_function *f, cfi_row_fn row,
+		       void *userdata)
+{
+	struct cursor c = cursor_at(t, t->tables <= t->size ? t->tables + f->deltas : t->size);
+	uint64_t pc = f->start;
+	int64_t delta = -1;
+
+	while (pc < f->end) {
+		uint64_t zigzag = cursor_uleb(&c);
+		uint64_t step = cursor_uleb(&c);
+		struct unwind_rule rule;
+
+		/* A difference of 0 ends the table, the first value excepted. */
+		delta += (int64_t)(zigzag >> 1) ^ -(int64_t)(zigzag & 1);
+		if (c.bad || !step || (!zigzag && pc != f->start) || delta < 0 ||
+		    delta > INT32_MAX - 8) {
+			row(userdata, pc, &frame_pointer_rule);
+			return;
+		}
+		rule = rule_of(delta);
+		row(userdata, pc, &rule);
+		if (step > f->end - pc)
+			return;
+		pc += step;
+	}
+}
+
+void pclntab_rows(const struct pclntab *t, const struct pclntab_function *f, cfi_row_fn row,
+		  void *userdata)
+{
+	static const struct unwind_rule fixed[] = {
+		[PCLNTAB_PLAIN] = { .cfa = UNWIND_CFA_FRAME_POINTER },
+		[PCLNTAB_END] = { .cfa = UNWIND_CFA_END },
+		[PCLNTAB_SWITCH] = { .cfa = UNWIND_CFA_FRAME_POINTER,
+				     .flags = UNWIND_RULE_STACK_SWITCH },
+		[PCLNTAB_SIGNAL] = { .cfa = UNWIND_CFA_SIGNAL },
+	};
+
+	if (f->kind == PCLNTAB_PLAIN && f->deltas)
+		delta_rows(t, f, row, userdata);
+	else
+		row(userdata, f->start, &fixed[f->kind]);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The function table of Go binaries (.gopclntab), which survives stripping: where functions begin,
+ * what they are called, and how far RSP is from the caller's at each instruction. Versions of Go
+ * 1.2, 1.16, 1.18 and 1.20 and later.
+ *
+ * Format: src/runtime/symtab.go (pcHeader, _func), src/internal/abi/symtab.go (flags),
+ * src/debug/gosym/pclntab.go. The bytes may be hostile and must outlive the table.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "elf/eh_frame.h"
+
+struct pclntab {
+	const uint8_t *data;
+	size_t size;
+	uint8_t version; /* enum in pclntab.c */
+	uint32_t n_functions;
+	uint64_t text;		/* virtual address that 1.18 counts from */
+	const uint8_t *functab; /* of functions: address, offset of the description */
+	size_t functab_size;
+	uint64_t descriptions, names, tables; /* offsets in data */
+};
+
+enum pclntab_kind {
+	PCLNTAB_PLAIN,	/* its table of RSP deltas describes it */
+	PCLNTAB_END,	/* nothing calls it: goexit, mstart, the entry point */
+	PCLNTAB_SWITCH, /* changes stacks: only the chain of frame pointers leads on */
+	PCLNTAB_SIGNAL, /* rt_sigreturn, one byte early */
+};
+
+struct pclntab_function {
+	uint64_t start, end; /* virtual addresses */
+	uint32_t deltas;     /* offset of its table of RSP deltas; 0 = it has none */
+	enum pclntab_kind kind;
+};
+
+/*
+ * @text is the virtual address of .text, for binaries that leave the start of their text to the
+ * linker. -EBADMSG if it is no table of a known version, or the addresses are not for this machine.
+ */
+int pclntab_read(const uint8_t *data, size_t size, uint64_t text, struct pclntab *ret);
+
+/* Function @i, in the order of addresses; false if its description is damaged. */
+bool pclntab_function(const struct pclntab *t, uint32_t i, struct pclntab_function *ret);
+
+/* The name, NUL-terminated within the table; NULL if it is damaged. */
+const char *pclntab_name(const struct pclntab *t, uint32_t i);
+
+/* The rows of a function, as cfi_fde_run() gives them. */
+void pclntab_rows(const struct pclntab *t, const struct pclntab_function *f, cfi_row_fn row,
+		  void *userdata);

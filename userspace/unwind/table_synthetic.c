@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rules for code that nobody described but that is known by what it is: the entry point, signal
+ * trampolines, stubs of the procedure linkage table, _init and _fini.
+ */
+#include "unwind/table_spans.h"
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <string.h>
+
+/*
+ * How far behind an undescribed entry point its code is believed to go. The longest known is that
+ * of the dynamic loader, 0x5b bytes of _start and _dl_start_user.
+ */
+#define MAX_ENTRY 256
+
+/* Undescribed code is searched for signal trampolines up to so many bytes of a file. */
+#define MAX_SEARCHED (64U << 20)
+#define CHUNK	     (64U << 10)
+
+/* mov $15, %rax; syscall: rt_sigreturn. Debuggers know it by these bytes, so they do not change. */
+static const uint8_t trampoline[] = { 0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05 };
+
+#define RSP_RULE(n)                                                                                \
+	{                                                                                          \
+		.cfa = UNWIND_CFA_REGISTER, .cfa_reg = UNWIND_RSP, .cfa_offset = (n),              \
+		.ra = UNWIND_AT_CFA, .ra_offset = -8, .sp = UNWIND_AT_CFA, .burst = 1,             \
+	}
+#define PLT_RULE(n)                                                                                \
+	{                                                                                          \
+		.cfa = UNWIND_CFA_PLT, .cfa_add = (n), .ra = UNWIND_AT_CFA, .ra_offset = -8,       \
+		.sp = UNWIND_AT_CFA, .burst = 1,                                                   \
+	}
+
+const struct unwind_rule *span_rule(enum span_rule number)
+{
+	static const struct unwind_rule rules[SPAN_RULES] = {
+		[SPAN_RULE_END] = { .cfa = UNWIND_CFA_END },
+		[SPAN_RULE_SIGNAL] = { .cfa = UNWIND_CFA_SIGNAL },
+		[SPAN_RULE_CALLED] = RSP_RULE(8),
+		[SPAN_RULE_PUSHED_1] = RSP_RULE(16),
+		[SPAN_RULE_PUSHED_2] = RSP_RULE(24),
+		[SPAN_RULE_PLT] = PLT_RULE(11),
+		[SPAN_RULE_PLT_IBT] = PLT_RULE(9),
+	};
+
+	return &rules[number];
+}
+
+struct search {
+	const struct elf_image *image;
+	const Elf64_Shdr *lazy_plt;	/* .plt */
+	const Elf64_Shdr *init[2];	/* .init, .fini */
+	const Elf64_Shdr *other_plt[2]; /* .plt.sec, .plt.got: stubs that only jump */
+	struct spans found;
+	uint64_t left; /* bytes that may still be searched */
+	uint8_t chunk[CHUNK];
+};
+
+static uint64_t address_of(const Elf64_Phdr *segment, uint64_t offset)
+{
+	return offset - segment->p_offset + segment->p_vaddr;
+}
+
+/* Adds what of [@address, @address + @size) lies in the gap. */
+static int add_in_gap(struct search *s, const Elf64_Phdr *segment, uint64_t start, uint64_t end,
+		      uint64_t address, uint64_t size, enum span_rule rule)
+{
+	uint64_t gap = address_of(segment, start);
+	uint64_t gap_end = address_of(segment, end);
+
+	if (address < gap || address >= gap_end)
+		return 0;
+	return spans_add(&s->found, s->image, address, MIN(address + size, gap_end), SPAN_RULE,
+			 rule);
+}
+
+/*
+ * Libraries have an entry address too, which may be just the beginning of their text. Code that
+ * the kernel does start takes its arguments from RSP, or marks the outermost frame as the ABI says.
+ */
+static bool looks_started(const struct elf_image *image, const Elf64_Phdr *segment)
+{
+	static const uint8_t mov_rsp_rdi[] = { 0x48, 0x89, 0xe7 };
+	static const uint8_t xor_ebp_ebp[] = { 0x31, 0xed };
+	uint64_t offset = image->header.e_entry - segment->p_vaddr + segment->p_offset;
+	uint8_t code[16];
+
+	if (image->header.e_type == ET_EXEC)
+		return true;
+	return !elf_image_read(image, code, sizeof(code), offset) &&
+	       (memmem(code, sizeof(code), mov_rsp_rdi, sizeof(mov_rsp_rdi)) ||
+		memmem(code, sizeof(code), xor_ebp_ebp, sizeof(xor_ebp_ebp)));
+}
+
+/* The kernel starts programs here: there is no caller. */
+static int add_entry(struct search *s, const Elf64_Phdr *segment, uint64_t start, uint64_t end)
+{
+	uint64_t entry = s->image->header.e_entry;
+
+	if (entry < address_of(segment, start) || entry >= address_of(segment, end) ||
+	    !looks_started(s->image, segment))
+		return 0;
+	return add_in_gap(s, segment, start, end, entry, MAX_ENTRY, SPAN_RULE_END);
+}
+
+static int add_lazy_plt(struct search *s, const Elf64_Phdr *segment, uint64_t start, uint64_t end,
+			const Elf64_Shdr *plt)
+{
+	static const uint8_t push_got[] = { 0xff, 0x35 };
+	static const uint8_t endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
+	uint64_t at = plt->sh_addr, size = plt->sh_size;
+	enum span_rule stub = SPAN_RULE_PLT;
+	uint8_t code[32] = {};
+	int r;
+
+	if (size < sizeof(code) || elf_image_read(s->image, code, sizeof(code), plt->sh_offset))
+		return 0;
+	/* Without a first entry that calls the resolver nothing is pushed. */
+	if (memcmp(code, push_got, sizeof(push_got)))
+		return add_in_gap(s, segment, start, end, at, size, SPAN_RULE_CALLED);
+	if (!memcmp(code + 16, endbr64, sizeof(endbr64)))
+		stub = SPAN_RULE_PLT_IBT;
+	r = add_in_gap(s, segment, start, end, at, 6, SPAN_RULE_PUSHED_1);
+	if (!r)
+		r = add_in_gap(s, segment, start, end, at + 6, 10, SPAN_RULE_PUSHED_2);
+	if (!r)
+		r = add_in_gap(s, segment, start, end, at + 16, size - 16, stub);
+	return r;
+}
+
+static int add_plts(struct search *s, const Elf64_Phdr *segment, uint64_t start, uint64_t end)
+{
+	int r = 0;
+
+	if (s->lazy_plt)
+		r = add_lazy_plt(s, segment, start, end, s->lazy_plt);
+	for (size_t i = 0; !r && i < ARRAY_SIZE(s->other_plt); i++)
+		if (s->other_plt[i])
+			r = add_in_gap(s, segment, start, end, s->other_plt[i]->sh_addr,
+				       s->other_plt[i]->sh_size, SPAN_RULE_CALLED);
+	return r;
+}
+
+/*
+ * _init and _fini, which the C runtime puts together of a first and a last piece in assembler:
+ * sub $8, %rsp ... add $8, %rsp; ret.
+ */
+static int add_init(struct search *s, const Elf64_Phdr *segment, uint64_t start, uint64_t end,
+		    const Elf64_Shdr *init)
+{
+	static const uint8_t sub_8_rsp[] = { 0x48, 0x83, 0xec, 0x08 };
+	static const uint8_t add_8_rsp_ret[] = { 0x48, 0x83, 0xc4, 0x08, 0xc3 };
+	uint64_t at = init->sh_addr, size = init->sh_size;
+	const uint8_t *sub, *add;
+	uint8_t code[64];
+	int r;
+
+	if (size > sizeof(code) || elf_image_read(s->image, code, size, init->sh_offset))
+		return 0;
+	sub = memmem(code, MIN(size, 8), sub_8_rsp, sizeof(sub_8_rsp));
+	add = memmem(code, size, add_8_rsp_ret, sizeof(add_8_rsp_ret));
+	if (!sub || !add || add < sub)
+		return 0;
+	sub += sizeof(sub_8_rsp);
+	add += 4;
+	r = add_in_gap(s, segment, start, end, at, (uint64_t)(sub - code), SPAN_RULE_CALLED);
+	if (!r)
+		r = add_in_gap(s, segment, start, end, at + (uint64_t)(sub - code),
+			       (uint64_t)(add - sub), SPAN_RULE_PUSHED_1);
+	if (!r)
+		r = add_in_gap(s, segment, start, end, at + (uint64_t)(add - code), 1,
+			       SPAN_RULE_CALLED);
+	return r;
+}
+
+static int add_inits(struct search *s, const Elf64_Phdr *segment, uint64_t start, uint64_t end)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < ARRAY_SIZE(s->init); i++)
+		if (s->init[i])
+			r = add_init(s, segment, start, end, s->init[i]);
+	return r;
+}
+
+/*
+ * One byte early, since the trampoline is reached by a return: what is looked up is one less than
+ * its address.
+ */
+static int add_trampolines(struct search *s, const Elf64_Phdr *segment, uint64_t start,
+			   uint64_t end)
+{
+	while (end - start >= sizeof(trampoline) && s->left >= sizeof(trampoline)) {
+		size_t size = MIN(MIN(end - start, (uint64_t)CHUNK), s->left);
+		const uint8_t *at = s->chunk;
+		size_t rest = size;
+		int r;
+
+		if (elf_image_read(s->image, s->chunk, size, start))
+			return 0;
+		while ((at = memmem(at, rest, trampoline, sizeof(trampoline)))) {
+			uint64_t address = address_of(segment, start + (uint64_t)(at - s->chunk));
+
+			r = spans_add(&s->found, s->image, address - 1,
+				      address + sizeof(trampoline), SPAN_RULE, SPAN_RULE_SIGNAL);
+			if (r == -ENOMEM)
+				return r;
+			at += sizeof(trampoline);
+			rest = size - (size_t)(at - s->chunk);
+		}
+		s->left -= size;
+		if (size == end - start)
+			break;
+		start += size - (sizeof(trampoline) - 1);
+	}
+	return 0;
+}
+
+static int search_gap(void *userdata, const Elf64_Phdr *segment, uint64_t start, uint64_t end)
+{
+	struct search *s = userdata;
+	int r;
+
+	r = add_entry(s, segment, start, end);
+	if (!r)
+		r = add_plts(s, segment, start, end);
+	if (!r)
+		r = add_inits(s, segment, start, end);
+	if (!r)
+		r = add_trampolines(s, segment, start, end);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int append(struct spans *to, const struct spans *from)
+{
+	void *at = reallocarray(to->at, to->n + from->n + 1, sizeof(*to->at));
+
+	if (!at)
+		return -ENOMEM;
+	to->at = at;
+	to->room = to->n + from->n + 1;
+	if (from->n)
+		memcpy(to->at + to->n, from->at, from->n * sizeof(*from->at));
+	to->n += from->n;
+	spans_sort(to);
+	return 0;
+}
+
+int spans_add_synthetic(struct spans *spans, const struct elf_image *image, uint32_t *ret_added)
+{
+	struct search *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->image = image;
+	s->left = MAX_SEARCHED;
+	s->lazy_plt = elf_image_section(image, ".plt");
+	s->init[0] = elf_image_section(image, ".init");
+	s->init[1] = elf_image_section(image, ".fini");
+	s->other_plt[0] = elf_image_section(image, ".plt.sec");
+	s->other_plt[1] = elf_image_section(image, ".plt.got");
+	r = spans_each_gap(spans, image, search_gap, s);
+	if (!r)
+		r = append(spans, &s->found);
+	if (!r)
+		*ret_added = (uint32_t)s->found.n;
+	free(s->found.at);
+	free(s);
+	return r;
+}
