@@ -161,8 +161,6 @@ static int grow_candidates(struct elf_symbols_builder *b)
 	uint32_t allocated = b->allocated ? b->allocated * 2 : 1024;
 	void *p;
 
-	if (b->n >= b->limits.max_symbols)
-		return -EFBIG;
 	p = reallocarray(b->candidates, allocated, sizeof(*b->candidates));
 	if (!p)
 		return -ENOMEM;
@@ -184,6 +182,8 @@ int elf_symbols_builder_add(struct elf_symbols_builder *b, uint64_t address, uin
 	/* Labels: .L and .annobin of the tools, $x and $d of ARM's mapping symbols. */
 	if (s[0] == '\0' || (label && (s[0] == '.' || s[0] == '$')))
 		return 0;
+	if (b->n >= b->limits.max_symbols)
+		return -EFBIG;
 	if (b->n >= b->allocated) {
 		r = grow_candidates(b);
 		if (r < 0)

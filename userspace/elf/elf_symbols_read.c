@@ -86,11 +86,23 @@ static int add_table(struct elf_symbols_builder *b, const struct elf_sections *s
 	return 0;
 }
 
+/* Half a table would have functions without a size reach over those that are missing. */
+static int add_whole_table(struct elf_symbols_builder *b, const struct elf_sections *s,
+			   const Elf64_Shdr *table)
+{
+	uint32_t before = b->n;
+	int r = add_table(b, s, table);
+
+	if (r < 0)
+		b->n = before;
+	return r;
+}
+
 static int add_symtab(struct elf_symbols_builder *b, const struct elf_sections *s)
 {
 	const Elf64_Shdr *symtab = elf_sections_find_type(s, SHT_SYMTAB);
 
-	return symtab ? add_table(b, s, symtab) : 0;
+	return symtab ? add_whole_table(b, s, symtab) : 0;
 }
 
 static int add_debug_file(struct elf_symbols_builder *b, int debug_fd)
@@ -102,7 +114,10 @@ static int add_debug_file(struct elf_symbols_builder *b, int debug_fd)
 	return r < 0 ? r : add_symtab(b, &s);
 }
 
-/* The order of sources is told in elf_symbols.h; a damaged one does not keep the next from us. */
+/*
+ * The order of sources is told in elf_symbols.h; one that is damaged or too large makes room
+ * for the next.
+ */
 static int add_sources(struct elf_symbols_builder *b, const struct elf_sections *s, int debug_fd)
 {
 	const Elf64_Shdr *dynsym = elf_sections_find_type(s, SHT_DYNSYM);
@@ -115,7 +130,7 @@ static int add_sources(struct elf_symbols_builder *b, const struct elf_sections 
 	}
 	/* .gnu_debugdata and .gopclntab belong here. */
 	if (b->n == 0 && dynsym) {
-		r = add_table(b, s, dynsym);
+		r = add_whole_table(b, s, dynsym);
 		first_error = first_error ? first_error : r;
 	}
 	if (first_error == 0 || b->n > 0)
