@@ -41,7 +41,7 @@ static const struct {
 	{ "_Z", NULL },
 	{ "_ZN", NULL },
 	{ "_R", NULL },
-	{ "_ZN3fooEEEEEE", NULL },
+	{ "_ZN3foo", NULL },
 	{ "", NULL },
 };
 
