@@ -36,6 +36,7 @@ static const struct {
 	{ "_RNvCs1234_7mycrate3foo", "mycrate::foo" },
 	{ "_RINvNtCs1_4core3ptr13drop_in_placeNtC3foo3BarE",
 	  "core::ptr::drop_in_place::<foo::Bar>" },
+	{ "_RINvNtC0tC3foo3.plt", NULL }, /* prints nothing, from nowhere */
 	{ "main", NULL },
 	{ "_start", NULL },
 	{ "_Z", NULL },

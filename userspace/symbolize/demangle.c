@@ -30,6 +30,8 @@ static void print(const char *text, size_t size, void *userdata)
 	size_t room = sizeof(o->text) - o->used;
 	bool fits = size < room;
 
+	if (size == 0) /* text may be NULL then */
+		return;
 	memcpy(o->text + o->used, text, fits ? size : room);
 	o->used += fits ? size : room;
 	if (!fits)

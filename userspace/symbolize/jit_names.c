@@ -103,7 +103,9 @@ static void update(struct jit_names *j, struct jit *e)
 	}
 	j->bytes -= perf_map_memory(e->map);
 	bad_before = perf_map_bad_lines(e->map);
-	perf_map_read(e->map, fd); /* what could be read before an error counts */
+	/* What could be read before an error counts. */
+	if (perf_map_read(e->map, fd) == -EFBIG)
+		j->stats.cut++;
 	j->stats.bad_lines += perf_map_bad_lines(e->map) - bad_before;
 	j->bytes += perf_map_memory(e->map);
 }

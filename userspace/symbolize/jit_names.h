@@ -12,7 +12,7 @@ struct jit_names;
 struct process;
 
 struct jit_names_stats {
-	uint64_t loaded, evicted, bad_lines;
+	uint64_t loaded, evicted, cut, bad_lines;
 };
 
 /* @proc is borrowed; NULL = nothing is read. @max_map: bytes of one table. */

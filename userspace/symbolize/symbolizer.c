@@ -246,6 +246,7 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 		.tables_evicted = files.evicted + jit.evicted,
 		.tables_failed = files.failed,
 		.perf_maps_loaded = jit.loaded,
+		.perf_maps_cut = jit.cut,
 		.perf_map_lines_bad = jit.bad_lines,
 		.kernel_symbols = kernel_names_count(s->kernel),
 	};
