@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -223,23 +222,32 @@ static void test_executable_goes_first(void **state)
 	assert_string_equal(name_frame(w, FRAME_FILE, 0x405).name, "main");
 }
 
+/* The vdso is a file like any other: what the process room opens for it is a copy of its memory. */
+static int open_vdso(void)
+{
+	_cleanup_fclose_ FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long start, end;
+	char line[512];
+
+	while (fgets(line, sizeof(line), maps))
+		if (strstr(line, "[vdso]") && sscanf(line, "%lx-%lx", &start, &end) == 2)
+			return image_fd((const void *)start, end - start);
+	return -1;
+}
+
 static void test_vdso(void **state)
 {
 	struct world *w = *state;
-	struct symbol s;
 	bool found = false;
 
-	if (!getauxval(AT_SYSINFO_EHDR))
-		skip();
 	close(w->table.fd);
-	w->table.fd = -ENOENT;
+	w->table.fd = open_vdso();
+	if (w->table.fd < 0)
+		skip();
 	strcpy(w->executable.path, "[vdso]");
 	w->executable.n_segments = 0;
-	w->executable.readable = false;
-	for (uint64_t offset = 0; offset < 0x4000 && !found; offset += 16) {
-		s = name_frame(w, FRAME_FILE, offset);
-		found = strstr(s.name, "clock_gettime") != NULL;
-	}
+	for (uint64_t offset = 0; offset < 0x4000 && !found; offset += 16)
+		found = strstr(name_frame(w, FRAME_FILE, offset).name, "clock_gettime");
 	assert_true(found);
 }
 

@@ -57,8 +57,8 @@ static int add_table(struct elf_symbols_builder *b, const struct elf_sections *s
 	_cleanup_free_ Elf64_Sym *chunk = NULL;
 	uint64_t n = table->sh_size / sizeof(Elf64_Sym);
 	void *strings = NULL;
-	uint32_t base;
-	size_t size;
+	uint32_t base = 0;
+	size_t size = 0;
 	int r;
 
 	if (!names || names->sh_type != SHT_STRTAB || table->sh_entsize != sizeof(Elf64_Sym) ||

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <utlist.h>
 
@@ -11,7 +10,6 @@
 #include "elf/elf_symbols.h"
 #include "process/executable.h"
 #include "symbolize/debug_file.h"
-#include "symbolize/vdso.h"
 
 /* Hangs on executable->names. */
 struct names {
@@ -122,16 +120,10 @@ static int read_file(const struct executable_names_set *s, const struct executab
 static int read_table(const struct executable_names_set *s, struct executable *x, const char *root,
 		      struct elf_symbols **ret)
 {
-	_cleanup_close_ int vdso_fd = -1;
-	int fd;
+	int fd =
+		s->options.executables ? executable_table_open(s->options.executables, x) : -ENOENT;
 
-	fd = s->options.executables ? executable_table_open(s->options.executables, x) : -ENOENT;
-	if (fd >= 0)
-		return read_file(s, x, fd, root, ret);
-	if (s->options.without_vdso || strcmp(x->path, "[vdso]") != 0)
-		return fd;
-	vdso_fd = vdso_open();
-	return vdso_fd < 0 ? vdso_fd : elf_symbols_read(vdso_fd, -1, NULL, ret);
+	return fd < 0 ? fd : read_file(s, x, fd, root, ret);
 }
 
 static void load(struct names *n, const char *root)

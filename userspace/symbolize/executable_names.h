@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,7 +17,6 @@ struct executable_names_options {
 	struct executable_table *executables; /* borrowed; NULL = nothing can be opened */
 	const char *debug_directory;	      /* borrowed */
 	size_t max_table;		      /* bytes of one table */
-	bool without_vdso; /* the running kernel is not the one that was sampled */
 };
 
 struct executable_names_stats {

@@ -182,12 +182,11 @@ static int read_lines(struct loader *l, const char *path)
 	_cleanup_free_ char *line = NULL;
 	size_t allocated = 0;
 	struct symbol_line s;
-	ssize_t n;
 	int r;
 
 	if (!f)
 		return -errno;
-	while ((n = getline(&line, &allocated, f)) > 0) {
+	while (getline(&line, &allocated, f) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		if (!parse_line(line, &s))
 			continue;

@@ -48,7 +48,6 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 		.executables = executables,
 		.debug_directory = s->debug_directory,
 		.max_table = s->budget / 2,
-		.without_vdso = o->without_proc,
 	};
 	const char *kallsyms = o->kallsyms ? o->kallsyms : "/proc/kallsyms";
 	int r;
@@ -135,7 +134,7 @@ static const char *find_in_file(struct symbolizer *s, struct executable *x, uint
 	char root[PATH_MAX];
 	bool has_root = process && process->exit_time == 0 && !s->without_proc;
 
-	if (!x->readable && strcmp(x->path, "[vdso]") != 0)
+	if (!x->readable)
 		return NULL;
 	if (has_root)
 		snprintf(root, sizeof(root), "%s/%u/root", s->proc, process->tgid);
