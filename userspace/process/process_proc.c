@@ -69,7 +69,8 @@ static int parse_stat(const char *stat, struct proc_facts *f)
 	if (!open || !close || close < open)
 		return -ESRCH;
 	if (sscanf(close + 1,
-		   " %c %u %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+		   " %c %u %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		   "%llu",
 		   &state, &parent, &ticks) != 3)
 		return -ESRCH;
 	copy_comm(f->comm, sizeof(f->comm), open + 1, (size_t)(close - open - 1));
