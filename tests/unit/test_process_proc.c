@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The process table reading a directory that looks like /proc. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -362,6 +363,46 @@ static void test_cgroup_id(void **state)
 	assert_string_equal(p->unit, "x.service");
 }
 
+/* The directory of any cgroup of the unified hierarchy of this machine. */
+static bool find_cgroup(char *mount_point, char *path, struct stat *ret)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *entry;
+
+	/* Debian 12; the same beside v1 hierarchies. */
+	strcpy(mount_point, "/sys/fs/cgroup/unified");
+	if (access(mount_point, F_OK) < 0)
+		strcpy(mount_point, "/sys/fs/cgroup");
+	dir = opendir(mount_point);
+	strcpy(path, "/");
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			snprintf(path, 300, "/%s", entry->d_name);
+	return dir && fstatat(dirfd(dir), path[1] ? path + 1 : ".", ret, 0) == 0;
+}
+
+/* An id is the inode number of the cgroup's directory: no process is needed to resolve it. */
+static void test_cgroup_id_by_handle(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ char *mountinfo = NULL;
+	struct process_table_options o = { .proc = w->proc };
+	struct process_table *t;
+	char mount_point[64], path[300];
+	struct process *p;
+	struct stat st;
+
+	if (geteuid() != 0 || !find_cgroup(mount_point, path, &st) ||
+	    file_read(-1, "/proc/self/mountinfo", 1 << 20, &mountinfo, NULL) < 0 ||
+	    !strstr(mountinfo, " - cgroup2 "))
+		skip();
+	write_file(w, "self/mountinfo", mountinfo);
+	assert_int_equal(process_table_new(&o, &t), 0);
+	p = process_table_lookup(t, 50, 1, 0, st.st_ino, "gone");
+	assert_string_equal(p->cgroup, path);
+	process_table_free(t);
+}
+
 static void test_damaged_proc(void **state)
 {
 	struct world *w = *state;
@@ -391,6 +432,7 @@ static void test_own_machine(void **state)
 	p = process_table_find(t, (uint32_t)getpid());
 	assert_non_null(p);
 	assert_int_equal(p->parent, getppid());
+	assert_in_range(p->start_boottime, 1, clock_ns(CLOCK_BOOTTIME));
 	assert_int_equal(process_table_mapping(t, (uint32_t)getpid(), p->start_boottime,
 					       (uint64_t)(uintptr_t)test_own_machine, &m),
 			 0);
@@ -419,6 +461,7 @@ int main(void)
 		TEST(test_loss_is_repaired),
 		TEST(test_cgroup_of_the_young),
 		TEST(test_cgroup_id),
+		TEST(test_cgroup_id_by_handle),
 		TEST(test_damaged_proc),
 		cmocka_unit_test(test_own_machine),
 		cmocka_unit_test(test_no_proc),
