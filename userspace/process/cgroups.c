@@ -127,7 +127,7 @@ struct cgroups *cgroups_new(int proc_fd, struct shared_set *names)
 
 static void empty_cache(struct cgroups *c)
 {
-	struct cached *entry, *next;
+	struct cached *entry, *next = NULL;
 
 	HASH_ITER(hh, c->cache, entry, next) {
 		HASH_DEL(c->cache, entry);

@@ -156,7 +156,7 @@ int found_file_of_announcement(const struct executable_table *t,
 			       const struct abi_file_announcement *a, struct found_file *ret)
 {
 	_cleanup_close_ int path_fd = -1;
-	struct found_file f;
+	struct found_file f = { .fd = -1 };
 	char path[PATH_MAX];
 	int r;
 
@@ -181,7 +181,7 @@ int found_file_of_announcement(const struct executable_table *t,
 
 static int try_fd(int path_fd, const struct wanted_file *wanted, struct found_file *ret)
 {
-	struct found_file f;
+	struct found_file f = { .fd = -1 };
 	int r;
 
 	r = read_file(path_fd, &f);

@@ -167,7 +167,7 @@ static int fill_in(struct executable_table *t, struct executable_object *o, stru
 
 static void free_ids(struct executable_table *t)
 {
-	struct file_id *id, *next;
+	struct file_id *id, *next = NULL;
 
 	HASH_ITER(hh, t->ids, id, next) {
 		HASH_DEL(t->ids, id);
@@ -206,7 +206,7 @@ static int add_id(struct executable_table *t, uint32_t file_id, struct executabl
 
 static int add_vdso(struct executable_table *t)
 {
-	struct found_file f;
+	struct found_file f = { .fd = -1 };
 	int r = 0;
 
 	t->vdso = object_new(t, "[vdso]");
@@ -318,7 +318,7 @@ static int find_by_mapping(struct executable_table *t, struct executable_object 
 	const struct abi_file_announcement *a = &pending->announcement;
 	struct wanted_file wanted = { .inode = a->key.inode, .s_device = a->key.device };
 	struct process_mapping m;
-	struct found_file f;
+	struct found_file f = { .fd = -1 };
 	int r;
 
 	if (!t->processes ||
@@ -366,7 +366,7 @@ int executable_table_announce(struct executable_table *t, const struct abi_file_
 			      struct process_table *processes)
 {
 	struct executable_object *o = NULL;
-	struct found_file f;
+	struct found_file f = { .fd = -1 };
 	struct file_id *id;
 	int r;
 
@@ -422,7 +422,7 @@ static int reopen(struct executable_table *t, struct executable_object *o)
 		.device = x->device,
 		.size = x->inode_size,
 	};
-	struct found_file f;
+	struct found_file f = { .fd = -1 };
 	int r;
 
 	r = found_file_by_path(t, 0, &wanted, &f);
@@ -455,7 +455,7 @@ int executable_table_open(struct executable_table *t, struct executable *x)
 static void sweep(struct executable_table *t)
 {
 	struct executable_object *o, *next_object;
-	struct file_id *id, *next;
+	struct file_id *id, *next = NULL;
 
 	HASH_ITER(hh, t->ids, id, next) {
 		if (!id->evicted || id->object->executable.refs > 1)

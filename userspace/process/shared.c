@@ -37,7 +37,7 @@ struct shared_set *shared_set_new(void)
 
 struct shared_set *shared_set_free(struct shared_set *set)
 {
-	struct item *item, *next;
+	struct item *item, *next = NULL;
 
 	if (!set)
 		return NULL;
