@@ -16,6 +16,7 @@
 #include "base/intern.h"
 #include "process/executable.h"
 #include "process/process.h"
+#include "profile/saturate.h"
 
 /*
  * A frame is one word, as in abi.h: bits 63..62 kind, bit 61 guessed, then for FRAME_FILE 21 bits
@@ -198,16 +199,6 @@ static struct entry_value *value_of(struct window *w, const struct entry_key *ke
 	if (id > known)
 		w->values[id - 1] = (struct entry_value){};
 	return &w->values[id - 1];
-}
-
-/* Sums stay at the end of their range: a capture can say anything. */
-static int64_t saturating_add(int64_t a, int64_t b)
-{
-	int64_t sum;
-
-	if (__builtin_add_overflow(a, b, &sum))
-		return b > 0 ? INT64_MAX : INT64_MIN;
-	return sum;
 }
 
 static void count_quality(struct quality *q, const struct sample *s)
