@@ -23,7 +23,7 @@
 
 #define MAGIC	   "PROFDCAP"
 #define VERSION	   1
-#define BYTE_ORDER 0x01020304
+#define ORDER_MARK 0x01020304
 
 /* The largest record is a sample with a copy of its stack. */
 #define CHUNK_MAX (1U << 20)
@@ -66,7 +66,7 @@ int capture_create(const char *path, const struct capture_info *info, struct cap
 {
 	struct file_header header = {
 		.magic = MAGIC,
-		.byte_order = BYTE_ORDER,
+		.byte_order = ORDER_MARK,
 		.version = VERSION,
 		.info_size = sizeof(*info),
 	};
@@ -101,6 +101,11 @@ void capture_write(struct capture_writer *w, enum capture_chunk type, const void
 	}
 	write_bytes(w, &header, sizeof(header));
 	write_bytes(w, data, size);
+}
+
+int capture_error(const struct capture_writer *w)
+{
+	return w->error;
 }
 
 int capture_close(struct capture_writer *w)
@@ -249,7 +254,7 @@ static int read_header(struct capture_reader *r, const char *path, struct captur
 	if (fread(&header, sizeof(header), 1, r->file) != 1 ||
 	    memcmp(header.magic, MAGIC, sizeof(header.magic)) != 0)
 		return error_set(e, EBADMSG, "%s is not a capture file", path);
-	if (header.byte_order != BYTE_ORDER)
+	if (header.byte_order != ORDER_MARK)
 		return error_set(e, EBADMSG, "%s is from a machine of another byte order", path);
 	if (header.version != VERSION || header.info_size != sizeof(info))
 		return error_set(e, EBADMSG,

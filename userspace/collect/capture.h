@@ -30,13 +30,7 @@ enum capture_chunk {
 	CAPTURE_RING = 1,     /* one record of the ring */
 	CAPTURE_SIDEBAND = 2, /* one perf record */
 	CAPTURE_DRAIN = 3,    /* u64: the time up to which the stream was flushed here */
-	CAPTURE_LOST = 4,     /* struct capture_lost */
-};
-
-/* Records that were lost before they could be written here, since the last chunk of this type. */
-struct capture_lost {
-	uint64_t samples;
-	uint64_t sideband;
+	CAPTURE_LOST = 4,     /* u64: samples lost before they got here, since the last of these */
 };
 
 struct capture_writer;
@@ -55,6 +49,8 @@ void capture_write_mapping(struct capture_writer *w, uint32_t tgid, const struct
 			   uint64_t time);
 /* 0 if it holds all that was written. Frees @w in any case. */
 int capture_close(struct capture_writer *w);
+/* The first error, 0 if there was none: after it nothing more is written. */
+int capture_error(const struct capture_writer *w);
 
 struct capture_reader;
 int capture_open(const char *path, struct capture_reader **ret, struct capture_info *ret_info,
