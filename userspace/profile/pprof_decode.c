@@ -3,9 +3,9 @@
  * protobuf-c takes the bytes apart; here every id and index is followed once, so that whoever reads
  * the result need not check anything. Profiles of other tools may use any ids and any order.
  *
- * The message stays in memory with the result, which borrows its strings. Small messages are
- * larger in memory than on the wire, about 50 times at worst: the allocator of the message has a
- * budget.
+ * The message stays in memory with the result, which borrows its strings. It is about ten times as
+ * large as the bytes, but a file made for it gets to fifty, with messages that are empty: the
+ * allocator of the message has a budget.
  */
 #include "profile/pprof.h"
 
@@ -18,8 +18,10 @@
 #include "profile.pb-c.h"
 #include "profile/gunzip.h"
 
-#define UNPACKED_MAX   (1ULL << 30)
-#define MESSAGE_BUDGET (4ULL << 30)
+#define UNPACKED_MAX	(1ULL << 30)
+#define MEMORY_MAX	(4ULL << 30)
+#define MEMORY_PER_BYTE 32
+#define MEMORY_LEAST	(1ULL << 20)
 
 /* Where the thing with an id is; sorted by id. */
 struct id_position {
@@ -374,7 +376,7 @@ int pprof_decode(const void *data, size_t size, struct pprof_profile **ret)
 	if (!d)
 		return -ENOMEM;
 	profile = &d->profile;
-	d->budget = MESSAGE_BUDGET;
+	d->budget = MIN(MEMORY_LEAST + size * MEMORY_PER_BYTE, MEMORY_MAX);
 	d->allocator = (ProtobufCAllocator){ budget_alloc, budget_free, d };
 	d->message = perftools__profiles__profile__unpack(&d->allocator, size, bytes);
 	if (!d->message)
