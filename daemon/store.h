@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The recent past in memory: closed windows, oldest first. It owns them. A window goes when there
- * are too many of them or their memory is over the bound; one that is not written to a file yet
- * goes last, and that it went is counted.
+ * The recent past in memory: closed windows, oldest first. It owns them. Those that are written to
+ * a file, or need not be, go when they are old or their memory is over the bound. One that is still
+ * to be written goes only when there is no other way (a disk that stays full), and that is counted.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct window;
 struct store;
 
-#define STORE_MAX_WINDOWS 64 /* ten minutes of windows of 10 s */
+#define STORE_MAX_WINDOWS 512
+#define STORE_MAX_WRITTEN 60 /* ten minutes of windows of 10 s */
 
 struct store_stats {
 	uint64_t windows, bytes; /* there now */
@@ -21,11 +23,13 @@ struct store_stats {
 
 struct store *store_new(size_t max_bytes);
 struct store *store_free(struct store *s);
-/* More or less memory from now on. */
-void store_set_bound(struct store *s, size_t max_bytes);
 
 /* Takes the window. */
 void store_add(struct store *s, struct window *w);
+/* What is to be written takes so much that it should be written now. */
+bool store_is_pressed(const struct store *s);
+/* Brings it within @max_bytes, now and from now on. */
+void store_trim(struct store *s, size_t max_bytes);
 
 /* The windows that are not written yet, oldest first; valid until the store changes. */
 size_t store_unwritten(const struct store *s, struct window *const **ret);
