@@ -228,7 +228,7 @@ void http_status(struct http_request *r)
 	if (!f)
 		return;
 	fprintf(f, "version: %s\npid: %d\nuptime: %" PRIu64 "\nkernel: %s\n", PROFD_VERSION,
-		getpid(), (clock_monotonic_ns() - m->started) / NS_PER_S, m->kernel);
+		getpid(), (uint64_t)((clock_monotonic_ns() - m->started) / NS_PER_S), m->kernel);
 	print_sampling(m, f);
 	print_memory(m, f);
 	for (size_t i = 0; i < m->listeners.n; i++)
@@ -244,7 +244,7 @@ void http_healthz(struct http_request *r)
 
 	if (age > HEALTHY_NS) {
 		http_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no samples taken in for %" PRIu64 " s",
-			   age / NS_PER_S);
+			   (uint64_t)(age / NS_PER_S));
 		return;
 	}
 	text = strdup("ok\n");
