@@ -171,7 +171,11 @@ static void begin(struct http_request *r, const char *method)
 						       MHD_HTTP_HEADER_CONTENT_TYPE);
 	const char *form = "application/x-www-form-urlencoded";
 
+	const char *id = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "X-Profd-Id");
+
 	r->began = true;
+	if (id && strlen(id) < sizeof(r->id))
+		strcpy(r->id, id);
 	r->is_post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
 	r->is_form = r->is_post && type && strncasecmp(type, form, strlen(form)) == 0;
 }
@@ -219,12 +223,13 @@ static void http_unknown(struct http_request *r)
 static void dispatch(struct http_request *r, const char *method)
 {
 	static void (*const pages[HTTP_ENDPOINTS_COUNT])(struct http_request * r) = {
-		[HTTP_UNKNOWN] = http_unknown,	   [HTTP_UNKNOWN_PROFILE] = http_unknown,
-		[HTTP_REDIRECT] = http_redirect,   [HTTP_HOME] = http_home,
-		[HTTP_INDEX] = http_index,	   [HTTP_PROFILE] = http_profile,
-		[HTTP_CMDLINE] = http_cmdline,	   [HTTP_SYMBOL] = http_symbol,
-		[HTTP_METRICS] = http_metrics,	   [HTTP_HEALTHZ] = http_healthz,
-		[HTTP_PROCESSES] = http_processes, [HTTP_STATUS] = http_status,
+		[HTTP_UNKNOWN] = http_unknown,	 [HTTP_UNKNOWN_PROFILE] = http_unknown,
+		[HTTP_REDIRECT] = http_redirect, [HTTP_HOME] = http_home,
+		[HTTP_INDEX] = http_index,	 [HTTP_PROFILE] = http_profile,
+		[HTTP_CMDLINE] = http_cmdline,	 [HTTP_SYMBOL] = http_symbol,
+		[HTTP_FINISH] = http_end_early,	 [HTTP_METRICS] = http_metrics,
+		[HTTP_HEALTHZ] = http_healthz,	 [HTTP_PROCESSES] = http_processes,
+		[HTTP_STATUS] = http_status,
 	};
 
 	r->ready = true;
@@ -297,6 +302,16 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	if (!r->ready)
 		dispatch(r, method);
 	return r->suspended ? MHD_YES : send_response(r);
+}
+
+struct http_request *http_find_profile(struct http *h, const char *id)
+{
+	struct http_request *r;
+
+	DL_FOREACH(h->requests, r)
+		if (r->tap && *r->id && strcmp(r->id, id) == 0)
+			return r;
+	return NULL;
 }
 
 static void resume(struct http_request *r)

@@ -3,7 +3,6 @@
  * /debug/pprof/: the index, profile and cmdline. Shapes, headers and rules are those of Go's
  * net/http/pprof, which its clients and scrapers rely on.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -149,6 +148,37 @@ void http_profile_done(struct http_request *r)
 	}
 	http_reply(r, MHD_HTTP_OK, BINARY, data, size);
 	http_header(r, MHD_HTTP_HEADER_CONTENT_DISPOSITION, "attachment; filename=\"profile\"");
+}
+
+/*
+ * POST /finish?id=ID: the profile that was asked for with the header "X-Profd-Id: ID" is answered
+ * now, with what there is. Whoever knows the id may do that.
+ */
+void http_end_early(struct http_request *r)
+{
+	uint64_t now = clock_monotonic_ns();
+	char id[HTTP_VALUE_LEN] = "";
+	struct http_request *profile;
+	char *text;
+
+	if (!r->is_post) {
+		http_error(r, MHD_HTTP_METHOD_NOT_ALLOWED, "Method Not Allowed; use POST");
+		http_header(r, MHD_HTTP_HEADER_ALLOW, "POST");
+		return;
+	}
+	http_query_get(r->query, "id", id);
+	profile = http_find_profile(r->http, id);
+	if (!profile) {
+		http_error(r, MHD_HTTP_NOT_FOUND, "no profile is collected under this id");
+		return;
+	}
+	/* What happened up to now belongs to it; that may also bring it to its end. */
+	profiler_drain(r->manager->profiler, now);
+	if (profile->tap)
+		profiler_tap_finish(profile->tap, now);
+	text = strdup("ok\n");
+	if (text)
+		http_reply(r, MHD_HTTP_OK, HTTP_TEXT, text, strlen(text));
 }
 
 void http_cmdline(struct http_request *r)

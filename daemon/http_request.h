@@ -16,6 +16,7 @@
 struct profiler_tap;
 struct window;
 
+#define HTTP_ID_LEN   65
 #define HTTP_MAX_BODY (1U << 20)
 
 struct http_request {
@@ -24,8 +25,9 @@ struct http_request {
 	struct manager *manager;
 	struct MHD_Connection *connection;
 
-	char *path;	   /* still encoded */
-	const char *query; /* behind the '?', still encoded; "" if there is none */
+	char *path;	      /* still encoded */
+	const char *query;    /* behind the '?', still encoded; "" if there is none */
+	char id[HTTP_ID_LEN]; /* X-Profd-Id: by which its client can end it early; "" = none */
 	bool is_post;
 	bool is_form; /* the body is a form, whose values come before the query's */
 	char *body;   /* NUL-terminated; "" if there is none */
@@ -64,6 +66,8 @@ struct http_page {
 FILE *http_page_open(struct http_page *p);
 void http_page_send(struct http_request *r, struct http_page *p, const char *type);
 
+/* The profile that is being collected under this id; NULL if there is none. */
+struct http_request *http_find_profile(struct http *h, const char *id);
 /* Waits: the answer is given later, from http_tick(). -errno if it cannot. */
 int http_suspend(struct http_request *r);
 
@@ -80,6 +84,7 @@ void http_index(struct http_request *r);
 void http_profile(struct http_request *r);
 void http_cmdline(struct http_request *r);
 void http_symbol(struct http_request *r);
+void http_end_early(struct http_request *r);
 
 /* The profile's window is there: encodes it and answers. */
 void http_profile_done(struct http_request *r);

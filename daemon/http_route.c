@@ -170,6 +170,7 @@ static const struct {
 	{ "/", HTTP_HOME },		  { "/metrics", HTTP_METRICS },
 	{ "/healthz", HTTP_HEALTHZ },	  { "/processes", HTTP_PROCESSES },
 	{ "/status", HTTP_STATUS },
+{ "/finish", HTTP_FINISH },
 }, profiles[] = {
 	{ "", HTTP_INDEX },
 	{ "profile", HTTP_PROFILE },

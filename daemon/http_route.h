@@ -23,6 +23,7 @@
 	X(UNKNOWN_PROFILE, "unknown_profile")                                                      \
 	X(METRICS, "metrics")                                                                      \
 	X(HEALTHZ, "healthz")                                                                      \
+	X(FINISH, "finish")                                                                        \
 	X(PROCESSES, "processes")                                                                  \
 	X(STATUS, "status")
 
