@@ -22,17 +22,10 @@ static const struct unit sizes[] = {
 
 /* The first name of a factor is the one that is written. */
 static const struct unit durations[] = {
-	{ "w", 7 * 86400 * NS_PER_S },
-	{ "d", 86400 * NS_PER_S },
-	{ "h", 3600 * NS_PER_S },
-	{ "hr", 3600 * NS_PER_S },
-	{ "min", 60 * NS_PER_S },
-	{ "m", 60 * NS_PER_S },
-	{ "s", NS_PER_S },
-	{ "sec", NS_PER_S },
-	{ "ms", NS_PER_MS },
-	{ "us", 1000 },
-	{ "", NS_PER_S },
+	{ "d", 86400 * NS_PER_S }, { "h", 3600 * NS_PER_S },	  { "hr", 3600 * NS_PER_S },
+	{ "min", 60 * NS_PER_S },  { "m", 60 * NS_PER_S },	  { "s", NS_PER_S },
+	{ "sec", NS_PER_S },	   { "ms", NS_PER_MS },		  { "us", 1000 },
+	{ "", NS_PER_S },	   { "w", 7 * 86400 * NS_PER_S },
 };
 
 static int parse_number(const char **text, uint64_t *ret)
