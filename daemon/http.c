@@ -22,7 +22,9 @@
 #define RESPONSE_DEADLINE (60 * NS_PER_S) /* for the whole response to be taken */
 #define IDLE_SECONDS	  15		  /* without a byte in either direction */
 #define CONNECTION_MEMORY (32 * 1024)	  /* for request line and headers */
-#define FINISH_ATTEMPTS	  100		  /* of 10 ms: how long shutdown waits for its answers */
+/* Not 0, which stands for sd-event's default of 250 ms: "at once" would mean that. */
+#define TIMER_ACCURACY_USEC 1000
+#define FINISH_ATTEMPTS	    100 /* of 10 ms: how long shutdown waits for its answers */
 
 enum connection_state {
 	CONNECTION_RECEIVING,
@@ -434,7 +436,8 @@ int http_new(struct manager *m, struct listeners *l, struct http **ret, struct e
 	if (!h)
 		return error_set(e, ENOMEM, "out of memory");
 	h->manager = m;
-	r = sd_event_add_time_relative(m->event, &h->timer, CLOCK_MONOTONIC, 0, 0, on_timer, h);
+	r = sd_event_add_time_relative(m->event, &h->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC,
+				       on_timer, h);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
 	for (size_t i = 0; i < l->n && r >= 0; i++) {
