@@ -413,8 +413,8 @@ void arguments_help_verb(FILE *f, enum verb verb)
 void arguments_help(FILE *f)
 {
 	fputs("Usage: profctl [--socket PATH] COMMAND [OPTION]...\n\n"
-	      "Takes CPU profiles of this machine: from the daemon profd where it runs, else, as\n"
-	      "root, by itself.\n\nCommands:\n",
+	      "Takes CPU profiles of this machine: from the daemon profd where it runs, else\n"
+	      "(as root) by itself.\n\nCommands:\n",
 	      f);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		fprintf(f, "  %-10s%s\n", verbs[i].name, verbs[i].summary);

@@ -14,11 +14,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "profctl/child.h"
-#include "profctl/arguments.h"
 #include "profctl/profctl.h"
 
 #define MAX_BODY	(1ULL << 30) /* bytes; as much as a profile may be unpacked */
 #define SHORT_TIMEOUT_S 10
+/* What is asked for when the end is not known: the most that the daemon grants one request. */
+#define OPEN_SECONDS 3600
 /* Encoding and naming what was recorded, on a busy machine. */
 #define ANSWER_TIMEOUT_S 60
 /*
@@ -293,7 +294,7 @@ struct recording {
 static unsigned int whole_seconds(uint64_t duration)
 {
 	if (!duration)
-		return ARGUMENTS_MAX_SECONDS;
+		return OPEN_SECONDS;
 	return (unsigned int)((duration + NS_PER_S - 1) / NS_PER_S);
 }
 
