@@ -38,7 +38,7 @@ static const struct option_entry entries[] = {
 	{ OPTION_SECONDS, "seconds", "N", BIT(VERB_TOP),
 	  "Collect for this long per report; 3 unless given" },
 	{ OPTION_SECONDS, "seconds", "N", BIT(VERB_LIST),
-	  "Without a daemon: look for this long; 1 unless\ngiven" },
+	  "CPU use over so long: the last 60 seconds as the\ndaemon saw them; without a daemon the next 1" },
 	{ 'F', "frequency", "HZ", COLLECTING,
 	  "Samples per second and CPU, 1 to 10000. One that\ndiffers from the daemon's makes profctl "
 	  "collect\nby itself (root)" },

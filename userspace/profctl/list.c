@@ -36,11 +36,15 @@ static int list_from_daemon(const struct arguments *a, struct client *client, st
 {
 	_cleanup_free_ struct process_row *rows = NULL;
 	_cleanup_free_ char *body = NULL;
+	char path[64] = "/processes";
 	struct reply reply;
 	size_t n;
 	int r;
 
-	r = client_get(client, "/processes", &reply, e);
+	if (a->duration)
+		snprintf(path, sizeof(path), "/processes?seconds=%llu",
+			 (a->duration + NS_PER_S - 1) / NS_PER_S);
+	r = client_get(client, path, &reply, e);
 	if (r < 0)
 		return r;
 	body = reply.body;

@@ -33,7 +33,7 @@ static int frequency_agrees(struct client *c, uint32_t frequency, unsigned long 
 	if (r < 0)
 		return r;
 	body = reply.body;
-	if (text_value(body, "sample_frequency", value, sizeof(value)) < 0)
+	if (text_value(body, "frequency", value, sizeof(value)) < 0)
 		return error_set(e, EPROTO, "the daemon does not say how often it samples");
 	*ret_daemons = strtoul(value, NULL, 10);
 	return *ret_daemons == frequency;
