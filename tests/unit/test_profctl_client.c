@@ -186,7 +186,10 @@ static int record(const char *what, enum watch_answer (*look)(void *), struct ch
 {
 	const struct watch watch = { .look = look, .userdata = child };
 	const struct client_profile request = {
-		.selection = &seven, .duration = 30 * NS_PER_S, .child = child, .watch = &watch,
+		.selection = &seven,
+		.duration = 30 * NS_PER_S,
+		.child = child,
+		.watch = &watch,
 	};
 	struct client *client;
 	struct server server;

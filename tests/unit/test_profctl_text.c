@@ -25,11 +25,16 @@ static void times_as_pprof_writes_them(void **state)
 		int64_t ns;
 		const char *text;
 	} cases[] = {
-		{ 0, "0" },		     { 7, "7ns" },
-		{ 1500, "1.50us" },	     { 45600000, "45.60ms" },
-		{ 1000000000, "1s" },	     { 1230000000, "1.23s" },
-		{ 59990000000, "59.99s" },   { 90000000000, "1.50mins" },
-		{ 7200000000000, "2hrs" },   { -45600000, "-45.60ms" },
+		{ 0, "0" },
+		{ 7, "7ns" },
+		{ 1500, "1.50us" },
+		{ 45600000, "45.60ms" },
+		{ 1000000000, "1s" },
+		{ 1230000000, "1.23s" },
+		{ 59990000000, "59.99s" },
+		{ 90000000000, "1.50mins" },
+		{ 7200000000000, "2hrs" },
+		{ -45600000, "-45.60ms" },
 		{ INT64_MAX, "106751.99days" },
 	};
 
@@ -146,7 +151,10 @@ static void names_cannot_drive_the_terminal(void **state)
 
 	(void)state;
 	assert_string_equal(text_fit("\033[2Jevil\n", 20, copy, sizeof(copy)), "?[2Jevil?");
-	assert_string_equal(text_fit("\xc2\x9b" "31m", 20, copy, sizeof(copy)), "?31m");
+	assert_string_equal(text_fit("\xc2\x9b"
+				     "31m",
+				     20, copy, sizeof(copy)),
+			    "?31m");
 	assert_string_equal(text_fit("\xff\x80", 20, copy, sizeof(copy)), "??");
 	assert_string_equal(text_fit("m\xc3\xbcller", 6, copy, sizeof(copy)), "m\xc3\xbcller");
 	assert_string_equal(text_fit("m\xc3\xbcller", 3, copy, sizeof(copy)), "m\xc3\xbc~");
@@ -160,8 +168,8 @@ static void shell_words_are_safe(void **state)
 {
 	static const char *const cases[][2] = {
 		{ "a-1_b.pb.gz", "a-1_b.pb.gz" }, { "two words", "'two words'" },
-		{ "it's", "'it'\\''s'" },	    { "", "''" },
-		{ "$(reboot)", "'$(reboot)'" },	    { "'", "''\\'''" },
+		{ "it's", "'it'\\''s'" },	  { "", "''" },
+		{ "$(reboot)", "'$(reboot)'" },	  { "'", "''\\'''" },
 	};
 
 	(void)state;
@@ -190,7 +198,11 @@ static void top_looks_like_pprof(void **state)
 		{ "main", 0, 1000000000 },
 	};
 	const struct top_table table = {
-		.rows = rows, .n = 3, .total = 1000000000, .unit = "nanoseconds", .max_rows = 10,
+		.rows = rows,
+		.n = 3,
+		.total = 1000000000,
+		.unit = "nanoseconds",
+		.max_rows = 10,
 	};
 
 	(void)state;
@@ -208,7 +220,12 @@ static void top_is_cut_to_the_screen(void **state)
 		{ "never shown", 20, 20 },
 	};
 	const struct top_table table = {
-		.rows = rows, .n = 2, .total = 70, .unit = "count", .max_rows = 1, .columns = 60,
+		.rows = rows,
+		.n = 2,
+		.total = 70,
+		.unit = "count",
+		.max_rows = 1,
+		.columns = 60,
 	};
 
 	(void)state;
@@ -240,11 +257,11 @@ static void list_is_sorted_and_aligned(void **state)
 	list_table_sort(rows, ARRAY_SIZE(rows));
 	PRINTED(text, list_table_print(f, rows, ARRAY_SIZE(rows), 10, 0));
 	assert_string_equal(
-		text,
-		"     PID   %CPU  COMM             UNIT/CONTAINER                EXECUTABLE\n"
-		"       8  150.2  ?c               0123456789ab                  /usr/bin/c\n"
-		"       7    1.5  a                -                             /usr/bin/a\n"
-		"       9    1.5  b\xc3\xbc               b.service                     /usr/bin/b\n");
+		text, "     PID   %CPU  COMM             UNIT/CONTAINER                EXECUTABLE\n"
+		      "       8  150.2  ?c               0123456789ab                  /usr/bin/c\n"
+		      "       7    1.5  a                -                             /usr/bin/a\n"
+		      "       9    1.5  b\xc3\xbc               b.service                     "
+		      "/usr/bin/b\n");
 	PRINTED(one, list_table_print(f, rows, ARRAY_SIZE(rows), 1, 73));
 	assert_null(strstr(one, "/usr/bin/a"));
 	assert_non_null(strstr(one, "/usr/bin~\n"));
@@ -259,8 +276,14 @@ static void summary_says_what_was_recorded(void **state)
 	int64_t first[] = { 100, 1000000000 }, second[] = { 23, 230000000 };
 	struct pprof_sample samples[] = { { .values = first }, { .values = second } };
 	const struct pprof_profile p = {
-		.n_types = 2, .types = types, .units = units, .n_samples = 2, .samples = samples,
-		.n_comments = 4, .comments = comments, .duration = 2000000000,
+		.n_types = 2,
+		.types = types,
+		.units = units,
+		.n_samples = 2,
+		.samples = samples,
+		.n_comments = 4,
+		.comments = comments,
+		.duration = 2000000000,
 	};
 
 	(void)state;

@@ -26,7 +26,11 @@ struct fixture {
 static void begin(struct process_table *t, uint32_t pid, uint32_t parent, uint64_t time)
 {
 	const struct sideband_event event = {
-		.type = SIDEBAND_FORK, .pid = pid, .tid = pid, .ppid = parent, .time = time,
+		.type = SIDEBAND_FORK,
+		.pid = pid,
+		.tid = pid,
+		.ppid = parent,
+		.time = time,
 	};
 
 	assert_int_equal(process_table_apply(t, &event), 0);
@@ -35,7 +39,10 @@ static void begin(struct process_table *t, uint32_t pid, uint32_t parent, uint64
 static void end(struct process_table *t, uint32_t pid, uint64_t time)
 {
 	const struct sideband_event event = {
-		.type = SIDEBAND_EXIT, .pid = pid, .tid = pid, .time = time,
+		.type = SIDEBAND_EXIT,
+		.pid = pid,
+		.tid = pid,
+		.time = time,
 	};
 
 	assert_int_equal(process_table_apply(t, &event), 0);
@@ -44,7 +51,11 @@ static void end(struct process_table *t, uint32_t pid, uint64_t time)
 static void execs(struct process_table *t, uint32_t pid, uint64_t time, const char *comm)
 {
 	const struct sideband_event event = {
-		.type = SIDEBAND_COMM, .pid = pid, .tid = pid, .time = time, .exec = true,
+		.type = SIDEBAND_COMM,
+		.pid = pid,
+		.tid = pid,
+		.time = time,
+		.exec = true,
 		.name = comm,
 	};
 
@@ -132,8 +143,14 @@ static void add(struct window *w, struct process *p, int64_t count)
 {
 	const struct frame frame = { .address = 0xffffffff81000000ULL, .kind = FRAME_KERNEL };
 	const struct sample sample = {
-		.kind = ABI_KIND_CPU, .user_end = ABI_STACK_complete, .tid = p->tgid, .time = 1,
-		.value = count * 1000, .count = count, .process = p, .n_frames = 1,
+		.kind = ABI_KIND_CPU,
+		.user_end = ABI_STACK_complete,
+		.tid = p->tgid,
+		.time = 1,
+		.value = count * 1000,
+		.count = count,
+		.process = p,
+		.n_frames = 1,
 		.frames = &frame,
 	};
 

@@ -38,9 +38,11 @@ static const struct option_entry entries[] = {
 	{ OPTION_SECONDS, "seconds", "N", BIT(VERB_TOP),
 	  "Collect for this long per report; 3 unless given" },
 	{ OPTION_SECONDS, "seconds", "N", BIT(VERB_LIST),
-	  "CPU use over so long: the last 60 seconds as the\ndaemon saw them; without a daemon the next 1" },
+	  "CPU use over so long: the last 60 seconds as the\ndaemon saw them; without a daemon the "
+	  "next 1" },
 	{ 'F', "frequency", "HZ", COLLECTING,
-	  "Samples per second and CPU, 1 to 10000. One that\ndiffers from the daemon's makes profctl "
+	  "Samples per second and CPU, 1 to 10000. One that\ndiffers from the daemon's makes "
+	  "profctl "
 	  "collect\nby itself (root)" },
 	{ 'o', "output", "FILE", BIT(VERB_RECORD),
 	  "Write the profile there; - is standard output" },
@@ -62,19 +64,23 @@ static const struct {
 	[VERB_RECORD] = { "record", "[OPTION]... [-- COMMAND [ARG]...]",
 			  "Record a CPU profile into a file",
 			  "Records what processes do on the CPU and writes it as a profile that\n"
-			  "'go tool pprof' opens. Without a selection: the whole machine. With COMMAND:\n"
-			  "starts it and records it until it ends; as root with all its descendants,\n"
+			  "'go tool pprof' opens. Without a selection: the whole machine. With "
+			  "COMMAND:\n"
+			  "starts it and records it until it ends; as root with all its "
+			  "descendants,\n"
 			  "else (through the daemon) it alone.\n"
 			  "Ctrl-C ends the recording and keeps it, a second one throws it away." },
 	[VERB_TOP] = { "top", "[OPTION]...", "Show the functions that use the CPU",
 		       "Shows the functions that use the CPU, as 'go tool pprof -top' does. On a\n"
-		       "terminal it goes on until q or Ctrl-C; c sorts by cumulative, f by flat value." },
+		       "terminal it goes on until q or Ctrl-C; c sorts by cumulative, f by flat "
+		       "value." },
 	[VERB_LIST] = { "list", "[OPTION]...", "List processes by CPU use",
 			"Lists the processes that use the CPU, most first." },
 	[VERB_STATUS] = { "status", "[OPTION]...", "Show the state of the daemon",
 			  "Shows what the daemon says about itself." },
 	[VERB_DOCTOR] = { "doctor", "[OPTION]...", "Check what profiling needs on this machine",
-			  "Checks what profiling needs on this machine, and says how to mend what is\n"
+			  "Checks what profiling needs on this machine, and says how to mend what "
+			  "is\n"
 			  "missing. Exit status 0 if nothing is." },
 	[VERB_VERSION] = { "version", "", "Print the version", "Prints the version of profctl." },
 	[VERB_HELP] = { "help", "[COMMAND]", "Explain a command", "Explains a command." },
@@ -150,7 +156,8 @@ static int read_pids(const char *text, struct arguments *a, struct error *e)
 		if (selection_has_pid(s, pid))
 			continue;
 		if (s->n_pids == SELECTION_MAX_PIDS)
-			return error_set(e, EINVAL, "--pid '%s': more than %d processes; use --comm or --unit",
+			return error_set(e, EINVAL,
+					 "--pid '%s': more than %d processes; use --comm or --unit",
 					 text, SELECTION_MAX_PIDS);
 		s->pids[s->n_pids++] = pid;
 	}

@@ -19,18 +19,18 @@ enum verb { VERB_RECORD, VERB_TOP, VERB_LIST, VERB_STATUS, VERB_DOCTOR, VERB_VER
 
 struct arguments {
 	enum verb verb;
-	bool help;	      /* --help: print the help of the verb (of profctl, if there is none) */
+	bool help; /* --help: print the help of the verb (of profctl, if there is none) */
 	const char *socket;
-	bool local;	      /* do not ask the daemon */
+	bool local; /* do not ask the daemon */
 	struct selection selection;
-	uint64_t duration;    /* ns; 0 = not given */
-	uint32_t frequency;   /* Hz; 0 = not given */
-	const char *output;   /* NULL = a name made of what is recorded; "-" = stdout */
+	uint64_t duration;  /* ns; 0 = not given */
+	uint32_t frequency; /* Hz; 0 = not given */
+	const char *output; /* NULL = a name made of what is recorded; "-" = stdout */
 	bool cumulative;
 	bool once;
-	uint32_t lines;	      /* 0 = not given */
-	char **command;	      /* argv of the program to start, NULL = none */
-	const char *topic;    /* help: about this verb; NULL = about profctl */
+	uint32_t lines;	   /* 0 = not given */
+	char **command;	   /* argv of the program to start, NULL = none */
+	const char *topic; /* help: about this verb; NULL = about profctl */
 };
 
 /*

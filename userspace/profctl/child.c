@@ -50,13 +50,18 @@ int child_start(char *const argv[], const sigset_t *mask, struct child *ret, str
 	close(gate[0]);
 	close(result[1]);
 	*ret = (struct child){
-		.argv = argv, .pid = pid, .pidfd = -1, .gate = gate[1], .result = result[0],
+		.argv = argv,
+		.pid = pid,
+		.pidfd = -1,
+		.gate = gate[1],
+		.result = result[0],
 	};
 	if (pid < 0)
 		return -e->number;
 	ret->pidfd = pidfd_open(pid, 0);
 	if (ret->pidfd < 0)
-		return error_set(e, errno, "cannot watch process %d: %s", (int)pid, strerror(errno));
+		return error_set(e, errno, "cannot watch process %d: %s", (int)pid,
+				 strerror(errno));
 	return 0;
 }
 

@@ -20,7 +20,7 @@ struct child {
 };
 
 /* Nothing started: what child_done() accepts. */
-#define CHILD_NONE                                                                               \
+#define CHILD_NONE                                                                                 \
 	{                                                                                          \
 		.pid = -1, .pidfd = -1, .gate = -1, .result = -1                                   \
 	}

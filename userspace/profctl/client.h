@@ -35,7 +35,7 @@ int client_get(struct client *c, const char *path, struct reply *ret, struct err
 
 struct client_profile {
 	const struct selection *selection;
-	uint64_t duration;	 /* ns; 0 = until @watch says so */
+	uint64_t duration;   /* ns; 0 = until @watch says so */
 	struct child *child; /* held; let go when the daemon is recording; NULL = none */
 	const struct watch *watch;
 };

@@ -16,7 +16,9 @@ DEFINE_CLEANUP(struct client *, client_free);
 static void print_result(const struct preflight_result *r)
 {
 	static const char *const words[] = {
-		[PREFLIGHT_OK] = "ok", [PREFLIGHT_WARN] = "warn", [PREFLIGHT_FAIL] = "FAIL",
+		[PREFLIGHT_OK] = "ok",
+		[PREFLIGHT_WARN] = "warn",
+		[PREFLIGHT_FAIL] = "FAIL",
 	};
 
 	printf("%-4s  %-22s  %s\n", words[r->status], r->name, r->found);
@@ -82,14 +84,16 @@ static void check_version(struct client *c, struct preflight_result *r)
 		return;
 	r->status = PREFLIGHT_WARN;
 	snprintf(r->remedy, sizeof(r->remedy),
-		 "profctl is %s: restart the daemon, or install both from one build", PROFD_VERSION);
+		 "profctl is %s: restart the daemon, or install both from one build",
+		 PROFD_VERSION);
 }
 
 #define DAEMON_RESULTS 3
 
 static size_t check_daemon(const char *socket, struct preflight_result ret[DAEMON_RESULTS])
 {
-	_cleanup_(client_freep) struct client *client = NULL;
+	_cleanup_(client_freep)
+	struct client *client = NULL;
 	struct error e = {};
 
 	memset(ret, 0, DAEMON_RESULTS * sizeof(*ret));

@@ -89,7 +89,7 @@ static void free_sums(struct sum **sums)
 {
 	struct sum *sum, *next;
 
-	HASH_ITER (hh, *sums, sum, next) {
+	HASH_ITER(hh, *sums, sum, next) {
 		HASH_DEL(*sums, sum);
 		free(sum);
 	}
@@ -97,7 +97,8 @@ static void free_sums(struct sum **sums)
 
 static int print_window(const struct arguments *a, const struct window *w)
 {
-	_cleanup_(free_sums) struct sum *sums = NULL;
+	_cleanup_(free_sums)
+	struct sum *sums = NULL;
 	_cleanup_free_ struct process_row *rows = NULL;
 	double duration = (double)(window_end(w) - window_start(w));
 	size_t n = 0;
@@ -133,7 +134,8 @@ static enum watch_answer look(void *userdata)
 static int list_from_here(const struct arguments *a, struct local *local, struct error *e)
 {
 	static const struct selection everything;
-	_cleanup_(signals_done) struct signals signals = { .fd = -1 };
+	_cleanup_(signals_done)
+	struct signals signals = { .fd = -1 };
 	struct pollfd fd = { -1, POLLIN, 0 };
 	const struct watch watch = { &fd, 1, look, &signals };
 	const struct local_request request = {

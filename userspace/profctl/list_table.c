@@ -37,8 +37,8 @@ static void print_executable(FILE *f, const char *path, size_t columns)
 	size_t width = strlen(path);
 
 	if (columns)
-		width = columns > FIXED_COLUMNS + MIN_EXECUTABLE ? columns - FIXED_COLUMNS :
-								   MIN_EXECUTABLE;
+		width = columns > FIXED_COLUMNS + MIN_EXECUTABLE ? columns - FIXED_COLUMNS
+								 : MIN_EXECUTABLE;
 	fputs(copy ? text_fit(path, width, copy, strlen(path) + 5) : "?", f);
 	fputc('\n', f);
 }

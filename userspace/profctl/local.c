@@ -111,8 +111,7 @@ static void wait_for_something(const struct collection *c)
 		due = MIN(due, c->end + LAST_RECORDS_NS);
 	memcpy(fds, watch->fds, watch->n_fds * sizeof(*fds));
 	fds[watch->n_fds] = (struct pollfd){ profiler_fd(c->local->profiler), POLLIN, 0 };
-	poll(fds, watch->n_fds + 1,
-	     due > now ? (int)((due - now + NS_PER_MS - 1) / NS_PER_MS) : 0);
+	poll(fds, watch->n_fds + 1, due > now ? (int)((due - now + NS_PER_MS - 1) / NS_PER_MS) : 0);
 	memcpy(watch->fds, fds, watch->n_fds * sizeof(*fds));
 }
 

@@ -22,7 +22,7 @@ struct local *local_free(struct local *l);
 
 struct local_request {
 	const struct selection *selection;
-	uint64_t duration;	 /* ns; 0 = until @watch says so */
+	uint64_t duration;   /* ns; 0 = until @watch says so */
 	struct child *child; /* held; let go when collecting. The result is then of it and its
 				    descendants, whatever the selection */
 	const struct watch *watch;

@@ -10,8 +10,8 @@
 #include "profctl/profctl.h"
 
 static int (*const runs[])(const struct arguments *a) = {
-	[VERB_RECORD] = record_run,   [VERB_TOP] = top_run,	    [VERB_LIST] = list_run,
-	[VERB_STATUS] = status_run,   [VERB_DOCTOR] = doctor_run, [VERB_VERSION] = version_run,
+	[VERB_RECORD] = record_run, [VERB_TOP] = top_run,	[VERB_LIST] = list_run,
+	[VERB_STATUS] = status_run, [VERB_DOCTOR] = doctor_run, [VERB_VERSION] = version_run,
 	[VERB_HELP] = help_run,
 };
 
@@ -35,7 +35,8 @@ int help_run(const struct arguments *a)
 
 int main(int argc, char **argv)
 {
-	_cleanup_(arguments_done) struct arguments a = {};
+	_cleanup_(arguments_done)
+	struct arguments a = {};
 	struct error e = {};
 	int status;
 

@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 
 static const struct units times[] = {
-	{ "ns", 1 },	  { "us", 1e3 },      { "ms", 1e6 },	   { "s", 1e9 },
+	{ "ns", 1 },	  { "us", 1e3 },     { "ms", 1e6 },	  { "s", 1e9 },
 	{ "mins", 60e9 }, { "hrs", 3600e9 }, { "days", 86400e9 },
 };
 

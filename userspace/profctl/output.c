@@ -48,7 +48,8 @@ static int create_beside(const char *path, char **ret_name, struct error *e)
 static int open_stdout(struct output *ret, struct error *e)
 {
 	if (isatty(STDOUT_FILENO))
-		return error_set(e, EINVAL, "--output -: a profile is not for a terminal; redirect it");
+		return error_set(e, EINVAL,
+				 "--output -: a profile is not for a terminal; redirect it");
 	*ret = (struct output){ .fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) };
 	return ret->fd < 0 ? cannot_write("standard output", errno, e) : 0;
 }

@@ -7,13 +7,13 @@
 /* Documented in profctl(1). "record -- COMMAND" has the codes of env(1) on top of these. */
 enum profctl_exit {
 	PROFCTL_OK = 0,
-	PROFCTL_FAILED = 1,	  /* it could not be done, or only in part */
-	PROFCTL_USAGE = 2,	  /* the command line is wrong */
-	PROFCTL_NO_SOURCE = 3,	  /* no daemon to ask, and no rights to collect */
-	PROFCTL_NO_PROCESS = 4,	  /* the selection matches no process */
+	PROFCTL_FAILED = 1,	   /* it could not be done, or only in part */
+	PROFCTL_USAGE = 2,	   /* the command line is wrong */
+	PROFCTL_NO_SOURCE = 3,	   /* no daemon to ask, and no rights to collect */
+	PROFCTL_NO_PROCESS = 4,	   /* the selection matches no process */
 	PROFCTL_INTERRUPTED = 130, /* a second Ctrl-C: nothing was kept */
 	/* record -- COMMAND */
-	PROFCTL_COMMAND_FAILED = 125,	     /* instead of 1, 3 and 4 */
+	PROFCTL_COMMAND_FAILED = 125,	      /* instead of 1, 3 and 4 */
 	PROFCTL_COMMAND_NOT_EXECUTABLE = 126, /* COMMAND is there but cannot be run */
 	PROFCTL_COMMAND_NOT_FOUND = 127,
 };

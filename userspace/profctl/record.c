@@ -137,12 +137,13 @@ static int watch_pids(struct recorder *r, struct error *e)
 		if (*fd >= 0 || r->source.client)
 			continue;
 		if (errno == EINVAL)
-			return error_set(e, ESRCH, "--pid %u: is a thread of process %u", s->pids[i],
-					 process_of(s->pids[i]));
+			return error_set(e, ESRCH, "--pid %u: is a thread of process %u",
+					 s->pids[i], process_of(s->pids[i]));
 		if (errno != ESRCH)
 			return error_set(e, errno, "--pid %u: %s", s->pids[i], strerror(errno));
 		if (s->n_pids == 1)
-			return error_set(e, ESRCH, "--pid %u: there is no such process", s->pids[i]);
+			return error_set(e, ESRCH, "--pid %u: there is no such process",
+					 s->pids[i]);
 		complain("--pid %u: there is no such process; recording the others", s->pids[i]);
 	}
 	if (s->n_pids && !r->n_living && !r->source.client)
@@ -260,7 +261,9 @@ int record_run(const struct arguments *a)
 		.output = OUTPUT_NONE,
 		.signals.fd = -1,
 		.child = CHILD_NONE,
-		.duration = a->duration ? a->duration : a->command ? 0 : DEFAULT_DURATION,
+		.duration = a->duration	 ? a->duration
+			    : a->command ? 0
+					 : DEFAULT_DURATION,
 		.progress = isatty(STDERR_FILENO),
 	};
 	struct error e = {};

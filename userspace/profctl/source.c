@@ -59,7 +59,8 @@ static int open_daemon(const struct arguments *a, struct source *ret, struct err
 	if (geteuid() == 0)
 		return open_local(a, ret, e);
 	return error_set(e, EPERM,
-			 "--frequency %u: the daemon samples at %lu Hz; leave it out, or run profctl as root",
+			 "--frequency %u: the daemon samples at %lu Hz; leave it out, or run "
+			 "profctl as root",
 			 a->frequency, daemons);
 }
 
@@ -79,12 +80,14 @@ int source_open(const struct arguments *a, bool prefer_local, struct source *ret
 		return open_local(a, ret, e);
 	if (r == -EACCES)
 		return error_set(e, ENOTCONN,
-				 "no permission to talk to the daemon at %s: run profctl as root, or ask to be "
+				 "no permission to talk to the daemon at %s: run profctl as root, "
+				 "or ask to be "
 				 "let in",
 				 a->socket);
-	return error_set(e, ENOTCONN,
-			 "no daemon at %s (%s): start profd, or run profctl as root to collect without it",
-			 a->socket, strerror(-r));
+	return error_set(
+		e, ENOTCONN,
+		"no daemon at %s (%s): start profd, or run profctl as root to collect without it",
+		a->socket, strerror(-r));
 }
 
 void source_close(struct source *s)

@@ -15,14 +15,16 @@ DEFINE_CLEANUP(struct client *, client_free);
 static int no_daemon(const char *socket, int number, struct error *e)
 {
 	if (number == EACCES)
-		return error_set(e, ENOTCONN, "no permission to talk to the daemon at %s: run profctl as root",
+		return error_set(e, ENOTCONN,
+				 "no permission to talk to the daemon at %s: run profctl as root",
 				 socket);
 	return error_set(e, ENOTCONN, "no daemon at %s (%s)", socket, strerror(number));
 }
 
 static int print_status(const struct arguments *a, struct error *e)
 {
-	_cleanup_(client_freep) struct client *client = NULL;
+	_cleanup_(client_freep)
+	struct client *client = NULL;
 	_cleanup_free_ char *body = NULL;
 	struct reply reply;
 	char *rest, *line;

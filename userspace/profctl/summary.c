@@ -72,7 +72,8 @@ void summary_print_profile(FILE *f, const struct pprof_profile *p)
 
 void summary_print(FILE *f, const char *path, const void *data, size_t size)
 {
-	_cleanup_(pprof_profile_freep) struct pprof_profile *p = NULL;
+	_cleanup_(pprof_profile_freep)
+	struct pprof_profile *p = NULL;
 	_cleanup_free_ char *word = path ? text_shell_word(path) : NULL;
 	char bytes[MEASURE_TEXT_LEN];
 	uint64_t lost;
@@ -88,5 +89,6 @@ void summary_print(FILE *f, const char *path, const void *data, size_t size)
 		fprintf(f, "Open it: go tool pprof -http=: %s\n", word);
 	lost = summary_quality(p, "samples_lost");
 	if (lost)
-		complain("%" PRIu64 " samples of all processes were lost while this was recorded", lost);
+		complain("%" PRIu64 " samples of all processes were lost while this was recorded",
+			 lost);
 }

@@ -13,8 +13,12 @@
 enum column { PID, CPU_PERCENT, SAMPLES, COMM, UNIT, CONTAINER, EXECUTABLE, N_COLUMNS };
 
 static const char *const column_names[N_COLUMNS] = {
-	[PID] = "pid",	 [CPU_PERCENT] = "cpu_percent", [SAMPLES] = "samples",
-	[COMM] = "comm", [UNIT] = "unit",		[CONTAINER] = "container",
+	[PID] = "pid",
+	[CPU_PERCENT] = "cpu_percent",
+	[SAMPLES] = "samples",
+	[COMM] = "comm",
+	[UNIT] = "unit",
+	[CONTAINER] = "container",
 	[EXECUTABLE] = "executable",
 };
 

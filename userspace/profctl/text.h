@@ -23,7 +23,8 @@ struct process_row {
  */
 int text_processes(char *text, struct process_row **ret, size_t *ret_n);
 
-/* The value of a "key: value" line, copied to @value; -ENOENT if there is none or it is too long. */
+/* The value of a "key: value" line, copied to @value; -ENOENT if there is none or it is too long.
+ */
 int text_value(const char *text, const char *key, char *value, size_t size);
 
 /*

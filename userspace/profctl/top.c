@@ -25,8 +25,6 @@
 /* Lines of a screen that are not rows of the table: the header of the report and of the table. */
 #define HEADER_LINES 4
 
-DEFINE_CLEANUP(struct pprof_profile *, pprof_profile_free);
-
 enum { WATCH_SIGNALS, WATCH_KEYS, N_WATCHED };
 
 struct top {

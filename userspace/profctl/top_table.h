@@ -14,7 +14,7 @@ struct top_table {
 	int64_t total;	  /* sum over all samples */
 	const char *unit; /* of the values, as in the profile */
 	size_t max_rows;
-	size_t columns;	  /* longer lines are cut; 0 = as long as they are */
+	size_t columns; /* longer lines are cut; 0 = as long as they are */
 };
 
 void top_table_print(FILE *f, const struct top_table *t);

@@ -36,7 +36,7 @@ struct tree *tree_free(struct tree *t)
 
 	if (!t)
 		return NULL;
-	HASH_ITER (hh, t->members, m, next) {
+	HASH_ITER(hh, t->members, m, next) {
 		HASH_DEL(t->members, m);
 		free(m);
 	}
