@@ -63,7 +63,7 @@ static void print_row(FILE *f, const struct process_row *row, size_t columns)
 	print_padded(f, row->comm, COMM_COLUMNS);
 	snprintf(container, sizeof(container), "%s", row->container);
 	print_padded(f, *container ? container : *row->unit ? row->unit : "-", UNIT_COLUMNS);
-	print_executable(f, row->executable, columns);
+	print_executable(f, *row->executable ? row->executable : "-", columns);
 }
 
 void list_table_print(FILE *f, const struct process_row *rows, size_t n, size_t max_rows,

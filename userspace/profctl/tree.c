@@ -146,7 +146,6 @@ int tree_filter(const struct tree *t, struct window *w, struct window **ret)
 		window_free(filtered);
 		return r;
 	}
-	window_quality(filtered)->samples_attempted = window_quality(w)->samples_attempted;
 	window_quality(filtered)->samples_lost = window_quality(w)->samples_lost;
 	window_quality(filtered)->sideband_lost = window_quality(w)->sideband_lost;
 	window_close(filtered, window_end(w));
