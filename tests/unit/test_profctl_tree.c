@@ -147,7 +147,7 @@ static void add(struct window *w, struct process *p, int64_t count)
 		.user_end = ABI_STACK_complete,
 		.tid = p->tgid,
 		.time = 1,
-		.value = count * 1000,
+		.value = count * 1000 + 7,
 		.count = count,
 		.process = p,
 		.n_frames = 1,
@@ -190,7 +190,8 @@ static void a_window_is_filtered(void **state)
 	assert_int_equal(window_samples(filtered), 21);
 	assert_int_equal(window_quality(filtered)->samples_lost, 5);
 	assert_int_equal(window_each(filtered, sum_values, &sum), 0);
-	assert_int_equal(sum, 21000);
+	assert_int_equal(sum, 21014);
+	assert_int_equal(window_quality(filtered)->user_stacks[ABI_STACK_complete], 21);
 	window_free(filtered);
 }
 

@@ -114,6 +114,10 @@ struct filter {
 	struct window *window;
 };
 
+/*
+ * An entry stands for @count observations of equal value. A window counts observations for its
+ * quality record, so it is given as many; the values add up to what they were.
+ */
 static int copy_entry(const struct window_entry *e, void *userdata)
 {
 	struct filter *f = userdata;
@@ -121,16 +125,20 @@ static int copy_entry(const struct window_entry *e, void *userdata)
 		.kind = e->kind,
 		.user_end = e->user_end,
 		.tid = e->tid,
-		.value = e->value,
-		.count = e->count,
+		.count = 1,
 		.process = e->process,
 		.n_frames = e->n_frames,
 		.frames = e->frames,
 	};
+	int r = 0;
 
 	if (!tree_has(f->tree, e->process))
 		return 0;
-	return window_add(f->window, &sample);
+	for (int64_t i = 0; i < e->count && r == 0; i++) {
+		sample.value = e->value / e->count + (i < e->value % e->count);
+		r = window_add(f->window, &sample);
+	}
+	return r;
 }
 
 int tree_filter(const struct tree *t, struct window *w, struct window **ret)
