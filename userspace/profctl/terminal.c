@@ -20,6 +20,9 @@ void terminal_take(struct terminal *t)
 		now.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
 		now.c_cc[VMIN] = 1;
 		now.c_cc[VTIME] = 0;
+		/* Stopped or ended by these, it would leave the screen as it is. */
+		now.c_cc[VSUSP] = _POSIX_VDISABLE;
+		now.c_cc[VQUIT] = _POSIX_VDISABLE;
 		t->keys = tcsetattr(STDIN_FILENO, TCSANOW, &now) == 0;
 	}
 	fputs(ENTER, stdout);

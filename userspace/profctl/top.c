@@ -2,6 +2,7 @@
 /* profctl top */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "profctl/source.h"
 #include "profctl/summary.h"
 #include "profctl/terminal.h"
+#include "profctl/text.h"
 #include "profctl/top_table.h"
 #include "profile/pprof.h"
 #include "profile/report.h"
@@ -53,29 +55,45 @@ static const char *selection_name(const struct selection *s, char *text, size_t 
 	return text;
 }
 
-static void print_header(const struct top *t, size_t n, size_t shown)
+/* A line no longer than the screen is wide; 0 = as long as it is. */
+static void print_line(size_t columns, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void print_line(size_t columns, const char *format, ...)
+{
+	char line[256], fit[4 * sizeof(line) + 1];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	puts(text_fit(line, columns && columns < sizeof(line) ? columns : sizeof(line), fit,
+		      sizeof(fit)));
+}
+
+static void print_header(const struct top *t, const struct top_table *table)
 {
 	const struct pprof_profile *p = t->profile;
 	int64_t total = summary_total(p, summary_column(p, "cpu"));
 	char cpu[MEASURE_TEXT_LEN], duration[MEASURE_TEXT_LEN], share[MEASURE_TEXT_LEN];
-	uint64_t lost = summary_quality(p, "samples_lost");
+	char clock[16], name[64], lost[64] = "";
 	time_t when = (time_t)(p->time / (int64_t)NS_PER_S);
-	char clock[16], name[64];
 	struct tm tm;
 
 	localtime_r(&when, &tm);
 	strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
 	measure_format_share(total, p->duration, share);
-	printf("%s  %s: %s of CPU time in %s (%s of a CPU)\n", clock,
-	       selection_name(&t->a->selection, name, sizeof(name)),
-	       measure_format_time(total, cpu), measure_format_time(p->duration, duration),
-	       share + strspn(share, " "));
-	printf("%" PRId64 " samples, %zu of %zu functions by %s time",
-	       summary_total(p, summary_column(p, "samples")), shown, n,
-	       t->cumulative ? "cumulative" : "flat");
-	if (lost)
-		printf(", %" PRIu64 " samples of all processes lost", lost);
-	fputs("\n\n", stdout);
+	if (summary_quality(p, "samples_lost"))
+		snprintf(lost, sizeof(lost), ", %" PRIu64 " samples of all processes lost",
+			 summary_quality(p, "samples_lost"));
+	print_line(table->columns, "%s  %s: %s of CPU time in %s (%s of a CPU)", clock,
+		   selection_name(&t->a->selection, name, sizeof(name)),
+		   measure_format_time(total, cpu), measure_format_time(p->duration, duration),
+		   share + strspn(share, " "));
+	print_line(table->columns, "%" PRId64 " samples, %zu of %zu functions by %s time%s",
+		   summary_total(p, summary_column(p, "samples")), MIN(table->n, table->max_rows),
+		   table->n, t->cumulative ? "cumulative" : "flat", lost);
+	putchar('\n');
 }
 
 static int show(const struct top *t)
@@ -103,7 +121,7 @@ static int show(const struct top *t)
 	table.rows = rows;
 	table.n = n;
 	table.unit = column < p->n_types ? p->units[column] : "";
-	print_header(t, n, MIN(n, table.max_rows));
+	print_header(t, &table);
 	top_table_print(stdout, &table);
 	fflush(stdout);
 	return 0;
