@@ -145,23 +145,43 @@ static void values_are_found_by_key(void **state)
 	assert_int_equal(text_value(text, "version", value, 3), -ENOENT);
 }
 
+/* Runs a printing function into a string. */
+#define PRINTED(name, call)                                                                        \
+	_cleanup_free_ char *name = NULL;                                                          \
+	{                                                                                          \
+		size_t printed_size;                                                               \
+		FILE *f = open_memstream(&name, &printed_size);                                    \
+		call;                                                                              \
+		fclose(f);                                                                         \
+	}
+
 static void names_cannot_drive_the_terminal(void **state)
 {
-	char copy[64];
+	static const struct {
+		const char *name;
+		size_t columns, used;
+		const char *printed;
+	} cases[] = {
+		{ "\033[2Jevil\n", 20, 9, "?[2Jevil?" },
+		{ "\xc2\x9b"
+		  "31m",
+		  20, 4, "?31m" },
+		{ "\xff\x80", 20, 2, "??" },
+		{ "m\xc3\xbcller", 6, 6, "m\xc3\xbcller" },
+		{ "m\xc3\xbcller", 3, 3, "m\xc3\xbc~" },
+		{ "abcdef", 4, 4, "abc~" },
+		{ "abcd", SIZE_MAX, 4, "abcd" },
+		{ "abc", 0, 0, "" },
+		/* A character cut by the end of the string. */
+		{ "a\xe2\x82", 9, 3, "a??" },
+	};
 
 	(void)state;
-	assert_string_equal(text_fit("\033[2Jevil\n", 20, copy, sizeof(copy)), "?[2Jevil?");
-	assert_string_equal(text_fit("\xc2\x9b"
-				     "31m",
-				     20, copy, sizeof(copy)),
-			    "?31m");
-	assert_string_equal(text_fit("\xff\x80", 20, copy, sizeof(copy)), "??");
-	assert_string_equal(text_fit("m\xc3\xbcller", 6, copy, sizeof(copy)), "m\xc3\xbcller");
-	assert_string_equal(text_fit("m\xc3\xbcller", 3, copy, sizeof(copy)), "m\xc3\xbc~");
-	assert_string_equal(text_fit("abcdef", 4, copy, sizeof(copy)), "abc~");
-	assert_string_equal(text_fit("abc", 0, copy, sizeof(copy)), "");
-	/* A character cut by the end of the string. */
-	assert_string_equal(text_fit("a\xe2\x82", 9, copy, sizeof(copy)), "a??");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		PRINTED(text, assert_int_equal(text_print(f, cases[i].name, cases[i].columns),
+					       cases[i].used));
+		assert_string_equal(text, cases[i].printed);
+	}
 }
 
 static void shell_words_are_safe(void **state)
@@ -179,16 +199,6 @@ static void shell_words_are_safe(void **state)
 		assert_string_equal(word, cases[i][1]);
 	}
 }
-
-/* Runs a printing function into a string. */
-#define PRINTED(name, call)                                                                        \
-	_cleanup_free_ char *name = NULL;                                                          \
-	{                                                                                          \
-		size_t printed_size;                                                               \
-		FILE *f = open_memstream(&name, &printed_size);                                    \
-		call;                                                                              \
-		fclose(f);                                                                         \
-	}
 
 static void top_looks_like_pprof(void **state)
 {

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,7 +127,7 @@ static int read_seconds(const char *text, struct arguments *a, struct error *e)
 	    !(value >= 0.001) || value > ARGUMENTS_MAX_SECONDS)
 		return error_set(e, EINVAL, "--seconds '%s': wants seconds from 0.001 to %d", text,
 				 ARGUMENTS_MAX_SECONDS);
-	a->duration = (uint64_t)llround(value * (double)NS_PER_S);
+	a->duration = (uint64_t)(value * (double)NS_PER_S + 0.5);
 	return 0;
 }
 

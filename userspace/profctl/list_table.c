@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 #include "profctl/text.h"
@@ -31,31 +30,15 @@ void list_table_sort(struct process_row *rows, size_t n)
 		qsort(rows, n, sizeof(*rows), compare);
 }
 
-static void print_executable(FILE *f, const char *path, size_t columns)
-{
-	_cleanup_free_ char *copy = malloc(strlen(path) + 5);
-	size_t width = strlen(path);
-
-	if (columns)
-		width = columns > FIXED_COLUMNS + MIN_EXECUTABLE ? columns - FIXED_COLUMNS
-								 : MIN_EXECUTABLE;
-	fputs(copy ? text_fit(path, width, copy, strlen(path) + 5) : "?", f);
-	fputc('\n', f);
-}
-
 /* Pads by characters, which printf() does not. */
 static void print_padded(FILE *f, const char *text, size_t columns)
 {
-	char copy[4 * UNIT_COLUMNS + 1];
-	size_t used = 0;
+	size_t used = text_print(f, text, columns);
 
-	text_fit(text, columns, copy, sizeof(copy));
-	for (const char *p = copy; *p; p++)
-		used += (*p & 0xc0) != 0x80;
-	fprintf(f, "%s%*s  ", copy, (int)(columns - used), "");
+	fprintf(f, "%*s  ", (int)(columns - used), "");
 }
 
-static void print_row(FILE *f, const struct process_row *row, size_t columns)
+static void print_row(FILE *f, const struct process_row *row, size_t executable_columns)
 {
 	char container[CONTAINER_COLUMNS + 1];
 
@@ -63,14 +46,20 @@ static void print_row(FILE *f, const struct process_row *row, size_t columns)
 	print_padded(f, row->comm, COMM_COLUMNS);
 	snprintf(container, sizeof(container), "%s", row->container);
 	print_padded(f, *container ? container : *row->unit ? row->unit : "-", UNIT_COLUMNS);
-	print_executable(f, *row->executable ? row->executable : "-", columns);
+	text_print(f, *row->executable ? row->executable : "-", executable_columns);
+	fputc('\n', f);
 }
 
 void list_table_print(FILE *f, const struct process_row *rows, size_t n, size_t max_rows,
 		      size_t columns)
 {
+	size_t rest = SIZE_MAX;
+
+	if (columns)
+		rest = columns > FIXED_COLUMNS + MIN_EXECUTABLE ? columns - FIXED_COLUMNS
+								: MIN_EXECUTABLE;
 	fprintf(f, "%8s %6s  %-*s  %-*s  %s\n", "PID", "%CPU", COMM_COLUMNS, "COMM", UNIT_COLUMNS,
 		"UNIT/CONTAINER", "EXECUTABLE");
 	for (size_t i = 0; i < MIN(n, max_rows); i++)
-		print_row(f, &rows[i], columns);
+		print_row(f, &rows[i], rest);
 }

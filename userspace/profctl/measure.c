@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profctl/measure.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@ static const struct units times[] = {
 
 struct units measure_unit_of(int64_t value, const char *unit)
 {
-	double v = fabs((double)value);
+	double v = __builtin_fabs((double)value);
 	size_t i = ARRAY_SIZE(times) - 1;
 
 	if (strcmp(unit, "nanoseconds") != 0)
@@ -30,7 +29,8 @@ struct units measure_unit(int64_t min, int64_t max, const char *unit)
 {
 	struct units small = measure_unit_of(min, unit), large = measure_unit_of(max, unit);
 
-	if (small.factor < large.factor && fabs((double)min) * 100 < fabs((double)max))
+	if (small.factor < large.factor &&
+	    __builtin_fabs((double)min) * 100 < __builtin_fabs((double)max))
 		return measure_unit_of(min * 100, unit);
 	return small;
 }
@@ -58,7 +58,7 @@ const char *measure_format_time(int64_t ns, char text[static MEASURE_TEXT_LEN])
 
 const char *measure_format_share(int64_t value, int64_t total, char text[static MEASURE_TEXT_LEN])
 {
-	double share = total ? 100 * fabs((double)value / (double)total) : 0;
+	double share = total ? 100 * __builtin_fabs((double)value / (double)total) : 0;
 
 	if (share >= 99.95 && share <= 100.05)
 		snprintf(text, MEASURE_TEXT_LEN, "  100%%");

@@ -40,10 +40,10 @@ static int print_status(const struct arguments *a, struct error *e)
 		return r;
 	rest = body = reply.body;
 	while ((line = strsep(&rest, "\n"))) {
-		char fit[4 * 200 + 1];
-
-		if (*line)
-			puts(text_fit(line, 200, fit, sizeof(fit)));
+		if (!*line)
+			continue;
+		text_print(stdout, line, SIZE_MAX);
+		putchar('\n');
 	}
 	return 0;
 }

@@ -132,31 +132,24 @@ static bool is_control(const char *p, size_t size)
 	return size == 2 && u[0] == 0xc2 && u[1] < 0xa0;
 }
 
-const char *text_fit(const char *name, size_t columns, char *copy, size_t size)
+size_t text_print(FILE *f, const char *name, size_t columns)
 {
-	char *out = copy, *last = copy;
-	size_t used = 0;
+	size_t used;
 
-	(void)size;
-	while (*name && used < columns) {
+	for (used = 0; *name && used < columns; used++) {
 		size_t n = character_size(name);
 
-		last = out;
-		if (is_control(name, n)) {
-			*out++ = '?';
-		} else {
-			memcpy(out, name, n);
-			out += n;
+		if (used + 1 == columns && name[n]) {
+			fputc('~', f);
+			return columns;
 		}
+		if (is_control(name, n))
+			fputc('?', f);
+		else
+			fwrite(name, 1, n, f);
 		name += n;
-		used++;
 	}
-	if (*name && used) {
-		*last = '~';
-		out = last + 1;
-	}
-	*out = '\0';
-	return copy;
+	return used;
 }
 
 char *text_shell_word(const char *name)

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* One line of a list of processes. */
 struct process_row {
@@ -28,11 +29,11 @@ int text_processes(char *text, struct process_row **ret, size_t *ret_n);
 int text_value(const char *text, const char *key, char *value, size_t size);
 
 /*
- * Copies @name for a terminal: control characters (a process chooses its own name) become '?', and
- * what is wider than @columns is cut, with a '~' as its last column. @size must be at least 4 *
- * columns + 1, the most that UTF-8 needs. Every character counts as one column.
+ * Prints @name for a terminal: control characters (a process chooses its own name) become '?', and
+ * what is wider than @columns is cut, with a '~' as its last column; SIZE_MAX = never. Every
+ * character counts as one column. Returns how many were printed.
  */
-const char *text_fit(const char *name, size_t columns, char *copy, size_t size);
+size_t text_print(FILE *f, const char *name, size_t columns);
 
 /* @name as a word of a shell command line: as it is, or in single quotes. Caller frees. */
 char *text_shell_word(const char *name);

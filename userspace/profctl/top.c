@@ -61,14 +61,14 @@ static void print_line(size_t columns, const char *format, ...)
 
 static void print_line(size_t columns, const char *format, ...)
 {
-	char line[256], fit[4 * sizeof(line) + 1];
+	char line[256];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	puts(text_fit(line, columns && columns < sizeof(line) ? columns : sizeof(line), fit,
-		      sizeof(fit)));
+	text_print(stdout, line, columns ? columns : SIZE_MAX);
+	putchar('\n');
 }
 
 static void print_header(const struct top *t, const struct top_table *table)

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "profctl/top_table.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/cleanup.h"
 #include "profctl/measure.h"
 #include "profctl/text.h"
@@ -11,6 +8,7 @@
 
 /* What stands before a name: two values of 10 columns, three shares, and the space between. */
 #define NAME_COLUMN 45
+#define MIN_NAME    4
 
 static struct units choose_unit(const struct top_table *t, size_t n)
 {
@@ -25,26 +23,18 @@ static struct units choose_unit(const struct top_table *t, size_t n)
 	return measure_unit(min, t->total, t->unit);
 }
 
-static void print_name(FILE *f, const char *name, size_t columns)
-{
-	_cleanup_free_ char *copy = NULL;
-	size_t length = strlen(name), width = length;
-
-	if (columns)
-		width = columns > NAME_COLUMN + 4 ? columns - NAME_COLUMN : 4;
-	copy = malloc(length + 5);
-	fputs(copy ? text_fit(name, width, copy, length + 5) : "?", f);
-	fputc('\n', f);
-}
-
 void top_table_print(FILE *f, const struct top_table *t)
 {
 	char flat[MEASURE_TEXT_LEN], flat_share[MEASURE_TEXT_LEN], sum_share[MEASURE_TEXT_LEN];
 	char cum[MEASURE_TEXT_LEN], cum_share[MEASURE_TEXT_LEN];
 	size_t n = MIN(t->n, t->max_rows);
 	struct units units = choose_unit(t, n);
+	size_t name_columns = SIZE_MAX;
 	int64_t sum = 0;
 
+	if (t->columns)
+		name_columns =
+			t->columns > NAME_COLUMN + MIN_NAME ? t->columns - NAME_COLUMN : MIN_NAME;
 	fputs("      flat  flat%   sum%        cum   cum%\n", f);
 	for (size_t i = 0; i < n; i++) {
 		const struct report_row *row = &t->rows[i];
@@ -55,6 +45,7 @@ void top_table_print(FILE *f, const struct top_table *t)
 			measure_format_share(sum, t->total, sum_share),
 			measure_format(row->cumulative, units, cum),
 			measure_format_share(row->cumulative, t->total, cum_share));
-		print_name(f, row->name, t->columns);
+		text_print(f, row->name, name_columns);
+		fputc('\n', f);
 	}
 }
