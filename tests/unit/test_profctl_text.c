@@ -46,6 +46,18 @@ static void times_as_pprof_writes_them(void **state)
 	}
 }
 
+static void durations_are_rounded(void **state)
+{
+	char text[MEASURE_TEXT_LEN];
+
+	(void)state;
+	assert_string_equal(measure_format_duration(999991234, text), "1s");
+	assert_string_equal(measure_format_duration(30000000999, text), "30s");
+	assert_string_equal(measure_format_duration(1499999, text), "1ms");
+	assert_string_equal(measure_format_duration(700, text), "700ns");
+	assert_string_equal(measure_format_duration(INT64_MAX, text), "106751.99days");
+}
+
 static void one_unit_for_a_report(void **state)
 {
 	char text[MEASURE_TEXT_LEN];
@@ -312,6 +324,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(times_as_pprof_writes_them),
+		cmocka_unit_test(durations_are_rounded),
 		cmocka_unit_test(one_unit_for_a_report),
 		cmocka_unit_test(shares_are_six_columns),
 		cmocka_unit_test(bytes_have_units),

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 static const struct units times[] = {
 	{ "ns", 1 },	  { "us", 1e3 },     { "ms", 1e6 },	  { "s", 1e9 },
@@ -54,6 +55,15 @@ const char *measure_format(int64_t value, struct units units, char text[static M
 const char *measure_format_time(int64_t ns, char text[static MEASURE_TEXT_LEN])
 {
 	return measure_format(ns, measure_unit_of(ns, "nanoseconds"), text);
+}
+
+const char *measure_format_duration(int64_t ns, char text[static MEASURE_TEXT_LEN])
+{
+	const int64_t ms = (int64_t)NS_PER_MS;
+
+	if (ns < ms || ns > INT64_MAX - ms)
+		return measure_format_time(ns, text);
+	return measure_format_time((ns + ms / 2) / ms * ms, text);
 }
 
 const char *measure_format_share(int64_t value, int64_t total, char text[static MEASURE_TEXT_LEN])

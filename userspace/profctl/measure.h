@@ -29,6 +29,8 @@ struct units measure_unit_of(int64_t value, const char *unit);
 const char *measure_format(int64_t value, struct units units, char text[static MEASURE_TEXT_LEN]);
 /* The same in measure_unit_of(@ns, "nanoseconds"). */
 const char *measure_format_time(int64_t ns, char text[static MEASURE_TEXT_LEN]);
+/* The length of a recording: to the millisecond, as clocks read a little apart are no news. */
+const char *measure_format_duration(int64_t ns, char text[static MEASURE_TEXT_LEN]);
 /* "12.34%", "  100%", " 0.12%"; six columns wide. */
 const char *measure_format_share(int64_t value, int64_t total, char text[static MEASURE_TEXT_LEN]);
 /* "1.2 MB" */

@@ -63,7 +63,7 @@ void summary_print_profile(FILE *f, const struct pprof_profile *p)
 	fprintf(f, "%" PRId64 " samples, %s of CPU time in %s",
 		summary_total(p, summary_column(p, "samples")),
 		measure_format_time(summary_total(p, summary_column(p, "cpu")), cpu),
-		measure_format_time(p->duration, duration));
+		measure_format_duration(p->duration, duration));
 	if (attempted)
 		fprintf(f, "; user stacks complete: %.1f%%",
 			100 * (double)complete / (double)attempted);

@@ -88,7 +88,7 @@ static void print_header(const struct top *t, const struct top_table *table)
 			 summary_quality(p, "samples_lost"));
 	print_line(table->columns, "%s  %s: %s of CPU time in %s (%s of a CPU)", clock,
 		   selection_name(&t->a->selection, name, sizeof(name)),
-		   measure_format_time(total, cpu), measure_format_time(p->duration, duration),
+		   measure_format_time(total, cpu), measure_format_duration(p->duration, duration),
 		   share + strspn(share, " "));
 	print_line(table->columns, "%" PRId64 " samples, %zu of %zu functions by %s time%s",
 		   summary_total(p, summary_column(p, "samples")), MIN(table->n, table->max_rows),
