@@ -53,6 +53,8 @@ static int list_from_daemon(const struct arguments *a, struct client *client, st
 		return error_set(e, -r, "the daemon's list of processes cannot be read: %s",
 				 strerror(-r));
 	print(a, rows, n);
+	if (n == 0)
+		complain("the daemon has seen no process on a CPU yet that you may see");
 	return 0;
 }
 

@@ -10,14 +10,15 @@
 #define NAME_COLUMN 45
 #define MIN_NAME    4
 
-static struct units choose_unit(const struct top_table *t, size_t n)
+/* Of all rows, so that it does not depend on how many are shown. */
+static struct units choose_unit(const struct top_table *t)
 {
 	int64_t min = t->total;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < t->n; i++)
 		if (t->rows[i].cumulative > 0)
 			min = MIN(min, t->rows[i].cumulative);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < t->n; i++)
 		if (t->rows[i].flat > 0)
 			min = MIN(min, t->rows[i].flat);
 	return measure_unit(min, t->total, t->unit);
@@ -28,7 +29,7 @@ void top_table_print(FILE *f, const struct top_table *t)
 	char flat[MEASURE_TEXT_LEN], flat_share[MEASURE_TEXT_LEN], sum_share[MEASURE_TEXT_LEN];
 	char cum[MEASURE_TEXT_LEN], cum_share[MEASURE_TEXT_LEN];
 	size_t n = MIN(t->n, t->max_rows);
-	struct units units = choose_unit(t, n);
+	struct units units = choose_unit(t);
 	size_t name_columns = SIZE_MAX;
 	int64_t sum = 0;
 
