@@ -75,11 +75,11 @@ static int collection_begin(struct collection *c, struct error *e)
 	static const struct selection everything;
 	struct profiler *profiler = c->local->profiler;
 	const struct local_request *r = c->request;
-	uint64_t now = clock_monotonic_ns();
+	uint64_t now;
 	int result;
 
 	/* What waits now belongs to the time before, and tells which processes there are. */
-	result = profiler_drain(profiler, now);
+	result = profiler_drain(profiler, clock_monotonic_ns());
 	if (result < 0)
 		return error_set(e, -result, "cannot read the samples: %s", strerror(-result));
 	if (r->child) {
@@ -89,6 +89,7 @@ static int collection_begin(struct collection *c, struct error *e)
 	} else if (!profiler_count_matches(profiler, r->selection)) {
 		return error_set(e, ESRCH, "no process matches the selection");
 	}
+	now = clock_monotonic_ns();
 	c->end = r->duration ? now + r->duration : UINT64_MAX;
 	result = profiler_tap_open(profiler, r->child ? &everything : r->selection, c->end,
 				   take_window, c, &c->tap);
