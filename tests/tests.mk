@@ -19,3 +19,5 @@ $(BUILD)/tests/host/%: tests/host/%.c $(wildcard tests/host/*.h bpf/*.h bpf/*.c)
 	$(CC) $(ALL_CPPFLAGS) -Itests/host $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lcmocka
 
 -include $(wildcard $(BUILD)/obj/tests/unit/*.d)
+
+include tests/workloads/workloads.mk
