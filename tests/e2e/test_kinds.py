@@ -229,5 +229,58 @@ def too_deep_is_cut_and_said():
     workload.end()
 
 
+def corrupt(data, how, random):
+    """A copy that still runs (the loader reads program headers only), but lies to who reads more."""
+    import struct
+    out = bytearray(data)
+    table, = struct.unpack_from("<Q", data, 40)  # e_shoff
+    size, count, _ = struct.unpack_from("<HHH", data, 58)
+    sections = [struct.unpack_from("<IIQQQQIIQQ", data, table + i * size) for i in range(count)]
+    named = {"symtab": 2, "strtab": 3, "note": 7}
+    if how == "table":
+        struct.pack_into("<Q", out, 40, random.choice([2**64 - 64, len(data) - 3, 2**63, 1]))
+    elif how == "count":
+        struct.pack_into("<HHH", out, 58, 64, 65535, 65534)
+    elif how == "entries":
+        for _ in range(40):
+            out[table + random.randrange(size * count)] = random.randrange(256)
+    else:
+        for kind, offset, length in ((s[1], s[4], s[5]) for s in sections):
+            if kind == named[how]:
+                for _ in range(max(1, length // 4)):
+                    out[offset + random.randrange(length)] = random.randrange(256)
+    return bytes(out)
+
+
+@test
+def hostile_symbol_tables():
+    import random
+    random.seed(7)
+    place = temporary_directory()
+    with open(os.path.join(WORKLOADS, "chain-pie"), "rb") as f:
+        good = f.read()
+    workloads = []
+    for i, how in enumerate(["table", "count", "entries", "symtab", "strtab", "note"] * 4):
+        path = os.path.join(place, f"{how}{i}")
+        with open(path, "wb") as f:
+            f.write(corrupt(good, how, random))
+        os.chmod(path, 0o755)
+        workloads.append(Workload(path, 4))
+    profile = daemon().profile(seconds=3)
+    sampled = {s.pid for s in profile.samples}
+    check(sum(w.pid in sampled for w in workloads) > 15, "most of them were sampled")
+    for s in profile.samples:
+        if s.pid in {w.pid for w in workloads}:
+            check(all(loc.mapping.file for loc in s.user), f"{s.names}")
+    equal(daemon().get("/healthz").status, 200, "health")
+    for w in workloads:
+        w.end()
+
+
+@test
+def daemon_ends_cleanly():
+    equal(daemon().stop(), 0, "exit status")
+
+
 if __name__ == "__main__":
     run()

@@ -15,7 +15,7 @@ from harness import (PROFD, Daemon, Workload, check, command, equal, free_port, 
                      temporary_directory, test, tool, wait_until)
 from pprof import total
 
-USAGE, RIGHTS, BUSY, DIRECTORY = 2, 3, 5, 6
+USAGE, RIGHTS, KERNEL, BUSY, DIRECTORY = 2, 3, 4, 5, 6
 
 
 def refused(status, *says, arguments=(), also=None, isolated=True):
@@ -160,6 +160,32 @@ def without_rights():
     equal(code, RIGHTS, err)
     check("root" in err or "CAP_" in err, err)
     equal(len([line for line in err.split("\n") if line]), 1, f"lines on stderr: {err}")
+
+
+@test
+def with_some_of_the_rights():
+    # CAP_BPF alone: what is missing is said by name.
+    place = temporary_directory()
+    os.chmod(place, 0o777)
+    code, _, err = command(tool("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups",
+                           "--inh-caps=-all,+bpf", "--ambient-caps=-all,+bpf", PROFD,
+                           f"--listen=127.0.0.1:{free_port()}", f"--socket={place}/s",
+                           f"--directory={place}/d")
+    if "setpriv" in err:
+        skip(err.strip())
+    equal(code, RIGHTS, err)
+    check("CAP_" in err or "perf_event_paranoid" in err, err)
+
+
+@test
+def without_btf():
+    from harness import new_mount_namespace
+
+    def hide():
+        new_mount_namespace()
+        if os.system("mount -t tmpfs tmpfs /sys/kernel/btf") != 0:
+            os._exit(99)
+    refused(KERNEL, "BTF", also=hide)
 
 
 @test

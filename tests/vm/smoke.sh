@@ -57,6 +57,15 @@ pass "profctl records through the daemon" has "$SCRATCH/record.pb.gz" chain_leaf
 pass "and without it" has "$SCRATCH/alone.pb.gz" chain_leaf
 "$profctl" doctor --socket="$SCRATCH/s" 2>&1 | sed 's/^/# /'
 
+hotplug=/sys/devices/system/cpu/cpu1/online
+if [ -w $hotplug ]; then
+	sampled() { get $PORT /metrics "$SCRATCH/m" && grep -q "^profd_cpus_sampled $1\$" "$SCRATCH/m"; }
+	echo 0 >$hotplug
+	pass "a CPU that goes is let go" within 20 sampled $(($(nproc --all) - 1))
+	echo 1 >$hotplug
+	pass "one that comes is sampled" within 20 sampled "$(nproc --all)"
+fi
+
 get $PORT /metrics "$SCRATCH/metrics"
 grep -E '^profd_.*(walk|lost|counters|event)' "$SCRATCH/metrics" | sed 's/^/# /'
 kill -TERM $daemon
