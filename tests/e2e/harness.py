@@ -102,6 +102,9 @@ def run(needs_root=True):
                     print(f"# profd: {line}")
             if isinstance(e, KeyboardInterrupt):
                 sys.exit(130)
+        for workload in Workload.running:
+            workload.end()
+        Workload.running.clear()
         if os.environ.get("PROFD_TEST_TIMES"):
             print(f"# {time.monotonic() - start:.1f} s")
         sys.stdout.flush()
@@ -174,7 +177,12 @@ def new_mount_namespace():
 
 
 class Workload:
-    """One of the programs of tests/workloads, or any other that prints key=value lines."""
+    """One of the programs of tests/workloads, or any other that prints key=value lines.
+
+    It ends with the case that started it at the latest.
+    """
+
+    running = []
 
     def __init__(self, program, *arguments, also=None, cwd=None, prefix=()):
         if "/" not in program:
@@ -184,6 +192,7 @@ class Workload:
         self.child = start([*prefix, program, *arguments], also=also, cwd=cwd,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.pid = self.child.pid
+        Workload.running.append(self)
 
     def report(self, timeout=120):
         """Waits for its end. What it printed, as {key: number}."""
@@ -196,7 +205,8 @@ class Workload:
     def end(self):
         if self.child.poll() is None:
             self.child.kill()
-        self.child.communicate()
+        if not self.child.stdout.closed:
+            self.child.communicate()
 
 
 # --- the daemon --------------------------------------------------------------------------------

@@ -29,7 +29,8 @@ def page_faults():
     faulting = [s for s in touching if any("page_fault" in loc.name or "exc_page" in loc.name
                                            for loc in s.kernel)]
     check(total(faulting) > 0.9 * total(touching), f"{touching[0].names}")
-    equal({"fault_loop" in s.names and "main" in s.names for s in faulting}, {True}, "callers")
+    called = [s for s in faulting if "fault_loop" in s.names and "main" in s.names]
+    check(total(called) > 0.98 * total(faulting), f"{total(called)} of {total(faulting)}: callers")
     workload.end()
 
 

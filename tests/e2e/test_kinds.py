@@ -21,6 +21,19 @@ def build_id(path):
     return found[1] if found else ""
 
 
+def another(program, path):
+    """A copy that is an executable of its own: with a build id that no other file has."""
+    file = os.path.join(WORKLOADS, program)
+    with open(file, "rb") as f:
+        data = f.read()
+    old = bytes.fromhex(build_id(file))
+    equal(data.count(old), 1, f"build ids in {file}")
+    with open(path, "wb") as f:
+        f.write(data.replace(old, os.urandom(len(old))))
+    os.chmod(path, 0o755)
+    return path
+
+
 def symbol_ranges(path):
     """{name: (start, end)} of a file's symbols, as virtual addresses of the file."""
     _, out, _ = command(tool("nm"), "-S", "--defined-only", path)
@@ -28,7 +41,7 @@ def symbol_ranges(path):
     return {r[3]: (int(r[0], 16), int(r[0], 16) + int(r[1], 16)) for r in rows if len(r) == 4}
 
 
-def check_chain(profile, wanted, file, mapped=None):
+def check_chain(profile, wanted, file, mapped=None, ids=None):
     """All but a few samples show the wanted stack; names, mapping and addresses are of the file."""
     samples = [s for s in profile.samples if s.user]
     check(total(samples) > 200, f"only {total(samples)} samples")
@@ -39,7 +52,7 @@ def check_chain(profile, wanted, file, mapped=None):
             good.append(s)
     seen = sorted({" < ".join(loc.name for loc in s.user[:6]) for s in samples})
     check(total(good) > 0.9 * total(samples), f"{total(good)} of {total(samples)}: {seen[:10]}")
-    ranges, ids = symbol_ranges(file), build_id(file)
+    ranges, ids = symbol_ranges(file), ids or build_id(file)
     for s in good:
         for loc in s.user:
             if loc.name not in wanted:
@@ -91,7 +104,7 @@ def stripped_with_a_debug_link():
 def stripped_of_everything():
     # No name is no reason to lose a frame: file+0xaddress stands for it.
     place = temporary_directory()
-    file = shutil.copy(os.path.join(WORKLOADS, "chain-stripped"), os.path.join(place, "nameless"))
+    file = another("chain-stripped", os.path.join(place, "nameless"))
     workload = Workload(file, 4)
     profile = profile_of(daemon(), workload, 2)
     ours = [loc.name for s in profile.samples for loc in s.user if loc.mapping.file == file]
@@ -116,10 +129,12 @@ def shared_library():
 @test
 def deleted_while_it_runs():
     place = temporary_directory()
-    file = shutil.copy(os.path.join(WORKLOADS, "chain-pie"), os.path.join(place, "deleted"))
+    file = another("chain-pie", os.path.join(place, "deleted"))
+    ids = build_id(file)
     workload = Workload(file, 5)
     os.unlink(file)
-    check_chain(profile_of(daemon(), workload, 2), CHAIN, os.path.join(WORKLOADS, "chain-pie"), file)
+    check_chain(profile_of(daemon(), workload, 2), CHAIN, os.path.join(WORKLOADS, "chain-pie"), file,
+                ids)
     workload.end()
 
 
@@ -127,11 +142,13 @@ def deleted_while_it_runs():
 def replaced_while_it_runs():
     # Another program now has the name; the symbols must be those of the one that runs.
     place = temporary_directory()
-    file = shutil.copy(os.path.join(WORKLOADS, "chain-pie"), os.path.join(place, "replaced"))
+    file = another("chain-pie", os.path.join(place, "replaced"))
+    ids = build_id(file)
     workload = Workload(file, 5)
     os.unlink(file)
     shutil.copy(os.path.join(WORKLOADS, "decoy"), file)
-    check_chain(profile_of(daemon(), workload, 2), CHAIN, os.path.join(WORKLOADS, "chain-pie"), file)
+    check_chain(profile_of(daemon(), workload, 2), CHAIN, os.path.join(WORKLOADS, "chain-pie"), file,
+                ids)
     workload.end()
 
 
@@ -139,19 +156,21 @@ def replaced_while_it_runs():
 def deleted_before_profd_came():
     from harness import Daemon
     place = temporary_directory()
-    file = shutil.copy(os.path.join(WORKLOADS, "chain-pie"), os.path.join(place, "early"))
+    file = another("chain-pie", os.path.join(place, "early"))
+    ids = build_id(file)
     workload = Workload(file, 8)
     os.unlink(file)
     with Daemon(sample_frequency=499) as late:
         check_chain(profile_of(late, workload, 2), CHAIN,
-                    os.path.join(WORKLOADS, "chain-pie"), file)
+                    os.path.join(WORKLOADS, "chain-pie"), file,
+                ids)
     workload.end()
 
 
 @test
 def without_a_file_system():
     # An executable that only ever existed in memory (memfd_create).
-    file = os.path.join(WORKLOADS, "chain-pie")
+    file = another("chain-pie", os.path.join(temporary_directory(), "to-memory"))
     run_it = ("import os,sys\n"
               "fd = os.memfd_create('in-memory')\n"
               "os.write(fd, open(sys.argv[1], 'rb').read())\n"
@@ -171,13 +190,17 @@ def in_another_mount_namespace():
     file = os.path.join(place, "program")
     shutil.copy(os.path.join(WORKLOADS, "decoy"), file)
 
+    real = another("chain-pie", os.path.join(temporary_directory(), "real"))
+    ids = build_id(real)
+
     def inside():
         new_mount_namespace()
         if os.system(f"mount -t tmpfs tmpfs {place}") != 0:
             os._exit(99)
-        shutil.copy(os.path.join(WORKLOADS, "chain-pie"), file)
+        shutil.copy(real, file)
     workload = Workload(file, 5, also=inside)
-    check_chain(profile_of(daemon(), workload, 2), CHAIN, os.path.join(WORKLOADS, "chain-pie"), file)
+    check_chain(profile_of(daemon(), workload, 2), CHAIN, os.path.join(WORKLOADS, "chain-pie"), file,
+                ids)
     workload.end()
 
 
@@ -193,6 +216,15 @@ def in_another_pid_namespace():
     equal({s.pid for s in profile.samples}, {pid}, "pids")
     check_chain(profile, CHAIN, file, file)
     outer.end()
+
+
+@test
+def process_that_has_just_started():
+    # It was there before it was asked for, so it is not "no process".
+    for _ in range(5):
+        workload = Workload("chain-pie", 3)
+        response = daemon().get(f"/pid/{workload.pid}/debug/pprof/profile?seconds=1")
+        equal(response.status, 200, response.text[:200])
 
 
 @test

@@ -57,13 +57,11 @@ def chains_are_whole():
     for s in profile.samples:
         names = [loc.name for loc in s.user]
         kind = names[0].removeprefix("work_") if names else ""
-        if f"work_{kind}" not in SHARES:
-            continue
-        equal(names[1:1 + CHAIN_DEPTH], [f"chain_{kind}"] * CHAIN_DEPTH, "the chain")
-        equal(names[1 + CHAIN_DEPTH], "thread_main", "what called the chain")
-        whole += s.values[0]
-    # What interrupts the program is charged to it as well, but is little.
-    check(whole > 0.97 * total(profile.samples), f"{whole} of {total(profile.samples)} samples")
+        if names[1:] and names[1:2 + CHAIN_DEPTH] == [f"chain_{kind}"] * CHAIN_DEPTH + ["thread_main"]:
+            whole += s.values[0]
+    # What interrupts the program is charged to it as well; and where there are only frame pointers,
+    # the caller is missed in a function's first two instructions.
+    check(whole > 0.98 * total(profile.samples), f"{whole} of {total(profile.samples)} samples")
 
 
 @test
@@ -85,12 +83,14 @@ def labels_name_process_and_threads():
 
 @test
 def quality_record_is_there():
-    _, _, profile = recorded()
+    pid, _, profile = recorded()
+    threads = [s for s in profile.samples if s.labels["tid"] != pid]
     quality = profile.quality()
     for key in ("samples_attempted", "samples_lost", "user_stacks_complete", "frames_unnamed"):
         check(key in quality, f"no {key} in {profile.comments}")
     equal(quality["samples_lost"], 0, "samples_lost")
-    check(quality["user_stacks_complete"] > 0.97 * total(profile.samples), str(quality))
+    # The thread's stack ends as a stack should; whether main()'s does depends on the C library.
+    check(quality["user_stacks_complete"] > 0.97 * total(threads), str(quality))
 
 
 @test

@@ -36,9 +36,10 @@ $(WORKLOADS)/chain-static: tests/workloads/chain.c
 	gcc $(WL_CFLAGS) -fno-pie -static $(WL_LINK) -o $@ $<
 $(WORKLOADS)/chain-static-pie: tests/workloads/chain.c
 	gcc $(WL_CFLAGS) -fPIE -static-pie $(WL_LINK) -o $@ $<
-# Without .symtab, its symbols in a file of their own that .gnu_debuglink names.
+# Without .symtab, its symbols in a file of their own that .gnu_debuglink names; a build id of its
+# own, or it would be the same executable as chain-pie.
 $(WORKLOADS)/chain-stripped: tests/workloads/chain.c
-	gcc $(WL_CFLAGS) -fPIE -pie $(WL_LINK) -o $@.full $<
+	gcc $(WL_CFLAGS) -fPIE -pie -Wl,--build-id=0x5072006664007374726970706564000000000001 -o $@.full $<
 	objcopy --only-keep-debug $@.full $@.debug
 	objcopy --strip-all --add-gnu-debuglink=$@.debug $@.full $@
 	rm -f $@.full
