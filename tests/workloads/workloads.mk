@@ -4,11 +4,11 @@
 
 WORKLOADS := $(BUILD)/workloads
 WL_FRAMES := -fno-omit-frame-pointer
-WL_CFLAGS := -O1 -g0 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror $(WL_FRAMES) \
-	-fno-optimize-sibling-calls -fcf-protection=none -Itests/workloads
 ifneq ($(filter x86_64 i%86,$(shell uname -m)),)
 WL_FRAMES += -mno-omit-leaf-frame-pointer
 endif
+WL_CFLAGS := -O1 -g0 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror $(WL_FRAMES) \
+	-fno-optimize-sibling-calls -fcf-protection=none -Itests/workloads
 WL_LINK   := -Wl,--build-id=sha1
 
 WL_PLAIN    := shares spin work faults brief launcher
