@@ -9,6 +9,10 @@ BPFTOOL ?= $(or $(shell command -v bpftool 2>/dev/null),/usr/sbin/bpftool)
 WERROR  ?= $(if $(CI),1)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
 
+# V=1 shows the commands, otherwise a word and a file.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$@')
+
 include packaging/dependencies.mk
 
 PKGS := libbpf libelf zlib libprotobuf-c libsystemd libmicrohttpd libcurl libcap libseccomp liblzma libdw
@@ -44,49 +48,60 @@ GENERATED    := $(BUILD)/gen/profile.pb-c.h $(BUILD)/gen/profd.skel.h
 all: $(BUILD)/profd $(BUILD)/profctl ## Build profd and profctl (no root needed)
 
 $(BUILD)/profd: $(DAEMON_OBJS) $(BUILD)/libprofd.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/profctl: $(PROFCTL_OBJS) $(BUILD)/libprofd.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/libprofd.a: $(LIB_OBJS)
-	rm -f $@
-	$(AR) rcs $@ $^
+	@rm -f $@
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 # What the daemon is made of but its main(), for its unit tests.
 $(BUILD)/libdaemon.a: $(filter-out %/main.o,$(DAEMON_OBJS))
-	rm -f $@
-	$(AR) rcs $@ $^
+	@rm -f $@
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 # The same of profctl.
 $(BUILD)/libprofctl.a: $(filter-out %/main.o,$(PROFCTL_OBJS))
-	rm -f $@
-	$(AR) rcs $@ $^
+	@rm -f $@
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/obj/%.o: %.c Makefile | $(GENERATED)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Generated code is compiled without our warnings.
 $(BUILD)/obj/proto/%.pb-c.o: $(BUILD)/gen/%.pb-c.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) -std=gnu11 $(CFLAGS) -w -fPIE $(SANFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CPPFLAGS) -std=gnu11 $(CFLAGS) -w -fPIE $(SANFLAGS) -c -o $@ $<
 
 $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h: proto/%.proto
 	@mkdir -p $(@D)
-	protoc-c --c_out=$(BUILD)/gen --proto_path=proto $<
+	$(call say,PROTOC)
+	$(Q)protoc-c --c_out=$(BUILD)/gen --proto_path=proto $<
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+	$(call say,BPF)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
 $(BUILD)/bpf/profd.o: $(BPF_OBJS)
-	$(BPFTOOL) gen object $@ $^
+	$(call say,BPFLINK)
+	$(Q)$(BPFTOOL) gen object $@ $^
 
 $(BUILD)/gen/profd.skel.h: $(BUILD)/bpf/profd.o
 	@mkdir -p $(@D)
-	$(BPFTOOL) gen skeleton $< name profd_bpf > $@.tmp
-	mv $@.tmp $@
+	$(call say,SKEL)
+	$(Q)$(BPFTOOL) gen skeleton $< name profd_bpf > $@.tmp
+	@mv $@.tmp $@
 
 -include $(LIB_OBJS:.o=.d) $(PROFCTL_OBJS:.o=.d) $(DAEMON_OBJS:.o=.d)
 
@@ -115,6 +130,9 @@ install: all ## Install into DESTDIR with PREFIX (/usr)
 	for m in packaging/man/*.[158]; do \
 		test ! -e $$m || install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; \
 	done
+	install -D -m 644 packaging/completions/profctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/profctl
+	install -D -m 644 packaging/completions/_profctl $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_profctl
+	install -D -m 644 packaging/completions/profctl.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/profctl.fish
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -1,13 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 # How the tests are built and run. Every test program speaks TAP; tests/run adds them up.
+#
+#   build/        gcc, as it is installed: what the end-to-end tests run
+#   build/asan/   gcc with AddressSanitizer and UBSan: what the unit tests run
+#   build/clang/  the same with clang, which warns and sanitizes otherwise; and the fuzz targets
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 HOST_TESTS := $(patsubst tests/host/%.c,$(BUILD)/tests/host/%,$(wildcard tests/host/test_*.c))
+FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+E2E_TESTS  := $(wildcard tests/e2e/test_*.py)
 # Code that several unit tests share.
 UNIT_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 
-.PHONY: units
-units: $(UNIT_TESTS) $(HOST_TESTS)
+ASAN  = BUILD=$(BUILD)/asan SANITIZE=address,undefined
+CLANG_ASAN = BUILD=$(BUILD)/clang CC=clang SANITIZE=address,undefined
+FUZZ  = BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined
+FUZZ_SECONDS ?= 10
+JOBS ?= $(shell nproc)
+# As the sanitizers end a program: with a stack, and with a status that no test takes for its own.
+SANITIZER_OPTIONS = ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:strict_string_checks=1 \
+	UBSAN_OPTIONS=print_stacktrace=1
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_SUPPORT) $(BUILD)/libdaemon.a $(BUILD)/libprofctl.a $(BUILD)/libprofd.a
 	@mkdir -p $(@D)
@@ -18,4 +30,67 @@ $(BUILD)/tests/host/%: tests/host/%.c $(wildcard tests/host/*.h bpf/*.h bpf/*.c)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CPPFLAGS) -Itests/host $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lcmocka
 
--include $(wildcard $(BUILD)/obj/tests/unit/*.d)
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libdaemon.a $(BUILD)/libprofd.a
+	@mkdir -p $(@D)
+	clang $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+-include $(wildcard $(BUILD)/obj/tests/*/*.d)
+
+include tests/workloads/workloads.mk
+
+.PHONY: unit-programs fuzz-programs
+unit-programs: $(UNIT_TESTS) $(HOST_TESTS)
+fuzz-programs: $(FUZZERS)
+
+.PHONY: test-packages
+test-packages:
+	@packaging/install-packages $(BUILD_PACKAGES) $(TEST_PACKAGES)
+
+# Each is a make of its own, because each is a build of its own.
+.PHONY: test-build
+test-build:
+	@$(MAKE) --no-print-directory -j$(JOBS) all workloads
+	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) unit-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) $(CLANG_ASAN) unit-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ) fuzz-programs
+
+# The groups of tests/run.
+RUN_LINT  = --jobs 1 --timeout 600 --label "" tests/lint
+RUN_UNITS = --jobs $(JOBS) --timeout 120 --label gcc $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/asan/%) \
+	$(HOST_TESTS:$(BUILD)/%=$(BUILD)/asan/%) --label clang \
+	$(UNIT_TESTS:$(BUILD)/%=$(BUILD)/clang/%) $(HOST_TESTS:$(BUILD)/%=$(BUILD)/clang/%)
+RUN_FUZZ  = --jobs $(JOBS) --timeout 300 --label "" tests/fuzz/run_fuzzers
+RUN_E2E   = --jobs 1 --timeout 300 --label "" $(E2E_TESTS)
+TEST_ENVIRONMENT = $(SANITIZER_OPTIONS) BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS)
+check lint: export LINT_CFLAGS = -std=gnu11 $(ALL_CPPFLAGS)
+
+.PHONY: check
+check: test-packages ## Install what is needed, build, and run every test (end-to-end tests as root)
+	@$(MAKE) --no-print-directory test-build
+	@$(TEST_ENVIRONMENT) tests/run $(RUN_LINT) $(RUN_UNITS) $(RUN_FUZZ) $(RUN_E2E)
+
+.PHONY: units
+units: ## Run the unit tests, under the sanitizers (no root)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) unit-programs
+	@$(TEST_ENVIRONMENT) tests/run --jobs $(JOBS) $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/asan/%) \
+		$(HOST_TESTS:$(BUILD)/%=$(BUILD)/asan/%)
+
+.PHONY: lint
+lint: $(GENERATED) ## Check formatting, licenses and the direction of includes; clang-tidy; cppcheck
+	@$(TEST_ENVIRONMENT) tests/lint
+
+.PHONY: fuzz
+fuzz: ## Fuzz each parser for FUZZ_SECONDS (10)
+	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ) fuzz-programs
+	@$(TEST_ENVIRONMENT) tests/run $(RUN_FUZZ)
+
+.PHONY: e2e
+e2e: ## Run the end-to-end tests (as root, with BPF)
+	@$(MAKE) --no-print-directory -j$(JOBS) all workloads
+	@$(TEST_ENVIRONMENT) tests/run $(RUN_E2E)
+
+.PHONY: bench
+bench: ## Measure what profd costs (as root)
+	@packaging/install-packages $(BUILD_PACKAGES) $(BENCH_PACKAGES)
+	@$(MAKE) --no-print-directory -j$(JOBS) all workloads
+	@BUILD=$(BUILD) tests/bench/bench

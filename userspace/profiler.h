@@ -23,6 +23,7 @@
 #define PROFILER_DRAIN_NS  (200 * 1000000ULL)
 #define PROFILER_WINDOW_NS (10 * 1000000000ULL)
 
+struct pipeline;
 struct profiler;
 
 struct profiler_options {
@@ -43,16 +44,24 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 struct profiler *profiler_free(struct profiler *p);
 
 int profiler_fd(const struct profiler *p);
-/* Takes in all there is, closes windows and finishes taps that are over. @now: monotonic ns. */
+/*
+ * Takes in all there is, closes windows and finishes taps that are over. @now: monotonic ns. An
+ * error (-errno) is one of the kernel side or of memory; what could be done was done, and the next
+ * call goes on. Callbacks may open, finish and cancel taps, but must not drain.
+ */
 int profiler_drain(struct profiler *p, uint64_t now);
 /* Ends the continuous window now (rotation, shutdown). */
 void profiler_close_window(struct profiler *p, uint64_t now);
+/* The error that has ended the capture, -errno; 0 if it is well, or if there is none. */
+int profiler_capture_error(const struct profiler *p);
 
 /*
  * A tap collects the samples of a selection from now on, beside the continuous windows, until
  * @end_time; then @done gets the window and owns it. @done is called from profiler_drain(), at the
  * first drain that has seen everything up to @end_time; or from profiler_tap_finish().
  */
+#define PROFILER_MAX_TAPS 64 /* more at one time are refused with -EBUSY */
+
 struct profiler_tap;
 typedef void (*profiler_tap_fn)(void *userdata, struct window *w);
 int profiler_tap_open(struct profiler *p, const struct selection *s, uint64_t end_time,
@@ -71,6 +80,7 @@ struct symbolizer *profiler_symbolizer(struct profiler *p);
 struct process_table *profiler_processes(struct profiler *p);
 struct executable_table *profiler_executables(struct profiler *p);
 struct stream *profiler_stream(struct profiler *p);
+struct pipeline *profiler_pipeline(struct profiler *p);
 /* ns between two samples of a CPU. */
 uint64_t profiler_period(const struct profiler *p);
 /* CLOCK_REALTIME - CLOCK_MONOTONIC, ns, now. */

@@ -22,7 +22,8 @@ struct stream_handler {
 	/* A checked sample: sizes and counts are consistent, comm is terminated. */
 	void (*sample)(void *userdata, const struct abi_sample *sample);
 	void (*sideband)(void *userdata, const struct sideband_event *event);
-	/* Called from stream_put_ring() at once. */
+	/* Called from stream_put_ring() at once; see stream_hold_files(). Its name is terminated.
+	 */
 	void (*file)(void *userdata, const struct abi_file_announcement *file);
 	void *userdata;
 };
@@ -44,12 +45,20 @@ struct stream_stats {
 int stream_new(const struct stream_handler *handler, struct stream **ret);
 struct stream *stream_free(struct stream *s);
 
-/* Takes a copy of one record of the ring. 0, -EBADMSG (counted) or -ENOMEM (counted). */
+/*
+ * File announcements wait for their turn too: what a replay wants, where nothing can be opened any
+ * more but by what earlier side-band records told of the file.
+ */
+void stream_hold_files(struct stream *s);
+
+/* Takes a copy of one record of the ring, aligned to 8. 0, -EBADMSG (counted) or -ENOMEM (counted). */
 int stream_put_ring(struct stream *s, const void *record, size_t size);
 /* Takes a copy of one perf record (struct perf_event_header and what follows). As above. */
 int stream_put_sideband(struct stream *s, const void *record, size_t size);
 
-/* Handles, in order of time, all records not later than @until. */
+/*
+ * Handles, in order of time, all records not later than @until. Nothing may be put in meanwhile.
+ */
 void stream_flush(struct stream *s, uint64_t until);
 
 /* A copy of all that is put in goes to @tee (capture), NULL = none. @source: 0 ring, 1 side-band.

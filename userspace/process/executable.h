@@ -25,7 +25,8 @@ struct executable_segment {
 
 struct executable {
 	uint32_t refs;
-	char *path; /* as a process saw it, without " (deleted)"; "[vdso]"; valid UTF-8 */
+	char *path; /* as a process saw it, without " (deleted)"; "[vdso]"; valid UTF-8. While not
+		       readable it can still change, as can the rest */
 	uint8_t build_id[BUILD_ID_MAX];
 	uint8_t build_id_size; /* 0 = it has none, or it could not be read */
 	bool readable; /* the file was opened and is ELF; else all that is known is its name */
@@ -78,6 +79,10 @@ struct executable_table *executable_table_free(struct executable_table *t);
  * Learns what file an id is. Opens it at once: /proc/PID/map_files; else the path of the process's
  * mapping, in its root or in ours, accepted only if the build id agrees. A file that cannot be
  * opened is still an executable, with a name and no symbols. -ENOMEM or 0.
+ *
+ * Announcements are ahead of the side-band. If the process is gone already, its mapping is told
+ * only later: the file is looked for again by executable_table_get(). So @processes must live as
+ * long as @t.
  */
 int executable_table_announce(struct executable_table *t, const struct abi_file_announcement *a,
 			      struct process_table *processes);
@@ -91,7 +96,10 @@ struct executable *executable_table_get(struct executable_table *t, uint32_t fil
  */
 int executable_table_open(struct executable_table *t, struct executable *x);
 
-/* The ids of executables that nobody but the table refers to and that @evicted names are given up.
+/*
+ * The kernel side has given up these ids. They, and executables without ids, are forgotten at a
+ * later call of this, when samples that are still on their way have been handled and nobody but the
+ * table refers to the executable.
  */
 void executable_table_forget(struct executable_table *t, const uint32_t *file_ids, size_t n);
 

@@ -3,7 +3,8 @@
  * The process table: who a sample belongs to. A process is one life of a tgid; two lives with one
  * number are two processes. What a sample sees (comm, executable, unit, ...) never changes under
  * it: when a process execs or renames itself the table goes on with a new struct process, and
- * the samples taken before keep the old one.
+ * the samples taken before keep the old one. Only what was not known is filled in: the executable
+ * of a process that was sampled in the midst of its exec, the cgroup, the start and exit times.
  *
  * It is fed with perf side-band records in the order of their times (see sideband.h) and reads
  * /proc once, at start, plus what lost records make necessary. How it can be wrong: a record that
@@ -23,14 +24,14 @@ struct process {
 	uint32_t refs;
 	uint32_t tgid;
 	uint64_t start_boottime; /* ns of CLOCK_BOOTTIME; 0 until a sample or /proc told it */
-	uint64_t start_time;	 /* ns of CLOCK_MONOTONIC: when this life was first known */
-	uint64_t exit_time;	 /* 0 while it lives */
-	uint32_t parent;	 /* tgid */
-	char *comm;		 /* of the process (its first thread); valid UTF-8 */
-	char *executable; /* path as the process knew it; "" for kernel threads and if unknown */
-	char *cgroup;	  /* path in the hierarchy that systemd manages; "" if unknown */
-	char *unit;	  /* systemd unit, NULL if none */
-	char *container;  /* full container id, NULL if none */
+	uint64_t start_time; /* ns of CLOCK_MONOTONIC: when this life began, or was first seen */
+	uint64_t exit_time;  /* 0 while it lives; set in the newest of a life only */
+	uint32_t parent;     /* tgid */
+	char *comm;	     /* of the process (its first thread); valid UTF-8 */
+	char *executable;    /* path as the process knew it; "" for kernel threads and if unknown */
+	char *cgroup;	     /* path in the hierarchy that systemd manages; "" if unknown */
+	char *unit;	     /* systemd unit, NULL if none */
+	char *container;     /* full container id, NULL if none */
 };
 
 /* A reference more; returns @p. */
@@ -59,7 +60,9 @@ struct process_table_options {
 #define PROCESS_TABLE_COUNTERS(X)                                                                  \
 	X(processes, "processes in the table")                                                     \
 	X(processes_exited, "of these, processes that have exited")                                \
+	X(processes_forgotten_early, "exited processes forgotten before their grace was over")     \
 	X(mappings, "executable mappings known")                                                   \
+	X(mappings_dropped, "mappings dropped because a process had too many")                     \
 	X(sideband_events, "perf side-band events applied")                                        \
 	X(sideband_lost, "perf side-band events that the kernel lost")                             \
 	X(proc_rescans, "processes read from /proc again after side-band events were lost")        \
@@ -96,6 +99,11 @@ struct process *process_table_find(struct process_table *t, uint32_t tgid);
 /* Copies the mapping of a (possibly dead) process that covers @address. -ENOENT if none does. */
 int process_table_mapping(struct process_table *t, uint32_t tgid, uint64_t start_boottime,
 			  uint64_t address, struct process_mapping *ret);
+
+/* Calls @visit for the mappings of a process of the table; stops at non-zero. */
+int process_table_each_mapping(struct process_table *t, const struct process *p,
+			       int (*visit)(const struct process_mapping *m, void *userdata),
+			       void *userdata);
 
 /* Calls @visit for every process, dead ones in their grace period too; stops at non-zero. */
 int process_table_each(struct process_table *t, int (*visit)(struct process *p, void *userdata),

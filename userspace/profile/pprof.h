@@ -27,7 +27,7 @@ struct pprof_options {
 
 /*
  * Merges @n windows into one gzip-compressed profile. Caller frees @ret_data. A profile without
- * samples is a valid profile. @ret_quality may be NULL. -ENOMEM or 0.
+ * samples is a valid profile. @ret_quality may be NULL. -ENOMEM or 0; -EINVAL: no such kind.
  */
 int pprof_encode(struct window *const *windows, size_t n, const struct pprof_options *o,
 		 struct symbolizer *symbolizer, void **ret_data, size_t *ret_size,

@@ -18,7 +18,11 @@ struct window;
 struct window *window_new(uint64_t start_time);
 struct window *window_free(struct window *w);
 
-/* -ENOMEM: the sample is not in the window; the caller counts it as lost. */
+/*
+ * Adds a sample, and counts it in the quality record (attempted, its ending, its frames); losses
+ * are for the owner of the window to add there. -ENOMEM, or -EOVERFLOW if a frame cannot be
+ * expressed: the sample is not in the window and the caller counts it as lost.
+ */
 int window_add(struct window *w, const struct sample *sample);
 /* Ends it; nothing is added any more and memory that was held in reserve is given back. */
 void window_close(struct window *w, uint64_t end_time);
@@ -35,7 +39,8 @@ struct window_entry {
 	uint32_t tid;
 	uint8_t kind;
 	uint8_t user_end;
-	int64_t count, value;
+	uint64_t samples;     /* observations that were added */
+	int64_t count, value; /* what they stand for */
 	size_t n_frames;
 	const struct frame *frames; /* leaf first */
 };

@@ -44,6 +44,7 @@ struct symbolizer_options {
 	X(tables_evicted, "symbol tables dropped to stay within the memory budget")                \
 	X(tables_failed, "files whose symbols could not be read")                                  \
 	X(perf_maps_loaded, "perf maps of processes read")                                         \
+	X(perf_maps_cut, "times that a limit kept the rest of a perf map from being read")         \
 	X(perf_map_lines_bad, "lines of perf maps that could not be understood")                   \
 	X(kernel_symbols, "kernel symbols known")
 

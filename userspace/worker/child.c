@@ -3,6 +3,7 @@
 #include "worker/child.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -80,6 +81,8 @@ static void child_main(const struct worker_options *o, int socket)
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGHUP, SIG_IGN);
 	prctl(PR_SET_NAME, "profd-parser");
+	if (o->idle)
+		sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 });
 	if (worker_child_confine(socket, o->memory_limit) < 0)
 		_exit(1);
 	while (serve_one(o, socket) == 0)

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,7 @@ struct worker_options {
 	size_t n_jobs;
 	size_t memory_limit; /* bytes of address space of the child; 0 = 1 GiB */
 	uint64_t time_limit; /* ns of a job; 0 = 10 s */
+	bool idle;	     /* the child only runs when nobody else wants the CPU (SCHED_IDLE) */
 };
 
 #define WORKER_COUNTERS(X)                                                                         \

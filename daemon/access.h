@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who may see what. On the Unix socket the peer's uid decides, as the kernel tells it: root, and
+ * members of group profd, see every process; anyone else the processes whose /proc entry is their
+ * own (a process that changed its rights belongs to root there). On TCP whoever can connect sees
+ * everything; that is why it is loopback unless somebody says "insecure".
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define ACCESS_GROUP "profd"
+
+struct access {
+	bool everything;
+	uid_t uid; /* if not everything */
+};
+
+/* The rights of whoever is at the other end of @fd. Nothing but its own if that cannot be told. */
+struct access access_of_socket(int fd);
+/* The same from a uid and the groups of a peer. */
+struct access access_of_peer(uid_t uid, const gid_t *groups, size_t n_groups, gid_t profd_group);
+
+/* Whether the process that has this number now may be shown. */
+bool access_allows(const struct access *a, uint32_t pid);

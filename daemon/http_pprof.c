@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /debug/pprof/: the index, profile and cmdline. Shapes, headers and rules are those of Go's
+ * net/http/pprof, which its clients and scrapers rely on.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fileio.h"
+#include "http.h"
+#include "http_request.h"
+#include "http_select.h"
+#include "manager.h"
+#include "profile/pprof.h"
+
+#define RETRY_AFTER	  "5"
+#define CMDLINE_MAX_BYTES (4U << 20)
+#define BINARY		  "application/octet-stream"
+
+static const struct {
+	const char *name, *description;
+} profiles[] = {
+	{ "cmdline", "The command line of the process that was selected, or of profd itself" },
+	{ "profile", "Where CPU time goes, sampled over the next seconds. The parameter seconds "
+		     "says how many (30 if it is missing), pid selects a process. Save it to a "
+		     "file, or give its URL to go tool pprof." },
+	{ "symbol", "The names of program addresses, given in the query or in the body of a POST "
+		    "and separated by +" },
+};
+
+void http_index(struct http_request *r)
+{
+	struct http_page page;
+	FILE *f = http_page_open(&page);
+
+	if (!f)
+		return;
+	fputs("<html>\n<head>\n<title>/debug/pprof/</title>\n<style>\n"
+	      ".profile-name{\n\tdisplay:inline-block;\n\twidth:6rem;\n}\n"
+	      "</style>\n</head>\n<body>\n/debug/pprof/<br>\n<br>\n"
+	      "Types of profiles available:\n<table>\n"
+	      "<thead><td>Count</td><td>Profile</td></thead>\n",
+	      f);
+	for (size_t i = 0; i < ARRAY_SIZE(profiles); i++)
+		fprintf(f, "<tr><td>0</td><td><a href='%s?debug=1'>%s</a></td></tr>\n",
+			profiles[i].name, profiles[i].name);
+	fputs("</table>\n<br>\n<p>\nProfile Descriptions:\n<ul>\n", f);
+	for (size_t i = 0; i < ARRAY_SIZE(profiles); i++)
+		fprintf(f, "<li><div class=profile-name>%s: </div> %s</li>\n", profiles[i].name,
+			profiles[i].description);
+	fputs("</ul>\n</p>\n</body>\n</html>\n", f);
+	http_page_send(r, &page, HTTP_HTML);
+}
+
+/* A form's values come before those of the query. NULL when out of memory. */
+static char *parameters(const struct http_request *r)
+{
+	char *text;
+
+	if (asprintf(&text, "%s&%s", r->is_form ? r->body : "", r->query) < 0)
+		return NULL;
+	return text;
+}
+
+static void on_tap_done(void *userdata, struct window *w)
+{
+	struct http_request *r = userdata;
+
+	r->tap = NULL;
+	r->window = w; /* encoded and answered from http_tick() */
+}
+
+static void start(struct http_request *r, uint64_t seconds)
+{
+	uint64_t end = clock_monotonic_ns() + seconds * NS_PER_S;
+	int result = profiler_tap_open(r->manager->profiler, &r->selection, end, on_tap_done, r,
+				       &r->tap);
+
+	if (result == 0) {
+		result = http_suspend(r);
+		if (result == 0)
+			return;
+		r->tap = profiler_tap_cancel(r->tap);
+	}
+	http_error(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "Could not enable CPU profiling: %s",
+		   strerror(-result));
+}
+
+void http_profile(struct http_request *r)
+{
+	_cleanup_free_ char *text = parameters(r);
+	char value[HTTP_VALUE_LEN] = "";
+	uint64_t seconds;
+
+	if (!text)
+		return;
+	http_query_get(text, "seconds", value);
+	seconds = http_profile_seconds(value);
+	if (seconds > HTTP_MAX_SECONDS) {
+		http_error(r, MHD_HTTP_BAD_REQUEST,
+			   "profile duration exceeds server's WriteTimeout (%d s)",
+			   HTTP_MAX_SECONDS);
+		return;
+	}
+	if (!http_select(r, text, &r->selection))
+		return;
+	if (http_get_stats(r->http)->profiles_active >= HTTP_MAX_PROFILES) {
+		http_count_refused(r->http);
+		http_error(r, MHD_HTTP_SERVICE_UNAVAILABLE,
+			   "Could not enable CPU profiling: %d profiles are under way",
+			   HTTP_MAX_PROFILES);
+		http_header(r, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER);
+		return;
+	}
+	start(r, seconds);
+}
+
+void http_profile_done(struct http_request *r)
+{
+	struct profiler *p = r->manager->profiler;
+	struct pprof_options o = {
+		.kind = ABI_KIND_CPU,
+		.selection = &r->selection,
+		.period = profiler_period(p),
+		.time = (int64_t)window_start(r->window) + profiler_wall_offset(p),
+		.duration = (int64_t)(window_end(r->window) - window_start(r->window)),
+	};
+	void *data;
+	size_t size;
+	int result;
+
+	/* A pid may have become somebody else's meanwhile. */
+	if (!http_select_still_allowed(r)) {
+		http_error(r, MHD_HTTP_FORBIDDEN, "a selected process belongs to another user now");
+		return;
+	}
+	result = pprof_encode(&r->window, 1, &o, profiler_symbolizer(p), &data, &size, NULL);
+	symbolizer_trim(profiler_symbolizer(p));
+	if (result < 0) {
+		http_error(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "Could not encode the profile: %s",
+			   strerror(-result));
+		return;
+	}
+	http_reply(r, MHD_HTTP_OK, BINARY, data, size);
+	http_header(r, MHD_HTTP_HEADER_CONTENT_DISPOSITION, "attachment; filename=\"profile\"");
+}
+
+/*
+ * POST /finish?id=ID: the profile that was asked for with the header "X-Profd-Id: ID" is answered
+ * now, with what there is. Whoever knows the id may do that.
+ */
+void http_end_early(struct http_request *r)
+{
+	uint64_t now = clock_monotonic_ns();
+	char id[HTTP_VALUE_LEN] = "";
+	struct http_request *profile;
+	char *text;
+
+	if (!r->is_post) {
+		http_error(r, MHD_HTTP_METHOD_NOT_ALLOWED, "Method Not Allowed; use POST");
+		http_header(r, MHD_HTTP_HEADER_ALLOW, "POST");
+		return;
+	}
+	http_query_get(r->query, "id", id);
+	profile = http_find_profile(r->http, id);
+	if (!profile) {
+		http_error(r, MHD_HTTP_NOT_FOUND, "no profile is collected under this id");
+		return;
+	}
+	/* What happened up to now belongs to it; that may also bring it to its end. */
+	profiler_drain(r->manager->profiler, now);
+	if (profile->tap)
+		profiler_tap_finish(profile->tap, now);
+	text = strdup("ok\n");
+	if (text)
+		http_reply(r, MHD_HTTP_OK, HTTP_TEXT, text, strlen(text));
+}
+
+void http_cmdline(struct http_request *r)
+{
+	struct selection s;
+	uint32_t pid = 0;
+	char path[48], *data;
+	size_t size;
+	int result;
+
+	if (!http_select(r, r->query, &s))
+		return;
+	if (!selection_is_everything(&s)) {
+		pid = http_select_first(r, &s);
+		if (pid == 0) {
+			selection_done(&s);
+			http_error(r, MHD_HTTP_NOT_FOUND, "the process has ended");
+			return;
+		}
+	}
+	selection_done(&s);
+	snprintf(path, sizeof(path), pid ? "/proc/%" PRIu32 "/cmdline" : "/proc/self/cmdline", pid);
+	result = file_read(AT_FDCWD, path, CMDLINE_MAX_BYTES, &data, &size);
+	if (result < 0) {
+		http_error(r, MHD_HTTP_NOT_FOUND, "%s: %s", path, strerror(-result));
+		return;
+	}
+	/* Go joins the arguments by NUL; /proc also ends the last one. */
+	if (size > 0 && data[size - 1] == '\0')
+		size--;
+	http_reply(r, MHD_HTTP_OK, HTTP_TEXT, data, size);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http_select.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "http_request.h"
+#include "manager.h"
+
+/* "pid 1234", "comm nginx": what was asked for, in words. */
+static void describe(const struct selection *s, char *text, size_t size)
+{
+	const char *separator = "";
+	int n = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < s->n_pids && (size_t)n < size; i++, separator = ", ")
+		n += snprintf(text + n, size - (size_t)n, "%spid %" PRIu32, separator, s->pids[i]);
+	if (s->comm && (size_t)n < size) {
+		n += snprintf(text + n, size - (size_t)n, "%scomm %s", separator, s->comm);
+		separator = ", ";
+	}
+	if (s->unit && (size_t)n < size) {
+		n += snprintf(text + n, size - (size_t)n, "%sunit %s", separator, s->unit);
+		separator = ", ";
+	}
+	if (s->container && (size_t)n < size)
+		snprintf(text + n, size - (size_t)n, "%scontainer %s", separator, s->container);
+}
+
+struct narrowing {
+	const struct access *access;
+	const struct selection *wanted;
+	struct selection *own; /* only pids */
+	bool too_many;
+};
+
+static int add_own(struct process *p, void *userdata)
+{
+	struct narrowing *n = userdata;
+
+	if (p->exit_time || !selection_matches(n->wanted, p) || !access_allows(n->access, p->tgid))
+		return 0;
+	for (size_t i = 0; i < n->own->n_pids; i++)
+		if (n->own->pids[i] == p->tgid)
+			return 0;
+	if (n->own->n_pids == SELECTION_MAX_PIDS) {
+		n->too_many = true;
+		return 1;
+	}
+	n->own->pids[n->own->n_pids++] = p->tgid;
+	return 0;
+}
+
+/* From what was asked for to the client's own processes among them. False: answered. */
+static bool narrow(struct http_request *r, struct selection *s)
+{
+	struct selection own = { 0 };
+	struct narrowing n = { .access = &r->access, .wanted = s, .own = &own };
+
+	if (r->access.everything)
+		return true;
+	process_table_each(profiler_processes(r->manager->profiler), add_own, &n);
+	if (n.too_many) {
+		http_error(r, MHD_HTTP_FORBIDDEN,
+			   "more than %d of your processes match; select some by pid, or ask as "
+			   "root or as a member of group " ACCESS_GROUP,
+			   SELECTION_MAX_PIDS);
+		return false;
+	}
+	if (own.n_pids == 0) {
+		http_error(r, MHD_HTTP_FORBIDDEN,
+			   "none of your processes matches; to see those of others, be root or in "
+			   "group " ACCESS_GROUP);
+		return false;
+	}
+	selection_done(s);
+	*s = own;
+	return true;
+}
+
+bool http_select(struct http_request *r, const char *query, struct selection *ret)
+{
+	const char *bad = "out of memory";
+	struct selection s;
+	char what[256];
+
+	if (http_selection(&r->route, query, &s, &bad) < 0) {
+		http_error(r, MHD_HTTP_BAD_REQUEST, "%s", bad);
+		return false;
+	}
+	if (!selection_is_everything(&s) && profiler_count_matches(r->manager->profiler, &s) == 0) {
+		describe(&s, what, sizeof(what));
+		selection_done(&s);
+		http_error(r, MHD_HTTP_NOT_FOUND, "no process matches %s", what);
+		return false;
+	}
+	if (!narrow(r, &s)) {
+		selection_done(&s);
+		return false;
+	}
+	*ret = s;
+	return true;
+}
+
+bool http_select_still_allowed(const struct http_request *r)
+{
+	if (r->access.everything)
+		return true;
+	for (size_t i = 0; i < r->selection.n_pids; i++) {
+		char path[32];
+		struct stat st;
+
+		/* One that has ended was the client's own until then. */
+		snprintf(path, sizeof(path), "/proc/%" PRIu32, r->selection.pids[i]);
+		if (stat(path, &st) == 0 && st.st_uid != r->access.uid)
+			return false;
+	}
+	return true;
+}
+
+struct search {
+	const struct selection *selection;
+	uint32_t pid;
+};
+
+static int find_first(struct process *p, void *userdata)
+{
+	struct search *s = userdata;
+
+	if (!p->exit_time && selection_matches(s->selection, p) &&
+	    (s->pid == 0 || p->tgid < s->pid))
+		s->pid = p->tgid;
+	return 0;
+}
+
+uint32_t http_select_first(struct http_request *r, const struct selection *s)
+{
+	struct search search = { .selection = s };
+
+	process_table_each(profiler_processes(r->manager->profiler), find_first, &search);
+	return search.pid;
+}

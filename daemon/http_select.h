@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which processes a request is about, and which of them its client may see. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profile/selection.h"
+
+struct http_request;
+
+/*
+ * The selection of a request by its prefix and by @query. For a client that may not see everything
+ * it is narrowed to the pids of its own processes. False: it was answered (400, 403, or 404 if no
+ * process matches). selection_done() frees it.
+ */
+bool http_select(struct http_request *r, const char *query, struct selection *ret);
+
+/* Whether none of the selected processes has become somebody else's. */
+bool http_select_still_allowed(const struct http_request *r);
+
+/* The lowest pid that matches and lives; 0 if there is none. */
+uint32_t http_select_first(struct http_request *r, const struct selection *s);

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pages about the machine and about profd itself: home, processes, status, healthz. */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "http.h"
+#include "http_request.h"
+#include "manager.h"
+#include "memory.h"
+#include "profile/window.h"
+#include "rotation.h"
+#include "store.h"
+
+#define PROCESSES_SECONDS 60
+/* Older than this, the last drain says that nothing is taken in any more. */
+#define HEALTHY_NS (5 * NS_PER_S)
+
+void http_home(struct http_request *r)
+{
+	static const struct {
+		const char *link, *text;
+	} links[] = {
+		{ "debug/pprof/", "profiles, where Go programs have theirs" },
+		{ "debug/pprof/profile?seconds=10", "CPU profile of all processes, next 10 s" },
+		{ "processes", "processes by CPU time" },
+		{ "status", "what profd does" },
+		{ "metrics", "metrics of profd, for Prometheus" },
+		{ "healthz", "whether profd is well" },
+	};
+	struct http_page page;
+	FILE *f = http_page_open(&page);
+
+	if (!f)
+		return;
+	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+	      "<title>profd</title>\n</head>\n<body>\n<h1>profd</h1>\n<ul>\n",
+	      f);
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		fprintf(f, "<li><a href=\"%s\">/%s</a>: %s</li>\n", links[i].link, links[i].link,
+			links[i].text);
+	fputs("</ul>\n<p>One process: put <code>/pid/1234</code>, <code>/comm/nginx</code> or "
+	      "<code>/unit/nginx.service</code> before <code>/debug/pprof/</code>.</p>\n"
+	      "<pre>go tool pprof 'http://ADDRESS/debug/pprof/profile?seconds=10'</pre>\n"
+	      "</body>\n</html>\n",
+	      f);
+	http_page_send(r, &page, HTTP_HTML);
+}
+
+/* One life of a process, summed over windows. */
+struct row {
+	const struct process *process; /* borrowed from a window of the store */
+	uint64_t count;
+	int64_t value;
+};
+
+struct rows {
+	struct row *list;
+	size_t n, allocated;
+};
+
+static int add_row(const struct window_entry *entry, void *userdata)
+{
+	struct rows *rows = userdata;
+
+	if (entry->kind != ABI_KIND_CPU)
+		return 0;
+	if (rows->n == rows->allocated) {
+		size_t n = rows->allocated ? rows->allocated * 2 : 256;
+		struct row *list = reallocarray(rows->list, n, sizeof(*list));
+
+		if (!list)
+			return -1;
+		rows->list = list;
+		rows->allocated = n;
+	}
+	rows->list[rows->n++] =
+		(struct row){ entry->process, (uint64_t)entry->count, entry->value };
+	return 0;
+}
+
+static int by_life(const void *a, const void *b)
+{
+	const struct process *x = ((const struct row *)a)->process;
+	const struct process *y = ((const struct row *)b)->process;
+
+	if (x->tgid != y->tgid)
+		return x->tgid < y->tgid ? -1 : 1;
+	if (x->start_boottime != y->start_boottime)
+		return x->start_boottime < y->start_boottime ? -1 : 1;
+	/* An exec gives a life a new name: the last one is shown. */
+	return x->start_time > y->start_time ? -1 : x->start_time < y->start_time;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	if (x->value != y->value)
+		return x->value > y->value ? -1 : 1;
+	return x->process->tgid < y->process->tgid ? -1 : x->process->tgid > y->process->tgid;
+}
+
+/* Sums up the rows of one life, so that no more are held than there are processes. */
+static void merge(struct rows *rows)
+{
+	size_t kept = 0;
+
+	if (rows->n)
+		qsort(rows->list, rows->n, sizeof(*rows->list), by_life);
+	for (size_t i = 0; i < rows->n; i++) {
+		struct row *last = kept ? &rows->list[kept - 1] : NULL;
+		const struct process *p = rows->list[i].process;
+
+		if (last && last->process->tgid == p->tgid &&
+		    last->process->start_boottime == p->start_boottime) {
+			last->count += rows->list[i].count;
+			last->value += rows->list[i].value;
+		} else {
+			rows->list[kept++] = rows->list[i];
+		}
+	}
+	rows->n = kept;
+}
+
+/* A field of a table: what would break the table is replaced. */
+static void print_field(FILE *f, const char *text, char end)
+{
+	for (; text && *text; text++)
+		fputc(iscntrl((unsigned char)*text) ? '?' : *text, f);
+	fputc(end, f);
+}
+
+static void print_rows(struct http_request *r, const struct rows *rows, uint64_t span, FILE *f)
+{
+	fputs("pid\tcpu_percent\tsamples\tcomm\tunit\tcontainer\texecutable\n", f);
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct row *row = &rows->list[i];
+		const struct process *p = row->process;
+
+		if (!access_allows(&r->access, p->tgid))
+			continue;
+		fprintf(f, "%" PRIu32 "\t%.2f\t%" PRIu64 "\t", p->tgid,
+			span ? 100.0 * (double)row->value / (double)span : 0.0, row->count);
+		print_field(f, p->comm, '\t');
+		print_field(f, p->unit, '\t');
+		print_field(f, p->container, '\t');
+		print_field(f, p->executable, '\n');
+	}
+}
+
+void http_processes(struct http_request *r)
+{
+	uint64_t now = clock_monotonic_ns(), seconds = PROCESSES_SECONDS, span = 0;
+	char value[HTTP_VALUE_LEN];
+	struct window *const *windows;
+	struct rows rows = { 0 };
+	struct http_page page;
+	size_t n;
+	FILE *f;
+
+	if (http_query_get(r->query, "seconds", value) && atoi(value) > 0)
+		seconds = (uint64_t)atoi(value);
+	n = store_since(r->manager->store, now - MIN(now, seconds * NS_PER_S), &windows);
+	for (size_t i = 0; i < n; i++) {
+		if (window_each(windows[i], add_row, &rows) != 0) {
+			free(rows.list);
+			return;
+		}
+		merge(&rows);
+		span += window_end(windows[i]) - window_start(windows[i]);
+	}
+	if (rows.n)
+		qsort(rows.list, rows.n, sizeof(*rows.list), by_value);
+	f = http_page_open(&page);
+	if (f) {
+		print_rows(r, &rows, span, f);
+		http_page_send(r, &page, HTTP_TEXT);
+	}
+	free(rows.list);
+}
+
+static void print_sampling(struct manager *m, FILE *f)
+{
+	struct collector_state state;
+	const uint64_t *c = state.counters;
+
+	collector_get_state(profiler_collector(m->profiler), &state);
+	fprintf(f, "event: %s\nfrequency: %u\ncpus: %u\n", state.event, state.sample_frequency,
+		state.cpus);
+	fprintf(f, "selftest: %s\n", state.vma_walk_works ? "ok" : "failed");
+	fprintf(f, "samples: %" PRIu64 "\n", c[ABI_COUNTER_samples_attempted]);
+	fprintf(f, "samples_lost: %" PRIu64 "\n",
+		c[ABI_COUNTER_samples_lost_ring_full] + c[ABI_COUNTER_samples_lost_nested]);
+}
+
+static void print_memory(struct manager *m, FILE *f)
+{
+	struct memory_parts parts;
+
+	memory_measure(m, &parts);
+#define X(name, help) fprintf(f, "memory_%s: %" PRIu64 "\n", #name, parts.name);
+	MEMORY_PARTS(X)
+#undef X
+}
+
+static void print_files(struct manager *m, FILE *f)
+{
+	struct rotation_stats stats;
+
+	fprintf(f, "directory: %s\n", m->options.directory);
+	if (!m->rotation)
+		return;
+	rotation_get_stats(m->rotation, &stats);
+	fprintf(f, "files: %" PRIu64 "\nfiles_bytes: %" PRIu64 "\nfiles_failures: %" PRIu64 "\n",
+		stats.history.files, stats.history.bytes, stats.failures);
+}
+
+void http_status(struct http_request *r)
+{
+	struct manager *m = r->manager;
+	struct http_page page;
+	FILE *f = http_page_open(&page);
+
+	if (!f)
+		return;
+	fprintf(f, "version: %s\npid: %d\nuptime: %" PRIu64 "\nkernel: %s\n", PROFD_VERSION,
+		getpid(), (uint64_t)((clock_monotonic_ns() - m->started) / NS_PER_S), m->kernel);
+	print_sampling(m, f);
+	print_memory(m, f);
+	for (size_t i = 0; i < m->listeners.n; i++)
+		fprintf(f, "listener: %s\n", m->listeners.list[i].name);
+	print_files(m, f);
+	http_page_send(r, &page, HTTP_TEXT);
+}
+
+void http_healthz(struct http_request *r)
+{
+	uint64_t age = clock_monotonic_ns() - r->manager->last_drain;
+	char *text;
+
+	if (age > HEALTHY_NS) {
+		http_error(r, MHD_HTTP_SERVICE_UNAVAILABLE, "no samples taken in for %" PRIu64 " s",
+			   (uint64_t)(age / NS_PER_S));
+		return;
+	}
+	text = strdup("ok\n");
+	if (text)
+		http_reply(r, MHD_HTTP_OK, HTTP_TEXT, text, strlen(text));
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /debug/pprof/symbol: names for addresses. Without a prefix they are kernel addresses; with
+ * /pid/N they are addresses in that process, looked up through its mappings. What has no name is
+ * left out. It never fails: pprof gives up its whole report if this answers anything but 200.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "http_request.h"
+#include "http_select.h"
+#include "manager.h"
+#include "profile/sample.h"
+
+/* Where the kernel's half of the address space begins, on 64-bit machines. */
+#define KERNEL_HALF (1ULL << 63)
+
+struct wanted_file {
+	const struct process_mapping *mapping;
+	struct executable *found;
+};
+
+static int match_file(struct executable *x, void *userdata)
+{
+	struct wanted_file *w = userdata;
+	const struct process_mapping *m = w->mapping;
+	bool same = m->build_id && x->build_id_size
+			    ? m->build_id_size == x->build_id_size &&
+				      memcmp(m->build_id, x->build_id, x->build_id_size) == 0
+			    : strcmp(m->path, x->path) == 0;
+
+	if (same)
+		w->found = x;
+	return same;
+}
+
+/* Makes a frame of a user address; false if nothing is known there. */
+static bool find_user_frame(struct http_request *r, struct process *process, uint64_t address,
+			    struct frame *ret)
+{
+	struct profiler *p = r->manager->profiler;
+	struct process_mapping mapping;
+	struct wanted_file wanted = { .mapping = &mapping };
+
+	if (process_table_mapping(profiler_processes(p), process->tgid, process->start_boottime,
+				  address, &mapping) < 0) {
+		*ret = (struct frame){ .kind = FRAME_ADDRESS, .address = address };
+		return true;
+	}
+	if (!mapping.path)
+		return false;
+	executable_table_each(profiler_executables(p), match_file, &wanted);
+	if (!wanted.found)
+		return false;
+	*ret = (struct frame){ .kind = FRAME_FILE,
+			       .address = address - mapping.start + mapping.offset,
+			       .executable = wanted.found };
+	return true;
+}
+
+static void print_symbol(struct http_request *r, struct process *process, uint64_t address, FILE *f)
+{
+	struct symbolizer *symbolizer = profiler_symbolizer(r->manager->profiler);
+	struct frame frame = { .kind = FRAME_KERNEL, .address = address };
+	struct symbol symbols[SYMBOL_MAX_INLINED];
+	size_t n;
+
+	if (address >= KERNEL_HALF) {
+		/* Where the kernel lies is not for everybody. */
+		if (!r->access.everything)
+			return;
+	} else if (!process || !find_user_frame(r, process, address, &frame)) {
+		return;
+	}
+	n = symbolizer_frame(symbolizer, &frame, process, symbols, ARRAY_SIZE(symbols));
+	if (n > 0 && !symbols[n - 1].unnamed)
+		fprintf(f, "0x%" PRIx64 " %s\n", address, symbols[n - 1].name);
+}
+
+/* An address with its base by prefix, as Go reads it; false if it is none. */
+static bool parse_address(const char *text, size_t length, uint64_t *ret)
+{
+	char copy[72], *end;
+
+	if (length == 0 || length >= sizeof(copy) || *text < '0' || *text > '9')
+		return false;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	errno = 0;
+	*ret = strtoull(copy, &end, 0);
+	return errno == 0 && *end == '\0';
+}
+
+/* The process of the prefix, if there is one, it lives, and the client may see it. */
+static struct process *find_process(struct http_request *r)
+{
+	struct selection s;
+	const char *bad;
+	uint32_t pid;
+
+	if (r->route.selector == HTTP_SELECT_NONE || http_selection(&r->route, "", &s, &bad) < 0)
+		return NULL;
+	pid = http_select_first(r, &s);
+	selection_done(&s);
+	if (pid == 0 || !access_allows(&r->access, pid))
+		return NULL;
+	return process_table_find(profiler_processes(r->manager->profiler), pid);
+}
+
+void http_symbol(struct http_request *r)
+{
+	const char *text = r->is_post ? r->body : r->query;
+	struct process *process = find_process(r);
+	struct http_page page;
+	FILE *f = http_page_open(&page);
+
+	if (!f)
+		return;
+	fputs("num_symbols: 1\n", f);
+	while (*text) {
+		size_t length = strcspn(text, "+");
+		uint64_t address;
+
+		if (parse_address(text, length, &address))
+			print_symbol(r, process, address, f);
+		text += length + (text[length] == '+');
+	}
+	symbolizer_trim(profiler_symbolizer(r->manager->profiler));
+	http_page_send(r, &page, HTTP_TEXT);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /metrics. Every counter of every module, from the lists where they are declared (X-macros), so
+ * that none can be forgotten here.
+ */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "exposition.h"
+#include "http.h"
+#include "http_request.h"
+#include "manager.h"
+#include "memory.h"
+#include "rotation.h"
+#include "store.h"
+
+/* What can go down again; everything else in the lists only grows. */
+static bool is_gauge(const char *name)
+{
+	static const char *const gauges[] = {
+		"processes",   "processes_exited",	    "mappings",
+		"executables", "executables_unreadable",    "executables_open",
+		"file_ids",    "symbolizer_kernel_symbols",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(gauges); i++)
+		if (strcmp(gauges[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void counter(FILE *f, const char *name, const char *help, uint64_t value)
+{
+	exposition_counter(f, name, help);
+	exposition_counter_value(f, name, NULL, NULL, value);
+}
+
+static void gauge(FILE *f, const char *name, const char *help, double value)
+{
+	exposition_gauge(f, name, help);
+	exposition_gauge_value(f, name, NULL, NULL, value);
+}
+
+static void either(FILE *f, const char *name, const char *help, uint64_t value)
+{
+	if (is_gauge(name))
+		gauge(f, name, help, (double)value);
+	else
+		counter(f, name, help, value);
+}
+
+static void print_build(struct manager *m, FILE *f)
+{
+	exposition_gauge(f, "build_info", "always 1; the version is in the label");
+	exposition_gauge_value(f, "build_info", "version", PROFD_VERSION, 1);
+	gauge(f, "uptime_seconds", "since profd started",
+	      (double)(clock_monotonic_ns() - m->started) / (double)NS_PER_S);
+	counter(f, "reloads", "times that the configuration was read again", m->reloads);
+}
+
+static void print_collector(struct manager *m, FILE *f)
+{
+	struct collector_state s;
+
+	collector_get_state(profiler_collector(m->profiler), &s);
+	for (unsigned int i = 0; i < ABI_COUNTERS_COUNT; i++)
+		either(f, collector_counter_name(i), collector_counter_help(i), s.counters[i]);
+	gauge(f, "sample_frequency_hertz", "samples per second and CPU", s.sample_frequency);
+	gauge(f, "cpus_sampled", "CPUs that are sampled", s.cpus);
+	gauge(f, "vma_walk_works", "1 if the start-up self-test passed", s.vma_walk_works);
+	counter(f, "bpf_run_nanoseconds",
+		"time in the sampling program; 0 unless kernel.bpf_stats_enabled is set", s.run_ns);
+	counter(f, "bpf_runs", "runs of the sampling program; as above", s.run_count);
+}
+
+static void print_quality(struct manager *m, FILE *f)
+{
+	const struct quality *q = &m->quality;
+
+	exposition_counter(f, "user_stacks", "user stacks of closed windows, by how they ended");
+	for (unsigned int i = 0; i < ABI_STACK_ENDS_COUNT; i++)
+		exposition_counter_value(f, "user_stacks", "end", quality_end_name(i),
+					 q->user_stacks[i]);
+	counter(f, "frames", "frames of the stacks of closed windows", q->frames);
+	counter(f, "user_stacks_from_slices", "user stacks unwound in user space",
+		q->user_stacks_from_slices);
+}
+
+static void print_library(struct manager *m, FILE *f)
+{
+	struct stream_stats stream;
+	struct process_table_stats processes;
+	struct executable_table_stats executables;
+	struct symbolizer_stats symbolizer;
+
+	stream_get_stats(profiler_stream(m->profiler), &stream);
+	process_table_get_stats(profiler_processes(m->profiler), &processes);
+	executable_table_get_stats(profiler_executables(m->profiler), &executables);
+	symbolizer_get_stats(profiler_symbolizer(m->profiler), &symbolizer);
+#define X(name, help) either(f, "stream_" #name, help, stream.name);
+	STREAM_COUNTERS(X)
+#undef X
+#define X(name, help) either(f, #name, help, processes.name);
+	PROCESS_TABLE_COUNTERS(X)
+#undef X
+#define X(name, help) either(f, #name, help, executables.name);
+	EXECUTABLE_TABLE_COUNTERS(X)
+#undef X
+#define X(name, help) either(f, "symbolizer_" #name, help, symbolizer.name);
+	SYMBOLIZER_COUNTERS(X)
+#undef X
+}
+
+static void print_memory(struct manager *m, FILE *f)
+{
+	struct memory_parts parts;
+
+	memory_measure(m, &parts);
+#define X(name, help) gauge(f, "memory_" #name "_bytes", help, (double)parts.name);
+	MEMORY_PARTS(X)
+#undef X
+	gauge(f, "memory_budget_bytes", "the option memory_budget",
+	      (double)m->options.memory_budget);
+}
+
+static void print_http(struct http_request *r, FILE *f)
+{
+	static const char *const names[] = {
+#define X(name, text) text,
+		HTTP_ENDPOINTS(X)
+#undef X
+	};
+	const struct http_stats *s = http_get_stats(r->http);
+
+	exposition_counter(f, "http_requests", "requests received, by what they ask for");
+	for (unsigned int i = 0; i < HTTP_ENDPOINTS_COUNT; i++)
+		exposition_counter_value(f, "http_requests", "endpoint", names[i], s->requests[i]);
+#define X(name, help) counter(f, #name, help, s->name);
+	HTTP_COUNTERS(X)
+#undef X
+	gauge(f, "http_connections_active", "connections open now", (double)s->connections_active);
+	gauge(f, "http_profiles_active", "profiles being collected for clients now",
+	      (double)s->profiles_active);
+}
+
+static void print_files(struct manager *m, FILE *f)
+{
+	struct rotation_stats s = { 0 };
+	struct store_stats store;
+
+	store_get_stats(m->store, &store);
+	gauge(f, "windows", "closed windows kept in memory", (double)store.windows);
+	counter(f, "windows_dropped", "windows dropped before they could be written to a file",
+		store.dropped_unwritten);
+	if (!m->rotation)
+		return;
+	rotation_get_stats(m->rotation, &s);
+	counter(f, "files_written", "profile files written", s.history.written);
+	counter(f, "files_written_bytes", "bytes of profile files written",
+		s.history.written_bytes);
+	counter(f, "files_removed", "profile files removed to keep retain_bytes and retain_age",
+		s.history.removed);
+	counter(f, "files_failures", "profile files that could not be written or removed",
+		s.failures);
+	gauge(f, "files", "profile files kept", (double)s.history.files);
+	gauge(f, "files_bytes", "bytes of disk that profile files take", (double)s.history.bytes);
+}
+
+void http_metrics(struct http_request *r)
+{
+	struct http_page page;
+	FILE *f = http_page_open(&page);
+
+	if (!f)
+		return;
+	print_build(r->manager, f);
+	print_collector(r->manager, f);
+	print_quality(r->manager, f);
+	print_library(r->manager, f);
+	print_memory(r->manager, f);
+	print_http(r, f);
+	print_files(r->manager, f);
+	http_page_send(r, &page, "text/plain; version=0.0.4; charset=utf-8");
+}

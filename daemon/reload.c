@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What profd says when it starts, and what it does when it is told to read its configuration. */
+#include "manager.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/clock.h"
+#include "log.h"
+#include "rotation.h"
+#include "units.h"
+
+/* The first TCP listener, which is what people type. */
+static const struct listener *shown_listener(const struct manager *m)
+{
+	for (size_t i = 0; i < m->listeners.n; i++)
+		if (!m->listeners.list[i].is_unix)
+			return &m->listeners.list[i];
+	return NULL;
+}
+
+static void announce_files(const struct manager *m)
+{
+	char interval[UNITS_TEXT_LEN], bytes[UNITS_TEXT_LEN], age[UNITS_TEXT_LEN];
+
+	if (!m->rotation) {
+		log_info("Writing no files (directory is empty)");
+		return;
+	}
+	log_info("Writing to %s every %s, keeping %s or %s", m->options.directory,
+		 units_format_duration(m->options.rotate_interval, interval),
+		 units_format_size(m->options.retain_bytes, bytes),
+		 units_format_duration(m->options.retain_age, age));
+}
+
+void manager_announce(struct manager *m)
+{
+	const struct listener *shown = shown_listener(m);
+	struct collector_state state;
+
+	collector_get_state(profiler_collector(m->profiler), &state);
+	log_info("Version %s, sampling %u CPUs at %u Hz (%s)", PROFD_VERSION, state.cpus,
+		 state.sample_frequency, state.event);
+	for (size_t i = 0; i < m->listeners.n; i++)
+		log_info("Listening on %s%s%s", m->listeners.list[i].is_unix ? "" : "http://",
+			 m->listeners.list[i].name, m->listeners.list[i].is_unix ? "" : "/");
+	if (m->listeners.n == 0)
+		log_warning("Listening nowhere: listen and socket are empty");
+	announce_files(m);
+	if (m->command->capture)
+		log_info("Capturing the raw stream to %s", m->command->capture);
+	if (!state.vma_walk_works)
+		log_warning("The start-up self-test failed: the layout of this kernel's memory "
+			    "maps is not understood; user frames will miss files");
+	if (shown)
+		log_info("Try: go tool pprof 'http://%s/debug/pprof/profile?seconds=10'",
+			 shown->name);
+	sd_notifyf(0, "STATUS=Sampling %u CPUs at %u Hz (%s)", state.cpus, state.sample_frequency,
+		   state.event);
+}
+
+static void on_changed(const char *key, const char *value, void *userdata)
+{
+	(void)userdata;
+	log_notice("Reload: %s=%s", key, value);
+}
+
+static void on_refused(const char *key, void *userdata)
+{
+	(void)userdata;
+	log_warning("Reload: %s cannot change while profd runs; restart it to apply", key);
+}
+
+static void apply(struct manager *m)
+{
+	struct rotation_policy policy = manager_rotation_policy(m);
+
+	if (m->rotation)
+		rotation_set_policy(m->rotation, &policy);
+	sd_event_source_set_time_relative(m->rotation_timer, m->options.rotate_interval / 1000);
+}
+
+void manager_reload(struct manager *m)
+{
+	struct options fresh;
+	struct error e;
+
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_ns() / 1000);
+	if (command_options(m->command, &fresh, &e) < 0) {
+		log_error("Reload: %s; going on as before", e.text);
+	} else {
+		options_reload(&m->options, &fresh, on_changed, on_refused, m);
+		options_done(&fresh);
+		apply(m);
+		m->reloads++;
+		log_info("Reload: done");
+	}
+	sd_notify(0, "READY=1");
+}

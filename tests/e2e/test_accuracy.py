@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Samples add up to the CPU time that the kernel says was used, and none is lost."""
+
+from harness import Workload, busy_cpus, check, equal, near, run, shared_daemon, test
+from pprof import total
+
+daemon = shared_daemon(sample_frequency=999)
+
+
+def in_background(daemon, seconds):
+    """Starts a request for everything; call the result for its profile."""
+    import threading
+    out = []
+
+    def fetch():
+        try:
+            out.append(daemon.profile(seconds=seconds))
+        except BaseException as e:
+            out.append(e)
+    thread = threading.Thread(target=fetch)
+    thread.start()
+
+    def result():
+        thread.join()
+        if isinstance(out[0], BaseException):
+            raise out[0]
+        return out[0]
+    return result
+
+
+@test
+def samples_add_up_to_getrusage():
+    fetched = in_background(daemon(), 9)
+    workload = Workload("spin", 3, 0.5)
+    report = workload.report()
+    profile = fetched()
+    used = (report["user_us"] + report["system_us"]) * 1000
+    sampled = total(profile.of(pid=workload.pid), 1)
+    near(100 * sampled / used, 100, 3, "sampled CPU time in % of getrusage()'s")
+
+
+@test
+def system_time_adds_up_too():
+    fetched = in_background(daemon(), 8)
+    workload = Workload("faults", 4)
+    report = workload.report()
+    profile = fetched()
+    used = (report["user_us"] + report["system_us"]) * 1000
+    samples = profile.of(pid=workload.pid)
+    near(100 * total(samples, 1) / used, 100, 3, "sampled CPU time in % of getrusage()'s")
+    in_kernel = total([s for s in samples if s.kernel], 1)
+    check(in_kernel > 0.5 * total(samples, 1), "most of it is system time")
+
+
+@test
+def shares_of_four_threads_add_up():
+    # More threads than CPUs: they are switched, and each moment is charged to one of them.
+    fetched = in_background(daemon(), 8)
+    workload = Workload("shares", 4, 4)
+    report = workload.report()
+    profile = fetched()
+    used = (report["user_us"] + report["system_us"]) * 1000
+    near(100 * total(profile.of(pid=workload.pid), 1) / used, 100, 3,
+         "sampled CPU time in % of getrusage()'s")
+
+
+@test
+def nothing_is_lost_with_all_cpus_busy():
+    before = daemon().metrics()
+    workloads = busy_cpus(8)
+    profile = daemon().profile(seconds=6)
+    equal(profile.quality()["samples_lost"], 0, "samples_lost of the profile")
+    equal(profile.quality().get("sideband_lost", 0), 0, "sideband_lost of the profile")
+    after = daemon().metrics()
+    for name, value in after.items():
+        if "lost" in name or "dropped" in name:
+            equal(value, before.get(name, 0), name)
+    for w in workloads:
+        w.report()
+        check(total(profile.of(pid=w.pid)) > 500, f"{w.pid} was sampled")
+
+
+if __name__ == "__main__":
+    run()

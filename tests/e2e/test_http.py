@@ -1,0 +1,395 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP interface: what Go's net/http/pprof does, and what clients of it expect."""
+
+import http.client
+import os
+import re
+import socket
+import threading
+import time
+
+from harness import (PROFD, Workload, check, equal, near, run, shared_daemon, test, wait_until)
+from pprof import Profile, total
+
+BASE = "/debug/pprof"
+daemon = shared_daemon(sample_frequency=199)
+
+
+def plain_error(response, status, text):
+    equal(response.status, status, response.text)
+    check(text in response.text, f"{response.text!r} does not say {text!r}")
+    check(response.text.endswith("\n"), "the text ends in a newline")
+    check(response.headers.get("content-type", "").startswith("text/plain; charset=utf-8"),
+          str(response.headers))
+    equal(response.headers.get("x-go-pprof"), "1", "X-Go-Pprof")
+    equal(response.headers.get("x-content-type-options"), "nosniff", "X-Content-Type-Options")
+    check("content-disposition" not in response.headers, str(response.headers))
+
+
+def open_requests():
+    return daemon().metrics()["profd_http_profiles_active"]
+
+
+def raw(request, timeout=10, half_close=False):
+    """Sends bytes as they are; what came back until the other side closed or was silent."""
+    with socket.create_connection(("127.0.0.1", daemon().port), timeout=timeout) as s:
+        s.sendall(request)
+        if half_close:
+            s.shutdown(socket.SHUT_WR)
+        s.settimeout(2)
+        out = b""
+        try:
+            while chunk := s.recv(65536):
+                out += chunk
+        except (TimeoutError, ConnectionResetError):
+            pass
+        return out
+
+
+def took(function):
+    start = time.monotonic()
+    value = function()
+    return value, time.monotonic() - start
+
+
+@test
+def headers_of_a_profile():
+    r = daemon().get(BASE + "/profile?seconds=1")
+    equal(r.status, 200)
+    equal(r.headers.get("content-type"), "application/octet-stream")
+    equal(r.headers.get("content-disposition"), 'attachment; filename="profile"')
+    equal(r.headers.get("x-content-type-options"), "nosniff")
+    check("content-encoding" not in r.headers, "the body is the file, not an encoding of it")
+    equal(Profile(r.body).problems(), [])
+
+
+@test
+def seconds_is_how_long_it_takes():
+    for seconds in (1, 3):
+        profile, elapsed = took(lambda: daemon().profile(seconds=seconds))  # noqa: B023
+        check(seconds - 0.05 <= elapsed < seconds + 2, f"{seconds} s took {elapsed:.2f} s")
+        near(profile.duration_nanos / 1e9, seconds, 0.3, "duration")
+        near(profile.time_nanos / 1e9 + elapsed, time.time(), 2, "time is when it began")
+
+
+@test
+def seconds_that_are_none_mean_thirty():
+    # Go: missing, not a base-10 integer, zero and negative are 30. All at once: it costs 30 s once.
+    results = {}
+
+    def fetch(query):
+        try:
+            results[query] = took(lambda: daemon().get(f"{BASE}/profile{query}", timeout=60))
+        except OSError as e:
+            results[query] = e
+    queries = ("", "?seconds=0", "?seconds=-5", "?seconds=1.5", "?seconds=x", "?seconds=0x1",
+               "?seconds=", "?seconds=1s", "?seconds=99999999999999999999", "?seconds=%201")
+    threads = [threading.Thread(target=fetch, args=(q,)) for q in queries]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for query in queries:
+        check(isinstance(results[query], tuple), f"{query!r}: {results[query]}")
+        response, elapsed = results[query]
+        equal(response.status, 200, query)
+        check(29.9 <= elapsed < 34, f"{query!r} took {elapsed:.1f} s")
+        near(Profile(response.body).duration_nanos / 1e9, 30, 0.5, query)
+
+
+@test
+def first_of_repeated_seconds_counts():
+    response, elapsed = took(lambda: daemon().get(f"{BASE}/profile?seconds=1&seconds=20"))
+    equal(response.status, 200)
+    check(elapsed < 5, f"took {elapsed:.1f} s")
+
+
+@test
+def debug_does_not_make_it_text():
+    r = daemon().get(f"{BASE}/profile?seconds=1&debug=1")
+    equal(r.headers.get("content-type"), "application/octet-stream")
+
+
+@test
+def selection_by_pid_in_query_and_path():
+    workload = Workload("chain-pie", 12)
+    time.sleep(0.3)
+    paths = [f"{BASE}/profile?seconds=1&pid={workload.pid}",
+             f"/pid/{workload.pid}{BASE}/profile?seconds=1",
+             f"/comm/chain-pie{BASE}/profile?seconds=1",
+             f"{BASE}/profile?seconds=1&comm=chain-pie"]
+    for path in paths:
+        profile = daemon().profile(path)
+        equal({s.pid for s in profile.samples}, {workload.pid}, path)
+        check(total(profile.samples) > 20, f"{path}: {total(profile.samples)} samples")
+    workload.end()
+
+
+@test
+def selection_of_no_process_is_404():
+    response, elapsed = took(lambda: daemon().get(f"{BASE}/profile?seconds=20&pid=4194303"))
+    check(elapsed < 2, "it says so at once")
+    plain_error(response, 404, "4194303")
+    for path in (f"/pid/4194303{BASE}/profile", f"/comm/no-such-program{BASE}/profile",
+                 f"/unit/no-such-unit.service{BASE}/profile",
+                 f"{BASE}/profile?comm=no-such-program"):
+        response = daemon().get(path, timeout=5)
+        equal(response.status, 404, path)
+        equal(response.headers.get("x-go-pprof"), "1", path)
+        check(response.headers.get("content-type", "").startswith("text/plain"), path)
+
+
+@test
+def selection_that_is_no_selection_is_an_error():
+    for path in (f"/pid/x{BASE}/profile?seconds=1", f"/pid/-1{BASE}/profile?seconds=1",
+                 f"{BASE}/profile?seconds=1&pid=x", f"/pid/{BASE}/profile?seconds=1",
+                 f"/pid/99999999999999999999{BASE}/profile?seconds=1"):
+        response = daemon().get(path, timeout=5)
+        check(response.status in (400, 404), f"{path}: {response.status}")
+        equal(response.headers.get("x-go-pprof"), "1", path)
+
+
+@test
+def process_that_ends_meanwhile():
+    workload = Workload("chain-pie", 1)
+    time.sleep(0.2)
+    profile = daemon().profile(seconds=3, pid=workload.pid)
+    check(total(profile.samples) > 10, "what it did until its end is there")
+    workload.end()
+
+
+@test
+def unknown_profiles_are_404():
+    for name in ("nonsense", "profile/", "heap/", "Profile"):
+        plain_error(daemon().get(f"{BASE}/{name}"), 404, "Unknown profile")
+
+
+@test
+def index():
+    r = daemon().get(BASE + "/")
+    equal(r.status, 200)
+    equal(r.headers.get("content-type"), "text/html; charset=utf-8")
+    equal(r.headers.get("x-content-type-options"), "nosniff")
+    check("Types of profiles available:" in r.text, r.text)
+    rows = re.findall(r"<tr><td>\d+</td><td><a href='(\w+)\?debug=1'>(\w+)</a></td></tr>", r.text)
+    check(("profile", "profile") in rows, r.text)
+    equal([a for a, _ in rows], [b for _, b in rows])
+    equal(rows, sorted(rows), "rows are sorted")
+
+
+@test
+def redirects():
+    r = daemon().get(BASE)
+    equal((r.status, r.headers.get("location")), (301, BASE + "/"))
+    r = daemon().get("/debug//pprof/cmdline")
+    equal((r.status, r.headers.get("location")), (301, BASE + "/cmdline"))
+
+
+@test
+def cmdline():
+    r = daemon().get(BASE + "/cmdline")
+    equal(r.status, 200)
+    equal(r.headers.get("content-type"), "text/plain; charset=utf-8")
+    arguments = r.text.split("\0")
+    equal(arguments[0], PROFD)
+    check(any(a.startswith("--listen=") for a in arguments), str(arguments))
+    check(not r.text.endswith(("\0", "\n")), "nothing follows the last argument")
+
+
+@test
+def cmdline_of_a_process():
+    workload = Workload("chain-pie", 3, 2)
+    r = daemon().get(f"/pid/{workload.pid}{BASE}/cmdline")
+    equal(r.status, 200)
+    equal(r.text.split("\0")[1:], ["3", "2"])
+    workload.end()
+
+
+@test
+def symbol():
+    r = daemon().get(BASE + "/symbol")
+    equal(r.status, 200)
+    equal(r.headers.get("content-type"), "text/plain; charset=utf-8")
+    check(r.text.startswith("num_symbols: 1\n"), r.text)
+    with open("/proc/kallsyms", encoding="ascii") as f:
+        row = next(line.split() for line in f if line.split()[2] == "schedule")
+    address = "0x" + row[0].lstrip("0")
+    for r in (daemon().get(f"{BASE}/symbol?{address}"),
+              daemon().request("POST", BASE + "/symbol", body=f"{address}+0x1+nonsense"),
+              daemon().request("POST", BASE + "/symbol?0x2", body=str(int(address, 16)))):
+        equal(r.status, 200)
+        equal(r.text, f"num_symbols: 1\n{address} schedule\n")
+
+
+@test
+def symbol_takes_any_body():
+    for body in (b"", b"\0\xff" * 1000, b"0x" + b"f" * 5000, b"+" * 10000, b"0x1+" * 50000):
+        r = daemon().request("POST", BASE + "/symbol", body=body)
+        check(r.status in (200, 413), f"{body[:10]}: {r.status}")
+        if r.status == 200:
+            check(r.text.startswith("num_symbols: 1\n"), r.text[:100])
+
+
+@test
+def head_of_a_profile():
+    response, elapsed = took(lambda: daemon().request("HEAD", f"{BASE}/profile?seconds=1"))
+    equal((response.status, response.body), (200, b""))
+    equal(response.headers.get("content-type"), "application/octet-stream")
+    check(elapsed < 4, f"{elapsed:.1f} s")
+
+
+@test
+def other_methods_are_refused():
+    for method in ("PUT", "DELETE", "PATCH", "BREW"):
+        r = daemon().request(method, BASE + "/cmdline", timeout=10)
+        check(r.status in (405, 501), f"{method}: {r.status}")
+
+
+@test
+def healthz():
+    r = daemon().get("/healthz")
+    equal(r.status, 200)
+
+
+@test
+def metrics_are_prometheus_text():
+    r = daemon().get("/metrics")
+    equal(r.status, 200)
+    check(r.headers.get("content-type", "").startswith("text/plain"), str(r.headers))
+    helped, typed, names = set(), {}, set()
+    check(r.text.endswith("\n"), "ends in a newline")
+    for line in r.text.rstrip("\n").split("\n"):
+        if line.startswith("# HELP "):
+            helped.add(line.split()[2])
+        elif line.startswith("# TYPE "):
+            typed[line.split()[2]] = line.split()[3]
+        else:
+            found = re.fullmatch(r'([a-zA-Z_:][\w:]*)(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? '
+                                 r"(-?[\d.e+-]+)", line)
+            check(found, f"not a sample: {line!r}")
+            names.add(found[1])
+    check(names, "no metrics")
+    for name in names:
+        check(name.startswith("profd_") or name.startswith("process_"), name)
+        check(name in helped and name in typed, f"{name} has no HELP or no TYPE")
+        check(typed[name] != "counter" or name.endswith("_total"), f"counter {name}")
+
+
+@test
+def requests_overlap():
+    workload = Workload("chain-pie", 8)
+    time.sleep(0.3)
+    results = []
+
+    def fetch(seconds):
+        results.append((seconds, *took(lambda: daemon().profile(seconds=seconds, pid=workload.pid))))
+    threads = [threading.Thread(target=fetch, args=(1 + i % 4,)) for i in range(12)]
+    start = time.monotonic()
+    for t in threads:
+        t.start()
+    quick, elapsed = took(lambda: daemon().get("/healthz"))
+    check(quick.status == 200 and elapsed < 1, "the rest answers meanwhile")
+    for t in threads:
+        t.join()
+    check(time.monotonic() - start < 7, "they run side by side")
+    equal(len(results), 12)
+    for seconds, profile, elapsed in results:
+        check(elapsed < seconds + 2, f"{seconds} s took {elapsed:.1f}")
+        check(total(profile.samples) > 20 * seconds, f"{total(profile.samples)} in {seconds} s")
+    workload.end()
+
+
+@test
+def client_that_leaves_early_frees_its_request():
+    before = open_requests()
+    sockets = []
+    for _ in range(5):
+        s = socket.create_connection(("127.0.0.1", daemon().port), timeout=5)
+        s.sendall(b"GET /debug/pprof/profile?seconds=50 HTTP/1.1\r\nHost: x\r\n\r\n")
+        sockets.append(s)
+    wait_until(lambda: open_requests() >= before + 5, "five requests are open")
+    for s in sockets:
+        s.close()
+    wait_until(lambda: open_requests() <= before, "they are gone", timeout=10)
+
+
+@test
+def connection_is_kept():
+    connection = http.client.HTTPConnection("127.0.0.1", daemon().port, timeout=10)
+    for _ in range(20):
+        connection.request("GET", "/healthz")
+        r = connection.getresponse()
+        r.read()
+        equal(r.status, 200)
+    connection.request("GET", f"{BASE}/profile?seconds=1")
+    equal(Profile(connection.getresponse().read()).problems(), [])
+    connection.close()
+
+
+@test
+def malformed_requests_do_no_harm():
+    for request in (b"\0" * 4096, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 1000,
+                    b"GET " + b"/a" * 40000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+                    b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20000 + b"\r\n",
+                    b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+                    b"POST /debug/pprof/symbol HTTP/1.1\r\nHost: x\r\n"
+                    b"Content-Length: 99999999999999999999\r\n\r\n",
+                    b"POST /debug/pprof/symbol HTTP/1.1\r\nHost: x\r\n"
+                    b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+                    b"GET /debug/pprof/profile?seconds=1%00 HTTP/1.1\r\nHost: x\r\n\r\n",
+                    b"GET /debug/pprof/%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
+                    b"GET /comm/%ff%fe/debug/pprof/profile HTTP/1.1\r\nHost: x\r\n\r\n",
+                    b"GET /debug/pprof/profile?" + b"a=b&" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+                    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(200)):
+        answer = raw(request, half_close=True)
+        check(not answer or answer.startswith(b"HTTP/1."), f"{request[:60]!r}: {answer[:60]!r}")
+        check(b"root:" not in answer, "a file of the machine was served")
+        equal(daemon().get("/healthz").status, 200, f"health after {request[:40]!r}")
+
+
+@test
+def connections_that_say_nothing():
+    # They must neither take the place of others nor stay for ever; here: others are still served.
+    idle = [socket.create_connection(("127.0.0.1", daemon().port), timeout=5) for _ in range(100)]
+    for i, s in enumerate(idle):
+        if i % 2:
+            s.sendall(b"GET /healthz HT")
+    equal(daemon().get("/healthz", timeout=5).status, 200)
+    for s in idle:
+        s.close()
+
+
+@test
+def other_sites_cannot_ask_through_a_browser():
+    # DNS rebinding: a name of somebody else's that resolves to loopback.
+    r = daemon().get(BASE + "/cmdline")
+    check("access-control-allow-origin" not in r.headers, str(r.headers))
+
+
+@test
+def unix_socket():
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(daemon().socket)
+        s.sendall(b"GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\nHost: x\r\n"
+                  b"Connection: close\r\n\r\n")
+        out = b""
+        while chunk := s.recv(65536):
+            out += chunk
+    head, body = out.split(b"\r\n\r\n", 1)
+    check(head.startswith(b"HTTP/1.1 200"), head[:100])
+    if b"chunked" not in head.lower():
+        equal(Profile(body).problems(), [])
+
+
+@test
+def nothing_was_logged_twice_and_all_is_well():
+    equal(daemon().get("/healthz").status, 200)
+    lines = [line for line in daemon().log().split("\n") if line]
+    check(len(lines) < 60, f"{len(lines)} lines of log for a day of bad requests")
+    equal(daemon().stop(), 0, "exit status")
+
+
+if __name__ == "__main__":
+    run()

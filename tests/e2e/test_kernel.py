@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Kernel and user frames in one stack, the kernel's on the leaf side."""
+
+import re
+
+from harness import Workload, check, equal, profile_of, run, shared_daemon, test, tool
+from pprof import is_kernel, total
+
+daemon = shared_daemon(sample_frequency=999)
+
+
+def check_order(profile):
+    """No kernel frame below a user frame."""
+    for s in profile.samples:
+        sides = [is_kernel(loc) for loc in s.locations]
+        equal(sides, sorted(sides, reverse=True), f"{s.names}")
+
+
+@test
+def page_faults():
+    workload = Workload("faults", 5)
+    profile = profile_of(daemon(), workload, 3)
+    check_order(profile)
+    both = [s for s in profile.samples if s.kernel and s.user]
+    check(total(both) > 0.5 * total(profile.samples), f"{total(both)} of {total(profile.samples)}")
+    touching = [s for s in both if s.user[0].name == "touch_pages"]
+    check(total(touching) > 0.3 * total(profile.samples), "faults of touch_pages()")
+    faulting = [s for s in touching if any("page_fault" in loc.name or "exc_page" in loc.name
+                                           for loc in s.kernel)]
+    check(total(faulting) > 0.9 * total(touching), f"{touching[0].names}")
+    called = [s for s in faulting if "fault_loop" in s.names and "main" in s.names]
+    check(total(called) > 0.98 * total(faulting), f"{total(called)} of {total(faulting)}: callers")
+    workload.end()
+
+
+@test
+def dd():
+    workload = Workload(tool("dd"), "if=/dev/zero", "of=/dev/null", "bs=64k", "count=100000000")
+    profile = profile_of(daemon(), workload, 3)
+    check_order(profile)
+    reading = [s for s in profile.samples
+               if s.user and any(re.search("read_iter_zero|read_zero|vfs_read", loc.name)
+                                 for loc in s.kernel)]
+    check(total(reading) > 0.3 * total(profile.samples),
+          f"{total(reading)} of {total(profile.samples)} samples read zeros for somebody")
+    files = {s.user[0].mapping.file for s in reading}
+    check(any("libc" in f or f.endswith("/dd") for f in files), f"{files}")
+    workload.end()
+
+
+@test
+def kernel_mapping():
+    profile = daemon().profile(seconds=1)
+    kernel = [m for m in profile.mappings if m.file.startswith("[kernel")]
+    check(kernel, f"{profile.mappings}")
+    for m in kernel:
+        equal(m.offset, 0, f"offset of {m}")
+        check(m.has_functions, f"{m}")
+    named = [loc.name for loc in profile.locations if is_kernel(loc)]
+    addresses = [n for n in named if re.search(r"\+0x[0-9a-f]+$", n)]
+    check(len(addresses) < 0.1 * len(named) + 2, f"without a name: {addresses}")
+
+
+@test
+def idle_is_not_a_process():
+    profile = daemon().profile(seconds=2)
+    check(0 not in {s.pid for s in profile.samples}, "samples of pid 0")
+
+
+@test
+def kernel_threads_have_no_user_frames():
+    profile = daemon().profile(seconds=2)
+    for s in profile.samples:
+        if s.comm and re.match(r"(kworker|ksoftirqd|rcu_)", s.comm):
+            equal(s.user, [], f"user frames of {s.comm}")
+
+
+if __name__ == "__main__":
+    run()

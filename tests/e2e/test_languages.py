@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Names of C++ and Rust are demangled; those of a JIT come from its perf map."""
+
+import os
+import shutil
+
+from harness import (ROOT, Workload, check, equal, new_mount_namespace, profile_of, run,
+                     shared_daemon, temporary_directory, test, tool)
+from pprof import total
+
+daemon = shared_daemon(sample_frequency=499)
+
+
+def functions(profile, part):
+    """The functions that have this in their names."""
+    return [f for f in profile.functions if part in f.name]
+
+
+@test
+def cplusplus():
+    workload = Workload("shapes", 4)
+    profile = profile_of(daemon(), workload, 2)
+    fill = functions(profile, "geometry::Grid<double>::fill(")
+    check(fill, f"{[f.name for f in profile.functions]}")
+    equal([f.system_name for f in fill], ["_ZN8geometry4GridIdE4fillEdj"], "mangled names")
+    leaf = [s for s in profile.samples if s.names[0] == fill[0].name]
+    check(total(leaf) > 0.9 * total(profile.samples), "most samples are there")
+    check(all("geometry::paint(" in " ".join(s.names) and "main" in s.names for s in leaf),
+          "callers")
+    workload.end()
+
+
+def check_rust(program, mangled):
+    workload = Workload(program, 4)
+    profile = profile_of(daemon(), workload, 2)
+    churn = [f for f in functions(profile, "churn") if "sieve::Churn" in f.name]
+    check(churn, f"{[(f.name, f.system_name) for f in profile.functions]}")
+    for f in churn + functions(profile, "sieve::drive"):
+        check(f.system_name.startswith(mangled), f"{f.name}: {f.system_name}")
+        check("$" not in f.name and "_ZN" not in f.name, f.name)
+    check(functions(profile, "sieve::drive"), "the generic function")
+    workload.end()
+
+
+@test
+def rust():
+    check_rust("numbers", "_ZN")
+
+
+@test
+def rust_with_new_mangling():
+    check_rust("numbers-v0", "_R")
+
+
+def check_node(workload, seconds=2, settle=1.5):
+    profile = profile_of(daemon(), workload, seconds, settle)
+    inside = [s for s in profile.samples if any("javascriptLeaf" in n for n in s.names)]
+    check(total(inside) > 0.8 * total(profile.samples),
+          f"{total(inside)} of {total(profile.samples)}: {[f.name for f in profile.functions][:40]}")
+    both = [s for s in inside if any("javascriptOuter" in n for n in s.names)]
+    check(total(both) > 0.8 * total(inside), "javascriptOuter called them")
+    workload.end()
+
+
+@test
+def node_with_a_perf_map():
+    check_node(Workload(tool("node"), "--perf-basic-prof",
+                        os.path.join(ROOT, "tests/workloads/spin.js"), 6, cwd="/tmp"))
+
+
+@test
+def node_in_another_mount_namespace():
+    # Its /tmp is its own, so is the perf map.
+    def inside():
+        new_mount_namespace()
+        if os.system("mount -t tmpfs tmpfs /tmp") != 0:
+            os._exit(99)
+    script = shutil.copy(os.path.join(ROOT, "tests/workloads/spin.js"), "/var/tmp/profd-spin.js")
+    try:
+        check_node(Workload(tool("node"), "--perf-basic-prof", script, 6, also=inside, cwd="/"))
+    finally:
+        os.unlink(script)
+
+
+@test
+def perf_map_that_is_nonsense():
+    # Anybody can write a perf map. It names nothing, and does no harm.
+    workload = Workload("chain-pie", 4)
+    path = f"/tmp/perf-{workload.pid}.map"
+    with open(path, "wb") as f:
+        f.write(b"zz zz\n0 ffffffffffffffff everything\n\xff\xfe\n" + b"1 " * 100000 + b"\n" +
+                b"7f0000000000 10 \xc3\x28\n" + os.urandom(10000))
+    try:
+        profile = profile_of(daemon(), workload, 2)
+        check(functions(profile, "chain_leaf"), "names of the file are still right")
+        check(not functions(profile, "everything"), "the perf map has no say about files")
+        equal(daemon().get("/healthz").status, 200, "health")
+    finally:
+        os.unlink(path)
+        workload.end()
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Windows are encoded, decoded again, and looked at; also by google/pprof's rules and its tools. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "profile.pb-c.h"
+#include "profile/gunzip.h"
+#include "profile_world.h"
+
+#define PERIOD 10101010
+
+struct encoded {
+	void *data;
+	size_t size;
+	struct quality quality;
+	struct pprof_profile *profile;
+	Perftools__Profiles__Profile *message; /* as it is in the file */
+	struct symbolizer symbolizer;
+};
+
+static const char *const comments[] = { "profd: version=test", NULL };
+
+static struct encoded encode(struct window *const *windows, size_t n, uint8_t kind,
+			     const struct selection *selection)
+{
+	struct encoded e = { .symbolizer = { .kernel_start = WORLD_KERNEL_START,
+					     .kernel_end = WORLD_KERNEL_END } };
+	const struct pprof_options o = { .kind = kind,
+					 .selection = selection,
+					 .period = PERIOD,
+					 .time = 1700000000000000000,
+					 .duration = 10000000000,
+					 .comments = comments };
+	_cleanup_free_ void *raw = NULL;
+	size_t size;
+
+	assert_int_equal(pprof_encode(windows, n, &o, &e.symbolizer, &e.data, &e.size, &e.quality),
+			 0);
+	assert_int_equal(pprof_decode(e.data, e.size, &e.profile), 0);
+	assert_int_equal(gunzip(e.data, e.size, 1 << 30, &raw, &size), 0);
+	e.message = perftools__profiles__profile__unpack(NULL, size, raw);
+	assert_non_null(e.message);
+	return e;
+}
+
+static void encoded_done(struct encoded *e)
+{
+	free(e->data);
+	pprof_profile_free(e->profile);
+	perftools__profiles__profile__free_unpacked(e->message, NULL);
+}
+
+static struct encoded encode_one(struct window *w, const struct selection *selection)
+{
+	return encode(&w, 1, ABI_KIND_CPU, selection);
+}
+
+static void add(struct window *w, size_t process, uint8_t end, const struct frame *frames, size_t n)
+{
+	const struct sample s = { .kind = ABI_KIND_CPU,
+				  .user_end = end,
+				  .tid = world_processes[process].tgid + 1,
+				  .count = 1,
+				  .value = PERIOD,
+				  .process = &world_processes[process],
+				  .n_frames = n,
+				  .frames = frames };
+
+	assert_int_equal(window_add(w, &s), 0);
+}
+
+static const struct frame app_frame = { .kind = FRAME_FILE,
+					.executable = &world_app,
+					.address = 0x1050 };
+static const struct frame library_frame = { .kind = FRAME_FILE,
+					    .executable = &world_library,
+					    .address = 0x26100 };
+
+static const struct pprof_location *location(const struct encoded *e, uint32_t sample, uint32_t i)
+{
+	return &e->profile->locations[e->profile->samples[sample].locations[i]];
+}
+
+static const char *name(const struct encoded *e, uint32_t sample, uint32_t i, uint32_t line)
+{
+	return e->profile->functions[location(e, sample, i)->lines[line].function].name;
+}
+
+static const struct pprof_mapping *mapping(const struct encoded *e, uint32_t sample, uint32_t i)
+{
+	return &e->profile->mappings[location(e, sample, i)->mapping];
+}
+
+static const struct pprof_label *label(const struct pprof_sample *s, const char *key)
+{
+	for (uint32_t i = 0; i < s->n_labels; i++)
+		if (strcmp(s->labels[i].key, key) == 0)
+			return &s->labels[i];
+	return NULL;
+}
+
+static bool has_comment(const struct encoded *e, const char *text)
+{
+	for (uint32_t i = 0; i < e->profile->n_comments; i++)
+		if (strcmp(e->profile->comments[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* What readers demand of any profile. */
+static void check_rules(const struct encoded *e)
+{
+	const Perftools__Profiles__Profile *m = e->message;
+
+	assert_string_equal(m->string_table[0], "");
+	assert_non_null(m->period_type);
+	assert_true(m->time_nanos != 0);
+	for (size_t i = 0; i < m->n_mapping; i++) {
+		assert_int_equal(m->mapping[i]->id, i + 1);
+		assert_true(m->mapping[i]->has_functions);
+		assert_true(m->mapping[i]->memory_start < m->mapping[i]->memory_limit);
+	}
+	for (size_t i = 0; i < m->n_function; i++)
+		assert_int_equal(m->function[i]->id, i + 1);
+	for (size_t i = 0; i < m->n_location; i++) {
+		const Perftools__Profiles__Location *l = m->location[i];
+		const Perftools__Profiles__Mapping *in;
+
+		assert_int_equal(l->id, i + 1);
+		assert_true(l->n_line >= 1);
+		assert_true(l->address != 0);
+		assert_true(l->mapping_id >= 1 && l->mapping_id <= m->n_mapping);
+		in = m->mapping[l->mapping_id - 1];
+		assert_true(l->address >= in->memory_start && l->address < in->memory_limit);
+	}
+	for (size_t i = 0; i < m->n_sample; i++) {
+		assert_true(m->sample[i]->n_location_id >= 1);
+		assert_int_equal(m->sample[i]->n_value, m->n_sample_type);
+		for (size_t j = 0; j < m->sample[i]->n_label; j++)
+			assert_true(m->sample[i]->label[j]->str ||
+				    m->sample[i]->label[j]->num_unit);
+	}
+}
+
+static void test_no_samples(void **state)
+{
+	struct window *w = window_new(0);
+	struct encoded e = encode_one(w, NULL);
+
+	(void)state;
+	check_rules(&e);
+	assert_int_equal(e.profile->n_samples, 0);
+	assert_int_equal(e.profile->n_types, 2);
+	assert_string_equal(e.profile->types[0], "samples");
+	assert_string_equal(e.profile->units[0], "count");
+	assert_string_equal(e.profile->types[1], "cpu");
+	assert_string_equal(e.profile->units[1], "nanoseconds");
+	assert_int_equal(e.profile->period, PERIOD);
+	assert_true(e.profile->time == 1700000000000000000);
+	assert_true(e.profile->duration == 10000000000);
+	assert_true(has_comment(&e, "profd: samples_attempted=0"));
+	assert_true(has_comment(&e, "profd: version=test"));
+	encoded_done(&e);
+	window_free(w);
+}
+
+static void test_no_windows(void **state)
+{
+	struct encoded e = encode(NULL, 0, ABI_KIND_MUTEX, NULL);
+
+	(void)state;
+	check_rules(&e);
+	assert_string_equal(e.profile->types[0], "contentions");
+	assert_string_equal(e.profile->types[1], "delay");
+	assert_int_equal(e.profile->period, 1);
+	encoded_done(&e);
+}
+
+static void test_unknown_kind(void **state)
+{
+	const struct pprof_options o = { .kind = 77 };
+	struct symbolizer symbolizer = {};
+	size_t size;
+	void *data;
+
+	(void)state;
+	assert_int_equal(pprof_encode(NULL, 0, &o, &symbolizer, &data, &size, NULL), -EINVAL);
+}
+
+static void test_one_process(void **state)
+{
+	const struct frame frames[] = { library_frame, app_frame };
+	const struct selection selection = { .pids = { 100 }, .n_pids = 1 };
+	struct window *w = window_new(0);
+	const struct pprof_sample *s;
+	struct encoded e;
+
+	(void)state;
+	add(w, 0, ABI_STACK_complete, frames, 2);
+	add(w, 0, ABI_STACK_complete, frames, 2);
+	add(w, 1, ABI_STACK_complete, frames, 2);
+	e = encode_one(w, &selection);
+	check_rules(&e);
+	/* The program is first though the library was seen first. */
+	assert_string_equal(e.profile->mappings[0].file, "/usr/bin/app");
+	assert_string_equal(e.profile->mappings[0].build_id, "deadbeef");
+	/* Whole pages around both segments. */
+	assert_int_equal(e.profile->mappings[0].start, 0x401000);
+	assert_int_equal(e.profile->mappings[0].limit, 0x407000);
+	assert_int_equal(e.profile->mappings[0].offset, 0x1000);
+	assert_int_equal(e.profile->n_mappings, 2);
+	assert_int_equal(e.profile->n_samples, 1);
+	s = &e.profile->samples[0];
+	assert_int_equal(s->n_locations, 2);
+	assert_int_equal(s->values[0], 2);
+	assert_int_equal(s->values[1], 2 * PERIOD);
+	assert_string_equal(name(&e, 0, 0, 0), "libdemo.so.1::f261()");
+	assert_string_equal(name(&e, 0, 1, 0), "app::f10()");
+	assert_int_equal(location(&e, 0, 1)->address, 0x401050);
+	assert_string_equal(mapping(&e, 0, 0)->file, "/usr/lib/libdemo.so.1");
+	assert_int_equal(label(s, "pid")->number, 100);
+	assert_string_equal(label(s, "pid")->unit, "pid");
+	assert_int_equal(label(s, "tid")->number, 101);
+	assert_string_equal(label(s, "comm")->string, "app");
+	assert_string_equal(label(s, "unit")->string, "app.service");
+	assert_null(label(s, "container"));
+	assert_int_equal(e.quality.samples_attempted, 2);
+	encoded_done(&e);
+	window_free(w);
+}
+
+/* The header of a report shows the first mapping: of one program it is that, of many it says so. */
+static void test_first_mapping(void **state)
+{
+	const struct selection app = { .comm = (char *)"app" };
+	const struct selection several = { .pids = { 100, 300 }, .n_pids = 2 };
+	const struct selection kernel = { .pids = { 2 }, .n_pids = 1 };
+	const struct selection gone = { .pids = { 300 }, .n_pids = 1 };
+	struct window *w = window_new(0);
+	struct encoded e;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		add(w, i, ABI_STACK_complete, &library_frame, 1);
+	e = encode_one(w, NULL);
+	assert_string_equal(e.profile->mappings[0].file, "[processes]");
+	encoded_done(&e);
+	e = encode_one(w, &several);
+	assert_string_equal(e.profile->mappings[0].file, "[processes]");
+	encoded_done(&e);
+	e = encode_one(w, &kernel);
+	assert_string_equal(e.profile->mappings[0].file, "[processes]");
+	encoded_done(&e);
+	/* Two processes of one program. */
+	e = encode_one(w, &app);
+	assert_string_equal(e.profile->mappings[0].file, "/usr/bin/app");
+	encoded_done(&e);
+	/* No frame of it was seen. */
+	e = encode_one(w, &gone);
+	check_rules(&e);
+	assert_string_equal(e.profile->mappings[0].file, "/tmp/gone");
+	encoded_done(&e);
+	window_free(w);
+}
+
+static void test_labels_of_everybody(void **state)
+{
+	struct window *w = window_new(0);
+	struct encoded e;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		add(w, i, ABI_STACK_complete, &app_frame, 1);
+	e = encode_one(w, NULL);
+	check_rules(&e);
+	assert_int_equal(e.profile->n_samples, 4);
+	assert_int_equal(e.profile->n_locations, 1);
+	assert_string_equal(label(&e.profile->samples[1], "container")->string, "0123456789abcdef");
+	assert_string_equal(label(&e.profile->samples[2], "comm")->string, "f\xc3\xbcnf");
+	assert_null(label(&e.profile->samples[2], "unit"));
+	encoded_done(&e);
+	window_free(w);
+}
+
+static void test_truncated_stacks_say_so(void **state)
+{
+	struct window *w = window_new(0);
+	struct encoded e;
+
+	(void)state;
+	add(w, 0, ABI_STACK_bad_frame_pointer, &app_frame, 1);
+	add(w, 0, ABI_STACK_too_deep, &app_frame, 1);
+	add(w, 0, ABI_STACK_no_registers, NULL, 0);
+	add(w, 3, ABI_STACK_none, NULL, 0);
+	e = encode_one(w, NULL);
+	check_rules(&e);
+	assert_int_equal(e.profile->n_samples, 4);
+	assert_int_equal(e.profile->samples[0].n_locations, 2);
+	assert_string_equal(name(&e, 0, 0, 0), "app::f10()");
+	assert_string_equal(name(&e, 0, 1, 0), "[truncated: bad_frame_pointer]");
+	assert_string_equal(name(&e, 1, 1, 0), "[truncated: too_deep]");
+	assert_true(location(&e, 0, 1)->address != location(&e, 1, 1)->address);
+	assert_string_equal(name(&e, 2, 0, 0), "[truncated: no_registers]");
+	assert_string_equal(name(&e, 3, 0, 0), "[no stack]");
+	assert_true(has_comment(&e, "profd: user_stacks_truncated_bad_frame_pointer=1"));
+	assert_true(has_comment(&e, "profd: user_stacks_attempted=3"));
+	encoded_done(&e);
+	window_free(w);
+}
+
+static void test_kernel_frames(void **state)
+{
+	const struct frame frames[] = {
+		{ .kind = FRAME_KERNEL, .address = WORLD_KERNEL_START + 0x1234 },
+		{ .kind = FRAME_KERNEL, .address = 0xffffffffc0001000 }, /* a module */
+	};
+	struct window *w = window_new(0);
+	struct encoded e;
+
+	(void)state;
+	add(w, 3, ABI_STACK_none, frames, 2);
+	e = encode_one(w, NULL);
+	check_rules(&e);
+	assert_string_equal(mapping(&e, 0, 0)->file, "[kernel.kallsyms]_stext");
+	assert_true(mapping(&e, 0, 0)->start == WORLD_KERNEL_START);
+	assert_int_equal(mapping(&e, 0, 0)->offset, 0);
+	assert_int_equal(mapping(&e, 0, 0)->limit - mapping(&e, 0, 0)->start, 1 << 30);
+	assert_string_equal(mapping(&e, 0, 1)->file, "[kernel]");
+	assert_string_equal(name(&e, 0, 1, 0), "kernel_ffffffffc00010");
+	encoded_done(&e);
+	window_free(w);
+}
+
+/* The same address in two processes is two functions; that of one process is one. */
+static void test_code_without_a_file(void **state)
+{
+	const struct frame frame = { .kind = FRAME_ADDRESS, .address = 0x7f1234567890 };
+	struct window *w = window_new(0);
+	struct encoded e;
+
+	(void)state;
+	add(w, 0, ABI_STACK_complete, &frame, 1);
+	add(w, 1, ABI_STACK_complete, &frame, 1);
+	add(w, 1, ABI_STACK_complete, &frame, 1);
+	e = encode_one(w, NULL);
+	check_rules(&e);
+	assert_int_equal(e.profile->n_locations, 2);
+	assert_string_equal(mapping(&e, 0, 0)->file, "//anon");
+	assert_int_equal(location(&e, 0, 0)->address, 0x7f1234567890);
+	assert_string_equal(name(&e, 0, 0, 0), "jit_100_7f12345678");
+	assert_string_equal(name(&e, 1, 0, 0), "jit_200_7f12345678");
+	encoded_done(&e);
+	window_free(w);
+}
+
+static void test_files_without_addresses(void **state)
+{
+	const struct frame frames[] = {
+		{ .kind = FRAME_FILE, .executable = &world_gone, .address = 0 },
+		{ .kind = FRAME_FILE, .executable = &world_gone, .address = 0x700 },
+		/* In no executable segment. */
+		{ .kind = FRAME_FILE, .executable = &world_app, .address = 0x100000 },
+		app_frame,
+	};
+	struct window *w = window_new(0);
+	struct encoded e;
+
+	(void)state;
+	add(w, 0, ABI_STACK_complete, frames, ARRAY_SIZE(frames));
+	e = encode_one(w, NULL);
+	check_rules(&e);
+	assert_int_equal(location(&e, 0, 1)->address, 0x700);
+	assert_int_equal(mapping(&e, 0, 1)->start, 0);
+	assert_string_equal(mapping(&e, 0, 1)->build_id, "");
+	assert_string_equal(mapping(&e, 0, 2)->file, "/usr/bin/app");
+	assert_int_equal(location(&e, 0, 2)->address, 0x100000);
+	assert_ptr_not_equal(mapping(&e, 0, 2), mapping(&e, 0, 3));
+	encoded_done(&e);
+	window_free(w);
+}
+
+/* Segments that no loader would take: an end beyond the address space, no size, no congruence. */
+static void test_hostile_segments(void **state)
+{
+	static struct executable_segment segments[3][1] = {
+		{ { .offset = 0, .size = 0x2000, .address = UINT64_MAX - 0x1000 } },
+		{ { .offset = 0x10, .size = UINT64_MAX, .address = 0x10 } },
+		{ { .offset = 0x10, .size = 0x2000, .address = 0x1234567 } },
+	};
+	struct frame frame = { .kind = FRAME_FILE, .address = 0x800 };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct executable x = { .refs = 1,
+					.path = (char *)"/tmp/x",
+					.readable = true,
+					.n_segments = 1,
+					.segments = segments[i] };
+		struct window *w = window_new(0);
+		struct encoded e;
+
+		frame.executable = &x;
+		add(w, 0, ABI_STACK_complete, &frame, 1);
+		e = encode_one(w, NULL);
+		check_rules(&e);
+		encoded_done(&e);
+		window_free(w);
+	}
+}
+
+static void test_inlined_and_unnamed(void **state)
+{
+	const struct frame frames[] = {
+		{ .kind = FRAME_FILE, .executable = &world_app, .address = 0x104f },
+		{ .kind = FRAME_FILE, .executable = &world_app, .address = 0x104e },
+	};
+	struct window *w = window_new(0);
+	struct encoded e;
+
+	(void)state;
+	add(w, 0, ABI_STACK_complete, frames, 2);
+	add(w, 0, ABI_STACK_complete, frames, 2);
+	e = encode_one(w, NULL);
+	check_rules(&e);
+	assert_int_equal(location(&e, 0, 0)->n_lines, 2);
+	assert_string_equal(name(&e, 0, 0, 0), "inlined");
+	assert_int_equal(location(&e, 0, 0)->lines[0].line, 7);
+	assert_string_equal(name(&e, 0, 0, 1), "app::f10()");
+	assert_string_equal(e.profile->functions[location(&e, 0, 0)->lines[1].function].system_name,
+			    "_Zapp10");
+	assert_string_equal(name(&e, 0, 1, 0), "app+0x104e");
+	assert_int_equal(e.quality.frames, 4);
+	assert_int_equal(e.quality.frames_unnamed, 2);
+	assert_true(has_comment(&e, "profd: frames_unnamed=2"));
+	/* Flags are the mapping's: [processes] is first. */
+	assert_true(e.message->mapping[1]->has_filenames);
+	assert_true(e.message->mapping[1]->has_line_numbers);
+	assert_true(e.message->mapping[1]->has_inline_frames);
+	assert_false(e.message->mapping[0]->has_filenames);
+	assert_int_equal(e.symbolizer.calls, 2);
+	encoded_done(&e);
+	window_free(w);
+}
+
+static void test_losses(void **state)
+{
+	const struct selection selection = { .pids = { 100 }, .n_pids = 1 };
+	struct window *windows[2] = { window_new(0), window_new(1) };
+	struct encoded e;
+
+	(void)state;
+	add(windows[0], 0, ABI_STACK_complete, &app_frame, 1);
+	add(windows[1], 2, ABI_STACK_complete, &app_frame, 1);
+	window_quality(windows[0])->samples_lost = 3;
+	window_quality(windows[1])->samples_lost = 4;
+	window_quality(windows[1])->sideband_lost = 5;
+	e = encode(windows, 2, ABI_KIND_CPU, &selection);
+	assert_true(has_comment(&e, "profd: samples_attempted=8"));
+	assert_true(has_comment(&e, "profd: samples_lost=7"));
+	assert_true(has_comment(&e, "profd: sideband_lost=5"));
+	encoded_done(&e);
+	window_free(windows[0]);
+	window_free(windows[1]);
+}
+
+static int64_t sum_values(const struct pprof_profile *p, uint32_t column)
+{
+	int64_t sum = 0;
+
+	for (uint32_t i = 0; i < p->n_samples; i++)
+		sum += p->samples[i].values[column];
+	return sum;
+}
+
+/* One line per sample: names, labels, values. */
+static char *sample_text(const struct encoded *e, uint32_t index)
+{
+	const struct pprof_sample *s = &e->profile->samples[index];
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	for (uint32_t i = 0; i < s->n_locations; i++)
+		for (uint32_t j = 0; j < location(e, index, i)->n_lines; j++)
+			fprintf(f, "%s@%s;", name(e, index, i, j), mapping(e, index, i)->file);
+	for (uint32_t i = 0; i < s->n_labels; i++)
+		fprintf(f, " %s=%s/%" PRId64, s->labels[i].key,
+			s->labels[i].string ? s->labels[i].string : "", s->labels[i].number);
+	fprintf(f, " %" PRId64 " %" PRId64, s->values[0], s->values[1]);
+	fclose(f);
+	return text;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* However samples are cut into windows, and in whatever order those are merged: one profile. */
+static void test_merging(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct window *many[5], *reversed[5], *one = window_new(0);
+		uint64_t random = seed * 0x9e3779b97f4a7c15ULL;
+		struct encoded e[3];
+		int64_t count = 0, value = 0;
+		char **texts[3];
+
+		for (size_t i = 0; i < 5; i++)
+			many[i] = reversed[4 - i] = window_new(i);
+		for (int i = 0; i < 500; i++) {
+			struct frame frames[6];
+			struct sample s = world_sample(&random, frames, ARRAY_SIZE(frames));
+
+			count += s.count;
+			value += s.value;
+			window_add(one, &s);
+			window_add(many[world_random(&random) % 5], &s);
+		}
+		e[0] = encode(&one, 1, ABI_KIND_CPU, NULL);
+		e[1] = encode(many, 5, ABI_KIND_CPU, NULL);
+		e[2] = encode(reversed, 5, ABI_KIND_CPU, NULL);
+		for (size_t i = 0; i < 3; i++) {
+			uint32_t n = e[i].profile->n_samples;
+
+			check_rules(&e[i]);
+			assert_int_equal(sum_values(e[i].profile, 0), count);
+			assert_int_equal(sum_values(e[i].profile, 1), value);
+			assert_memory_equal(&e[i].quality, &e[0].quality, sizeof(e[0].quality));
+			assert_int_equal(n, e[0].profile->n_samples);
+			texts[i] = calloc(n, sizeof(char *));
+			for (uint32_t j = 0; j < n; j++)
+				texts[i][j] = sample_text(&e[i], j);
+			qsort(texts[i], n, sizeof(char *), compare_texts);
+			for (uint32_t j = 0; j < n; j++) {
+				assert_string_equal(texts[i][j], texts[0][j]);
+				/* All equal ones have met. */
+				if (j > 0)
+					assert_string_not_equal(texts[i][j], texts[i][j - 1]);
+			}
+		}
+		for (size_t i = 0; i < 3; i++) {
+			for (uint32_t j = 0; j < e[i].profile->n_samples; j++)
+				free(texts[i][j]);
+			free(texts[i]);
+			encoded_done(&e[i]);
+		}
+		for (size_t i = 0; i < 5; i++)
+			window_free(many[i]);
+		window_free(one);
+	}
+}
+
+/* Other tools must read it too ($PROFILE). Skipped where they are missing. */
+static void run_tool(const char *tool, const char *command, const struct encoded *e)
+{
+	char path[] = "/tmp/profd-test-XXXXXX", line[128];
+	_cleanup_close_ int fd = -1;
+
+	snprintf(line, sizeof(line), "command -v %s >/dev/null 2>&1", tool);
+	if (system(line) != 0) {
+		print_message("no %s: skipped\n", tool);
+		return;
+	}
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, e->data, e->size), e->size);
+	setenv("PROFILE", path, 1);
+	if (system(command) != 0)
+		fail_msg("%s", command);
+	unlink(path);
+}
+
+static void test_tools(void **state)
+{
+	struct window *w = window_new(0);
+	uint64_t random = 4711;
+	struct encoded e;
+
+	(void)state;
+	for (int i = 0; i < 500; i++) {
+		struct frame frames[8];
+		struct sample s = world_sample(&random, frames, ARRAY_SIZE(frames));
+
+		window_add(w, &s);
+	}
+	e = encode_one(w, NULL);
+	run_tool(
+		"protoc",
+		"gzip -dc $PROFILE | protoc --decode=perftools.profiles.Profile --proto_path=proto "
+		"profile.proto | grep -q 'period: 10101010'",
+		&e);
+	run_tool("go", "go tool pprof -top $PROFILE 2>/dev/null | grep -q 'File: .processes'", &e);
+	run_tool("go",
+		 "go tool pprof -tagfocus=pid=200 -traces $PROFILE 2>/dev/null | grep -q "
+		 "'container: *0123456789abcdef'",
+		 &e);
+	run_tool("go",
+		 "go tool pprof -raw $PROFILE 2>/dev/null | grep -q 'PeriodType: cpu nanoseconds'",
+		 &e);
+	encoded_done(&e);
+	window_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_samples),
+		cmocka_unit_test(test_no_windows),
+		cmocka_unit_test(test_unknown_kind),
+		cmocka_unit_test(test_one_process),
+		cmocka_unit_test(test_first_mapping),
+		cmocka_unit_test(test_labels_of_everybody),
+		cmocka_unit_test(test_truncated_stacks_say_so),
+		cmocka_unit_test(test_kernel_frames),
+		cmocka_unit_test(test_code_without_a_file),
+		cmocka_unit_test(test_files_without_addresses),
+		cmocka_unit_test(test_hostile_segments),
+		cmocka_unit_test(test_inlined_and_unnamed),
+		cmocka_unit_test(test_losses),
+		cmocka_unit_test(test_merging),
+		cmocka_unit_test(test_tools),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

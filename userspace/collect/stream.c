@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records lie one after the other in a buffer, as they came; what is sorted at each flush is an
+ * index of it. What is too young to be handled is moved to the front, which is little: a flush
+ * leaves only the last STREAM_SETTLE_NS.
+ *
+ * How it can be wrong: a record that arrives later than the settling time allows is handled after
+ * records that it should have preceded; it is counted.
+ */
+#include "collect/stream.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "process/sideband.h"
+
+/* What may wait at one time. Without a flush for that long something else is wrong; drop, count. */
+#define BUFFER_MAX (256UL << 20)
+
+enum source { SOURCE_RING = 0, SOURCE_SIDEBAND = 1 };
+
+struct item {
+	uint64_t time;
+	uint64_t sequence; /* keeps the order of arrival among equal times */
+	size_t offset;	   /* in the buffer, a multiple of 8 */
+	uint32_t size;
+	uint32_t source;
+};
+
+struct stream {
+	struct stream_handler handler;
+	char *buffer;
+	size_t used, allocated;
+	struct item *items;
+	size_t n_items, items_allocated;
+	uint64_t sequence;
+	uint64_t handled_time; /* of the latest record that was handled */
+	bool hold_files;
+	void (*tee)(void *userdata, int source, const void *record, size_t size);
+	void *tee_userdata;
+	struct stream_stats stats;
+};
+
+int stream_new(const struct stream_handler *handler, struct stream **ret)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->handler = *handler;
+	*ret = s;
+	return 0;
+}
+
+struct stream *stream_free(struct stream *s)
+{
+	if (!s)
+		return NULL;
+	free(s->buffer);
+	free(s->items);
+	free(s);
+	return NULL;
+}
+
+void stream_hold_files(struct stream *s)
+{
+	s->hold_files = true;
+}
+
+void stream_set_tee(struct stream *s,
+		    void (*tee)(void *userdata, int source, const void *record, size_t size),
+		    void *userdata)
+{
+	s->tee = tee;
+	s->tee_userdata = userdata;
+}
+
+static int reserve(struct stream *s, size_t size)
+{
+	if (s->used + size > s->allocated) {
+		size_t n = MAX(s->allocated * 2, MAX(s->used + size, (size_t)65536));
+		char *buffer = n > BUFFER_MAX ? NULL : realloc(s->buffer, n);
+
+		if (!buffer)
+			return -ENOMEM;
+		s->buffer = buffer;
+		s->allocated = n;
+	}
+	if (s->n_items == s->items_allocated) {
+		size_t n = MAX(s->items_allocated * 2, (size_t)256);
+		struct item *items = reallocarray(s->items, n, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		s->items = items;
+		s->items_allocated = n;
+	}
+	return 0;
+}
+
+static int put(struct stream *s, enum source source, uint64_t time, const void *record, size_t size)
+{
+	size_t padded = (size + 7) & ~(size_t)7;
+
+	if (reserve(s, padded) < 0) {
+		s->stats.dropped_memory++;
+		return -ENOMEM;
+	}
+	memcpy(s->buffer + s->used, record, size);
+	s->items[s->n_items++] = (struct item){
+		.time = time,
+		.sequence = s->sequence++,
+		.offset = s->used,
+		.size = (uint32_t)size,
+		.source = source,
+	};
+	s->used += padded;
+	if (time < s->handled_time)
+		s->stats.out_of_order++;
+	return 0;
+}
+
+/* @record is of @size bytes, at least as many as the struct has. */
+static bool sample_is_valid(const struct abi_sample *sample, size_t size)
+{
+	size_t frames = (size_t)sample->kernel_frames + sample->user_frames;
+
+	return sample->kernel_frames <= ABI_MAX_KERNEL_FRAMES &&
+	       sample->user_frames <= ABI_MAX_USER_FRAMES &&
+	       size == sizeof(*sample) + frames * sizeof(sample->frames[0]) &&
+	       sample->kind >= ABI_KIND_CPU && sample->kind <= ABI_KIND_MUTEX &&
+	       sample->user_end < ABI_STACK_ENDS_COUNT && sample->value >= 0 &&
+	       sample->count <= INT64_MAX &&
+	       memchr(sample->comm, '\0', sizeof(sample->comm)) != NULL;
+}
+
+static bool file_is_valid(const struct abi_file_announcement *file)
+{
+	return file->file_id != ABI_FILE_ID_NONE && file->file_id <= ABI_FRAME_FILE_MASK &&
+	       file->vm_start < file->vm_end &&
+	       memchr(file->name, '\0', sizeof(file->name)) != NULL;
+}
+
+static bool ring_record_is_valid(const struct abi_record *record, size_t size)
+{
+	switch (record->type) {
+	case ABI_RECORD_SAMPLE:
+		return size >= sizeof(struct abi_sample) &&
+		       sample_is_valid((const struct abi_sample *)record, size);
+	case ABI_RECORD_FILE:
+		return size == sizeof(struct abi_file_announcement) &&
+		       file_is_valid((const struct abi_file_announcement *)record);
+	default:
+		return false;
+	}
+}
+
+int stream_put_ring(struct stream *s, const void *data, size_t size)
+{
+	const struct abi_record *record = data;
+
+	if (s->tee)
+		s->tee(s->tee_userdata, SOURCE_RING, data, size);
+	s->stats.records++;
+	if (size < sizeof(*record) || record->size != size || !ring_record_is_valid(record, size)) {
+		s->stats.records_bad++;
+		return -EBADMSG;
+	}
+	if (record->type == ABI_RECORD_FILE && !s->hold_files) {
+		s->handler.file(s->handler.userdata, data);
+		return 0;
+	}
+	return put(s, SOURCE_RING, record->time, data, size);
+}
+
+int stream_put_sideband(struct stream *s, const void *record, size_t size)
+{
+	struct sideband_event event;
+	int r;
+
+	if (s->tee)
+		s->tee(s->tee_userdata, SOURCE_SIDEBAND, record, size);
+	s->stats.sideband++;
+	r = sideband_parse(record, size, &event);
+	if (r == -ENOMSG)
+		return 0;
+	if (r < 0) {
+		s->stats.sideband_bad++;
+		return -EBADMSG;
+	}
+	return put(s, SOURCE_SIDEBAND, event.time, record, size);
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	return x->sequence < y->sequence ? -1 : 1;
+}
+
+static void handle_ring(struct stream *s, const struct abi_record *record)
+{
+	if (record->type == ABI_RECORD_FILE)
+		s->handler.file(s->handler.userdata, (const struct abi_file_announcement *)record);
+	else
+		s->handler.sample(s->handler.userdata, (const struct abi_sample *)record);
+}
+
+static void handle(struct stream *s, const struct item *item)
+{
+	const void *record = s->buffer + item->offset;
+	struct sideband_event event;
+
+	s->handled_time = MAX(s->handled_time, item->time);
+	if (item->source == SOURCE_RING)
+		handle_ring(s, record);
+	else if (sideband_parse(record, item->size, &event) == 0)
+		s->handler.sideband(s->handler.userdata, &event);
+}
+
+static int by_offset(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+
+	return x->offset < y->offset ? -1 : 1;
+}
+
+/* Moves what is left, from item @first on, to the front of the buffer. */
+static void compact(struct stream *s, size_t first)
+{
+	size_t used = 0;
+
+	s->n_items -= first;
+	memmove(s->items, s->items + first, s->n_items * sizeof(*s->items));
+	/* In this order nothing is overwritten that is still to be moved. */
+	qsort(s->items, s->n_items, sizeof(*s->items), by_offset);
+	for (size_t i = 0; i < s->n_items; i++) {
+		struct item *item = &s->items[i];
+
+		memmove(s->buffer + used, s->buffer + item->offset, item->size);
+		item->offset = used;
+		used += ((size_t)item->size + 7) & ~(size_t)7;
+	}
+	s->used = used;
+}
+
+void stream_flush(struct stream *s, uint64_t until)
+{
+	size_t i;
+
+	if (s->n_items == 0)
+		return;
+	qsort(s->items, s->n_items, sizeof(*s->items), by_time);
+	for (i = 0; i < s->n_items && s->items[i].time <= until; i++)
+		handle(s, &s->items[i]);
+	if (i > 0)
+		compact(s, i);
+}
+
+void stream_get_stats(const struct stream *s, struct stream_stats *ret)
+{
+	*ret = s->stats;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which sections of which file the names are taken from, and how they are read. */
+#include "elf/elf_symbols.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/fileio.h"
+#include "elf/elf_symbols_build.h"
+
+/* Symbols are read in pieces: a symbol table is never in memory as a whole. */
+#define CHUNK_SYMBOLS 4096
+
+static bool is_function(const Elf64_Sym *symbol)
+{
+	unsigned int type = ELF64_ST_TYPE(symbol->st_info);
+
+	return type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE;
+}
+
+static enum elf_symbol_binding binding_of(const Elf64_Sym *symbol)
+{
+	switch (ELF64_ST_BIND(symbol->st_info)) {
+	case STB_LOCAL:
+		return ELF_BINDING_LOCAL;
+	case STB_WEAK:
+		return ELF_BINDING_WEAK;
+	default:
+		return ELF_BINDING_GLOBAL;
+	}
+}
+
+static int add_chunk(struct elf_symbols_builder *b, const Elf64_Sym *symbols, uint32_t n,
+		     uint32_t strings, uint64_t strings_size)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const Elf64_Sym *symbol = &symbols[i];
+		int r;
+
+		if (symbol->st_shndx == SHN_UNDEF || symbol->st_shndx == SHN_ABS ||
+		    !is_function(symbol) || symbol->st_name >= strings_size)
+			continue;
+		r = elf_symbols_builder_add(b, symbol->st_value, symbol->st_size,
+					    strings + symbol->st_name, binding_of(symbol),
+					    ELF64_ST_TYPE(symbol->st_info) == STT_NOTYPE);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int add_table(struct elf_symbols_builder *b, const struct elf_sections *s,
+		     const Elf64_Shdr *table)
+{
+	const Elf64_Shdr *names = elf_sections_link(s, table);
+	_cleanup_free_ Elf64_Sym *chunk = NULL;
+	uint64_t n = table->sh_size / sizeof(Elf64_Sym);
+	void *strings = NULL;
+	uint32_t base = 0;
+	size_t size = 0;
+	int r;
+
+	if (!names || names->sh_type != SHT_STRTAB || table->sh_entsize != sizeof(Elf64_Sym) ||
+	    table->sh_flags & SHF_COMPRESSED || table->sh_offset > s->file_size ||
+	    table->sh_size > s->file_size - table->sh_offset)
+		return -EBADMSG;
+	chunk = malloc(CHUNK_SYMBOLS * sizeof(*chunk));
+	if (!chunk)
+		return -ENOMEM;
+	r = elf_sections_load(s, names, b->limits.max_strings, &strings, &size);
+	if (r == 0)
+		r = elf_symbols_builder_take_strings(b, strings, size, &base);
+	if (r < 0)
+		return r;
+	for (uint64_t i = 0; i < n; i += CHUNK_SYMBOLS) {
+		uint32_t some = (uint32_t)MIN(n - i, (uint64_t)CHUNK_SYMBOLS);
+
+		r = fd_pread_full(s->fd, chunk, some * sizeof(*chunk),
+				  table->sh_offset + i * sizeof(*chunk));
+		if (r == 0)
+			r = add_chunk(b, chunk, some, base, size);
+		if (r < 0)
+			return r == -ENODATA ? -EBADMSG : r;
+	}
+	return 0;
+}
+
+/* Half a table would have functions without a size reach over those that are missing. */
+static int add_whole_table(struct elf_symbols_builder *b, const struct elf_sections *s,
+			   const Elf64_Shdr *table)
+{
+	uint32_t before = b->n;
+	int r = add_table(b, s, table);
+
+	if (r < 0)
+		b->n = before;
+	return r;
+}
+
+static int add_symtab(struct elf_symbols_builder *b, const struct elf_sections *s)
+{
+	const Elf64_Shdr *symtab = elf_sections_find_type(s, SHT_SYMTAB);
+
+	return symtab ? add_whole_table(b, s, symtab) : 0;
+}
+
+static int add_debug_file(struct elf_symbols_builder *b, int debug_fd)
+{
+	_cleanup_(elf_sections_done)
+	struct elf_sections s = {};
+	int r = elf_sections_read(debug_fd, &s);
+
+	return r < 0 ? r : add_symtab(b, &s);
+}
+
+/*
+ * The order of sources is told in elf_symbols.h; one that is damaged or too large makes room
+ * for the next.
+ */
+static int add_sources(struct elf_symbols_builder *b, const struct elf_sections *s, int debug_fd)
+{
+	const Elf64_Shdr *dynsym = elf_sections_find_type(s, SHT_DYNSYM);
+	int r, first_error;
+
+	first_error = add_symtab(b, s);
+	if (b->n == 0 && debug_fd >= 0) {
+		r = add_debug_file(b, debug_fd);
+		first_error = first_error ? first_error : r;
+	}
+	/* .gnu_debugdata and .gopclntab belong here. */
+	if (b->n == 0 && dynsym) {
+		r = add_whole_table(b, s, dynsym);
+		first_error = first_error ? first_error : r;
+	}
+	if (first_error == 0 || b->n > 0)
+		first_error = elf_symbols_add_plt(b, s);
+	return b->n > 0 ? 0 : first_error;
+}
+
+int elf_symbols_read(int fd, int debug_fd, const struct elf_symbols_limits *limits,
+		     struct elf_symbols **ret)
+{
+	_cleanup_(elf_symbols_builder_done)
+	struct elf_symbols_builder b = {};
+	_cleanup_(elf_sections_done)
+	struct elf_sections s = {};
+	int r;
+
+	elf_symbols_builder_init(&b, limits);
+	r = elf_sections_read(fd, &s);
+	if (r < 0)
+		return r;
+	r = elf_symbols_builder_set_code(&b, &s);
+	if (r == 0)
+		r = add_sources(&b, &s, debug_fd);
+	return r < 0 ? r : elf_symbols_builder_finish(&b, ret);
+}
+
+bool elf_symbols_has_symtab(int fd)
+{
+	_cleanup_(elf_sections_done)
+	struct elf_sections s = {};
+
+	return elf_sections_read(fd, &s) == 0 && elf_sections_find_type(&s, SHT_SYMTAB);
+}

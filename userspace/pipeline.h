@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From records to windows: what a live profiler and a replay have in common. The pipeline owns the
+ * stream, the tables and the symbolizer; whoever has records puts them into its stream and flushes.
+ *
+ * A receiver gathers the samples of a selection in a window; there can be any number of them.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "symbolize/symbolizer.h"
+
+struct abi_file_announcement;
+struct executable;
+struct executable_table;
+struct pipeline;
+struct process_table;
+struct receiver;
+struct selection;
+struct stream;
+struct window;
+
+struct pipeline_options {
+	struct symbolizer_options symbolizer;
+	bool without_proc; /* replay: never look at the running machine */
+	/* May be NULL. Called when a file got its executable (capture). */
+	void (*file_announced)(void *userdata, const struct abi_file_announcement *file,
+			       const struct executable *x);
+	void *userdata;
+};
+
+#define PIPELINE_COUNTERS(X)                                                                       \
+	X(samples, "samples taken from the stream")                                                \
+	X(samples_dropped_memory, "samples that found no room in a window")                        \
+	X(frames_without_file, "frames with a file id that was never announced, or forgotten")
+
+struct pipeline_stats {
+#define X(name, help) uint64_t name;
+	PIPELINE_COUNTERS(X)
+#undef X
+};
+
+int pipeline_new(const struct pipeline_options *o, struct pipeline **ret);
+/* Receivers go with it. */
+struct pipeline *pipeline_free(struct pipeline *p);
+
+/* Begins to gather what @s (NULL = everything) selects, from @start_time on. 0 or -ENOMEM. */
+int pipeline_receive(struct pipeline *p, const struct selection *s, uint64_t start_time,
+		     struct receiver **ret);
+/* Ends that; the caller owns the window. */
+struct window *pipeline_take(struct pipeline *p, struct receiver *r, uint64_t end_time);
+/* Gives up. Accepts NULL. */
+void pipeline_drop(struct pipeline *p, struct receiver *r);
+
+/* Handles all records not later than @until. */
+void pipeline_flush(struct pipeline *p, uint64_t until);
+/*
+ * Adds samples that were lost before they reached the stream to every receiver's quality record,
+ * and what the stream itself has dropped since the last call.
+ */
+void pipeline_count_losses(struct pipeline *p, uint64_t samples);
+/* What is to be done about once a second: forget the dead, bring memory back within budgets. */
+void pipeline_tick(struct pipeline *p, uint64_t now);
+
+/* The parts. Borrowed. */
+struct stream *pipeline_stream(struct pipeline *p);
+struct process_table *pipeline_processes(struct pipeline *p);
+struct executable_table *pipeline_executables(struct pipeline *p);
+struct symbolizer *pipeline_symbolizer(struct pipeline *p);
+void pipeline_get_stats(const struct pipeline *p, struct pipeline_stats *ret);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of the executable table, shared by executable_table.c and executable_open.c. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+#include <utlist.h>
+
+#include "abi.h"
+#include "elf/elf_file.h"
+#include "process/executable.h"
+
+/*
+ * What makes two files one executable: a build id with the same code segments, else, of files
+ * without a build id, the inode. (Somebody who forges a build id and the layout of a file can lend
+ * it his symbols' names, as with every tool that goes by build ids.)
+ */
+struct executable_key {
+	uint8_t has_build_id;
+	uint8_t build_id_size;
+	uint8_t build_id[BUILD_ID_MAX];
+	uint8_t reserved[6]; /* no hidden padding: it is compared as bytes */
+	uint64_t numbers[3]; /* device, inode, size; or of the first segment, and their number */
+};
+
+_Static_assert(sizeof(struct executable_key) == 96, "no hidden padding");
+
+struct executable_object {
+	struct executable executable; /* must be first */
+	int fd;			      /* -1 = closed */
+	bool deleted;		      /* its path does not lead to it: opening it again may fail */
+	bool pending;		      /* not found yet; its process's mapping may still be told */
+	uint32_t ids;		      /* file ids that name it */
+	struct abi_file_announcement announcement;	 /* while pending */
+	struct executable_object *prev, *next;		 /* in the table's list of all */
+	struct executable_object *open_prev, *open_next; /* in its list of those with a descriptor,
+							    least recently used first */
+	struct executable_key key;
+	UT_hash_handle hh; /* by key, if it has one */
+};
+
+struct file_id {
+	uint32_t id;
+	bool evicted;
+	struct executable_object *object;
+	UT_hash_handle hh;
+};
+
+struct executable_table {
+	struct executable_object *all, *open; /* lists */
+	struct executable_object *by_key;     /* hash */
+	struct file_id *ids;		      /* hash */
+	struct executable_object *vdso;
+	struct process_table *processes; /* of the last announcement; borrowed */
+	int proc_fd;			 /* -1 = without */
+	uint32_t max_open, n_open, n_all, n_unreadable;
+};
+
+/* A file that was found and read. */
+struct found_file {
+	int fd;
+	bool deleted;
+	char *path; /* as read from /proc; NULL = as it was looked for */
+	uint64_t inode, device, size;
+	struct elf_file elf;
+};
+
+/* What the file that is looked for must be like; NULL or 0 = not known. */
+struct wanted_file {
+	const char *path;
+	const uint8_t *build_id;
+	uint8_t build_id_size;
+	uint64_t inode, size;
+	uint64_t device;   /* as of stat() */
+	uint32_t s_device; /* as of the kernel, in struct abi_file_key */
+};
+
+/* Opens a file where a process has it mapped: also deleted ones, and those of other namespaces. */
+int found_file_of_announcement(const struct executable_table *t,
+			       const struct abi_file_announcement *a, struct found_file *ret);
+
+/*
+ * Opens a file by its path: in the root of @tgid (0 = none), in ours, in that of any process which
+ * maps the same path. -ENOENT if none of them leads to what is wanted.
+ */
+int found_file_by_path(const struct executable_table *t, uint32_t tgid,
+		       const struct wanted_file *wanted, struct found_file *ret);
+
+/* A copy of our own vdso in memory. */
+int found_file_vdso(struct found_file *ret);
+
+void found_file_done(struct found_file *f);

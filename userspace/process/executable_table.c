@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * File ids, the executables they name, and the descriptors held for them.
+ *
+ * Ownership: the table holds one reference of each executable and, with it, its descriptor.
+ * An announcement comes before the side-band records of its time are applied. If the process is
+ * gone by then, the executable is pending: its file is looked for again, through the mapping that
+ * the side-band tells, when somebody asks for it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "process/executable_object.h"
+#include "process/process.h"
+#include "process/utf8.h"
+
+#define DEFAULT_MAX_OPEN 256
+
+static struct executable_object *object_of(struct executable *x)
+{
+	return (struct executable_object *)x;
+}
+
+/* With valid UTF-8 only. NULL: no memory. */
+static char *copy_path(const char *path)
+{
+	char clean[PATH_MAX];
+
+	utf8_copy(clean, sizeof(clean), path);
+	return strdup(clean);
+}
+
+static struct executable_object *object_new(struct executable_table *t, const char *path)
+{
+	struct executable_object *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->executable.refs = 1;
+	o->fd = -1;
+	o->executable.path = copy_path(path);
+	if (!o->executable.path) {
+		free(o);
+		return NULL;
+	}
+	DL_APPEND(t->all, o);
+	t->n_all++;
+	t->n_unreadable++;
+	return o;
+}
+
+static void close_file(struct executable_table *t, struct executable_object *o)
+{
+	if (o->fd < 0)
+		return;
+	DL_DELETE2(t->open, o, open_prev, open_next);
+	t->n_open--;
+	close(TAKE_FD(o->fd));
+}
+
+/* The least recently used one whose path leads to it; else of those that have none. */
+static struct executable_object *to_close(struct executable_table *t)
+{
+	struct executable_object *o;
+
+	DL_FOREACH2(t->open, o, open_next)
+	if (!o->deleted)
+		return o;
+	return t->open != t->vdso ? t->open : t->open->open_next;
+}
+
+/* Gives @o a descriptor. */
+static void keep_file(struct executable_table *t, struct executable_object *o, int fd)
+{
+	close_file(t, o);
+	if (t->n_open >= t->max_open) {
+		struct executable_object *victim = to_close(t);
+
+		if (victim)
+			close_file(t, victim);
+	}
+	o->fd = fd;
+	DL_APPEND2(t->open, o, open_prev, open_next);
+	t->n_open++;
+}
+
+static void object_forget(struct executable_table *t, struct executable_object *o)
+{
+	close_file(t, o);
+	if (o->hh.tbl)
+		HASH_DEL(t->by_key, o);
+	DL_DELETE(t->all, o);
+	t->n_all--;
+	t->n_unreadable -= !o->executable.readable;
+	executable_unref(&o->executable);
+}
+
+static struct executable_key key_of_file(const struct found_file *f)
+{
+	struct executable_key key;
+
+	memset(&key, 0, sizeof(key));
+	if (f->elf.build_id_size == 0) {
+		key.numbers[0] = f->device;
+		key.numbers[1] = f->inode;
+		key.numbers[2] = f->size;
+		return key;
+	}
+	key.has_build_id = 1;
+	key.build_id_size = f->elf.build_id_size;
+	memcpy(key.build_id, f->elf.build_id, f->elf.build_id_size);
+	key.numbers[2] = f->elf.n_segments;
+	if (f->elf.n_segments) {
+		key.numbers[0] = f->elf.segments[0].offset;
+		key.numbers[1] = f->elf.segments[0].size;
+	}
+	return key;
+}
+
+static struct executable_object *find_by_key(struct executable_table *t,
+					     const struct executable_key *key)
+{
+	struct executable_object *o;
+
+	HASH_FIND(hh, t->by_key, key, sizeof(*key), o);
+	return o;
+}
+
+/* Takes over what was found, the descriptor included. */
+static int fill_in(struct executable_table *t, struct executable_object *o, struct found_file *f)
+{
+	struct executable *x = &o->executable;
+	struct executable_segment *segments;
+
+	segments = calloc(f->elf.n_segments + 1, sizeof(*segments));
+	if (!segments)
+		return -ENOMEM;
+	o->key = key_of_file(f);
+	HASH_ADD(hh, t->by_key, key, sizeof(o->key), o);
+	if (!o->hh.tbl) {
+		free(segments);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < f->elf.n_segments; i++)
+		segments[i] = (struct executable_segment){ .offset = f->elf.segments[i].offset,
+							   .size = f->elf.segments[i].size,
+							   .address = f->elf.segments[i].address };
+	x->segments = segments;
+	x->n_segments = f->elf.n_segments;
+	x->build_id_size = f->elf.build_id_size;
+	memcpy(x->build_id, f->elf.build_id, sizeof(x->build_id));
+	x->inode = f->inode;
+	x->device = f->device;
+	x->inode_size = f->size;
+	x->readable = true;
+	t->n_unreadable--;
+	o->deleted = f->deleted;
+	o->pending = false;
+	keep_file(t, o, TAKE_FD(f->fd));
+	return 0;
+}
+
+static void free_ids(struct executable_table *t)
+{
+	struct file_id *id, *next = NULL;
+
+	HASH_ITER(hh, t->ids, id, next) {
+		HASH_DEL(t->ids, id);
+		free(id);
+	}
+}
+
+struct executable_table *executable_table_free(struct executable_table *t)
+{
+	if (!t)
+		return NULL;
+	free_ids(t);
+	while (t->all)
+		object_forget(t, t->all);
+	closep(&t->proc_fd);
+	free(t);
+	return NULL;
+}
+
+static int add_id(struct executable_table *t, uint32_t file_id, struct executable_object *o)
+{
+	struct file_id *id = calloc(1, sizeof(*id));
+
+	if (!id)
+		return -ENOMEM;
+	id->id = file_id;
+	id->object = o;
+	HASH_ADD(hh, t->ids, id, sizeof(id->id), id);
+	if (!id->hh.tbl) {
+		free(id);
+		return -ENOMEM;
+	}
+	o->ids++;
+	return 0;
+}
+
+static int add_vdso(struct executable_table *t)
+{
+	struct found_file f = { .fd = -1 };
+	int r = 0;
+
+	t->vdso = object_new(t, "[vdso]");
+	if (!t->vdso)
+		return -ENOMEM;
+	if (t->proc_fd >= 0 && found_file_vdso(&f) == 0) {
+		r = fill_in(t, t->vdso, &f);
+		found_file_done(&f);
+	}
+	return r < 0 ? r : add_id(t, ABI_FILE_ID_VDSO, t->vdso);
+}
+
+int executable_table_new(const struct executable_table_options *o, struct executable_table **ret)
+{
+	struct executable_table *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	t->proc_fd = -1;
+	/* One for the vdso, one for whatever else is in use. */
+	t->max_open = MAX(o && o->max_open ? o->max_open : DEFAULT_MAX_OPEN, 2);
+	if (!o || !o->without_proc) {
+		t->proc_fd =
+			open(o && o->proc ? o->proc : "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (t->proc_fd < 0) {
+			r = -errno;
+			executable_table_free(t);
+			return r;
+		}
+	}
+	r = add_vdso(t);
+	if (r < 0) {
+		executable_table_free(t);
+		return r;
+	}
+	*ret = t;
+	return 0;
+}
+
+/*
+ * The executable of a found file: the one that is known already, else @pending or a new one.
+ * Somebody who holds @pending keeps it, and it is filled in.
+ */
+static int settle(struct executable_table *t, struct found_file *f, const char *path,
+		  struct executable_object *pending, struct executable_object **ret)
+{
+	struct executable_key key = key_of_file(f);
+	struct executable_object *o = find_by_key(t, &key);
+	int r;
+
+	if (o) {
+		if (o->fd < 0)
+			keep_file(t, o, TAKE_FD(f->fd));
+		*ret = o;
+		return 0;
+	}
+	o = pending ? pending : object_new(t, path);
+	if (!o)
+		return -ENOMEM;
+	r = fill_in(t, o, f);
+	if (r < 0) {
+		if (!pending)
+			object_forget(t, o);
+		return r;
+	}
+	*ret = o;
+	return 0;
+}
+
+static void set_path(struct executable_object *o, const char *path)
+{
+	char *copy = copy_path(path);
+
+	if (!copy)
+		return;
+	free(o->executable.path);
+	o->executable.path = copy;
+}
+
+/* The announced name must be the mapping's: the records that tell of an exec may not be in yet. */
+static bool is_mapping_of(const struct process_mapping *m, const struct abi_file_announcement *a)
+{
+	const char *slash = strrchr(m->path, '/');
+
+	return strncmp(slash ? slash + 1 : m->path, a->name, sizeof(a->name) - 1) == 0;
+}
+
+static int find_by_build_id(struct executable_table *t, const struct process_mapping *m,
+			    struct executable_object **ret)
+{
+	struct executable_object *o;
+
+	DL_FOREACH(t->all, o) {
+		if (m->build_id_size && o->executable.readable &&
+		    o->executable.build_id_size == m->build_id_size &&
+		    memcmp(o->executable.build_id, m->build_id, m->build_id_size) == 0) {
+			*ret = o;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* Looks for the file of @pending by its process's mapping, and names it, found or not. */
+static int find_by_mapping(struct executable_table *t, struct executable_object *pending,
+			   struct executable_object **ret)
+{
+	const struct abi_file_announcement *a = &pending->announcement;
+	struct wanted_file wanted = { .inode = a->key.inode, .s_device = a->key.device };
+	struct process_mapping m;
+	struct found_file f = { .fd = -1 };
+	int r;
+
+	if (!t->processes ||
+	    process_table_mapping(t->processes, a->tgid, a->start_boottime, a->vm_start, &m) < 0)
+		return -ENOENT;
+	if (!is_mapping_of(&m, a))
+		return -ENOENT;
+	pending->pending = false;
+	set_path(pending, m.path);
+	pending->executable.build_id_size = m.build_id_size;
+	if (m.build_id_size)
+		memcpy(pending->executable.build_id, m.build_id, m.build_id_size);
+	wanted.path = m.path;
+	wanted.build_id = m.build_id;
+	wanted.build_id_size = m.build_id_size;
+	if (t->proc_fd < 0) /* another machine's inode numbers */
+		wanted.s_device = 0;
+	r = found_file_by_path(t, a->tgid, &wanted, &f);
+	if (r < 0)
+		return find_by_build_id(t, &m, ret);
+	f.deleted |= m.deleted;
+	r = settle(t, &f, m.path, pending, ret);
+	found_file_done(&f);
+	return r;
+}
+
+static int announce_pending(struct executable_table *t, const struct abi_file_announcement *a,
+			    struct executable_object **ret)
+{
+	char name[ABI_FILE_NAME_LEN + 1];
+	struct executable_object *o;
+
+	memcpy(name, a->name, ABI_FILE_NAME_LEN);
+	name[ABI_FILE_NAME_LEN] = '\0';
+	o = object_new(t, name);
+	if (!o)
+		return -ENOMEM;
+	o->pending = true;
+	o->announcement = *a;
+	*ret = o;
+	return 0;
+}
+
+int executable_table_announce(struct executable_table *t, const struct abi_file_announcement *a,
+			      struct process_table *processes)
+{
+	struct executable_object *o = NULL;
+	struct found_file f = { .fd = -1 };
+	struct file_id *id;
+	int r;
+
+	t->processes = processes;
+	HASH_FIND(hh, t->ids, &a->file_id, sizeof(a->file_id), id);
+	if (id || a->file_id < ABI_FILE_ID_FIRST || a->file_id > ABI_FRAME_FILE_MASK)
+		return 0;
+	r = found_file_of_announcement(t, a, &f);
+	if (r == 0) {
+		r = settle(t, &f, f.path, NULL, &o);
+		found_file_done(&f);
+	} else {
+		r = announce_pending(t, a, &o);
+	}
+	return r < 0 ? r : add_id(t, a->file_id, o);
+}
+
+/* Looks again for the file of a pending executable. */
+static void retry(struct executable_table *t, struct file_id *id)
+{
+	struct executable_object *pending = id->object, *found;
+
+	if (find_by_mapping(t, pending, &found) < 0 || found == pending)
+		return;
+	/* It is one that was known. Those who hold the pending one have a name without a file. */
+	id->object = found;
+	found->ids++;
+	pending->ids--;
+	if (pending->executable.refs == 1)
+		object_forget(t, pending);
+}
+
+struct executable *executable_table_get(struct executable_table *t, uint32_t file_id)
+{
+	struct file_id *id;
+
+	HASH_FIND(hh, t->ids, &file_id, sizeof(file_id), id);
+	if (!id)
+		return NULL;
+	if (id->object->pending)
+		retry(t, id);
+	return &id->object->executable;
+}
+
+static int reopen(struct executable_table *t, struct executable_object *o)
+{
+	const struct executable *x = &o->executable;
+	const struct wanted_file wanted = {
+		.path = x->path,
+		.build_id = x->build_id,
+		.build_id_size = x->build_id_size,
+		.inode = x->inode,
+		.device = x->device,
+		.size = x->inode_size,
+	};
+	struct found_file f = { .fd = -1 };
+	int r;
+
+	r = found_file_by_path(t, 0, &wanted, &f);
+	if (r < 0)
+		return r;
+	o->deleted = f.deleted;
+	keep_file(t, o, TAKE_FD(f.fd));
+	found_file_done(&f);
+	return 0;
+}
+
+int executable_table_open(struct executable_table *t, struct executable *x)
+{
+	struct executable_object *o = object_of(x);
+	int r;
+
+	if (!x->readable)
+		return -ENOENT;
+	if (o->fd < 0) {
+		r = reopen(t, o);
+		if (r < 0)
+			return r;
+	}
+	DL_DELETE2(t->open, o, open_prev, open_next);
+	DL_APPEND2(t->open, o, open_prev, open_next);
+	return o->fd;
+}
+
+/* Gives up what was evicted at an earlier call and is held by nobody. */
+static void sweep(struct executable_table *t)
+{
+	struct executable_object *o, *next_object;
+	struct file_id *id, *next = NULL;
+
+	HASH_ITER(hh, t->ids, id, next) {
+		if (!id->evicted || id->object->executable.refs > 1)
+			continue;
+		id->object->ids--;
+		HASH_DEL(t->ids, id);
+		free(id);
+	}
+	DL_FOREACH_SAFE(t->all, o, next_object)
+		if (o->ids == 0 && o->executable.refs == 1)
+			object_forget(t, o);
+}
+
+void executable_table_forget(struct executable_table *t, const uint32_t *file_ids, size_t n)
+{
+	/* Samples with the ids that are evicted now may still be on their way: they stay until the
+	 * next time. */
+	sweep(t);
+	for (size_t i = 0; i < n; i++) {
+		struct file_id *id;
+
+		HASH_FIND(hh, t->ids, &file_ids[i], sizeof(file_ids[i]), id);
+		if (id && id->id != ABI_FILE_ID_VDSO)
+			id->evicted = true;
+	}
+}
+
+int executable_table_each(struct executable_table *t,
+			  int (*visit)(struct executable *x, void *userdata), void *userdata)
+{
+	struct executable_object *o;
+	int r = 0;
+
+	DL_FOREACH(t->all, o) {
+		r = visit(&o->executable, userdata);
+		if (r)
+			break;
+	}
+	return r;
+}
+
+void executable_table_get_stats(const struct executable_table *t,
+				struct executable_table_stats *ret)
+{
+	*ret = (struct executable_table_stats){
+		.executables = t->n_all,
+		.executables_unreadable = t->n_unreadable,
+		.executables_open = t->n_open,
+		.file_ids = HASH_COUNT(t->ids),
+	};
+}
+
+size_t executable_table_memory(const struct executable_table *t)
+{
+	size_t memory = sizeof(*t) + HASH_COUNT(t->ids) * sizeof(struct file_id) +
+			HASH_OVERHEAD(hh, t->ids) + HASH_OVERHEAD(hh, t->by_key);
+	const struct executable_object *o;
+
+	DL_FOREACH(t->all, o)
+		memory += sizeof(*o) + strlen(o->executable.path) + 1 +
+			  (o->executable.n_segments + 1) * sizeof(*o->executable.segments);
+	return memory;
+}

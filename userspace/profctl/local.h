@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Collecting without a daemon: a profiler of our own, as root. It samples from local_new() on, so
+ * that several collections in a row (top) share the work of starting.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "profctl/watch.h"
+
+struct child;
+struct local;
+struct selection;
+struct window;
+
+/* @frequency in Hz, 0 = the default. The errors say what is missing and what to do. */
+int local_new(uint32_t frequency, struct local **ret, struct error *e);
+struct local *local_free(struct local *l);
+
+struct local_request {
+	const struct selection *selection;
+	uint64_t duration;   /* ns; 0 = until @watch says so */
+	struct child *child; /* held; let go when collecting. The result is then of it and its
+				    descendants, whatever the selection */
+	const struct watch *watch;
+};
+
+/*
+ * Collects into a window, which the caller frees. -ESRCH: the selection matches no process;
+ * -ECANCELED: @watch gave up; others with words in @e.
+ */
+int local_collect(struct local *l, const struct local_request *r, struct window **ret,
+		  struct error *e);
+
+/* A window as a profile. Caller frees @ret_data. */
+int local_encode(struct local *l, struct window *w, void **ret_data, size_t *ret_size,
+		 struct error *e);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where profiles come from: the daemon, where there is one, else this process, as root. What is
+ * above does not know which.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "profctl/watch.h"
+
+struct client;
+struct child;
+struct local;
+struct arguments;
+struct selection;
+
+struct source {
+	struct client *client; /* either this */
+	struct local *local;   /* or that */
+};
+
+/*
+ * Decides and prepares. With @prefer_local root collects by itself even if there is a daemon.
+ * -ENOTCONN: neither way is open; @e says how each can be opened.
+ */
+int source_open(const struct arguments *a, bool prefer_local, struct source *ret, struct error *e);
+void source_close(struct source *s);
+
+/* "the daemon" or "this process", for messages. */
+const char *source_name(const struct source *s);
+
+struct source_request {
+	const struct selection *selection;
+	uint64_t duration; /* ns; 0 = until @watch says so */
+	struct child *child;
+	const struct watch *watch;
+};
+
+/*
+ * A gzip-compressed profile. Caller frees @ret_data. -ESRCH: no process matches; -ECANCELED: @watch
+ * gave up.
+ */
+int source_profile(struct source *s, const struct source_request *r, void **ret_data,
+		   size_t *ret_size, struct error *e);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A profile that is being encoded, between its two steps: pprof_gather.c fills the tables from
+ * windows, where entries that are equal by name meet; pprof_encode.c writes them. What is in memory
+ * between the two is numbers: a sample of 30 frames is about 150 bytes.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profile/pprof.h"
+#include "profile/pprof_frames.h"
+#include "profile/pprof_tables.h"
+#include "profile/quality.h"
+#include "profile/sample.h"
+
+/* Who a sample belongs to, as its labels will say. */
+struct owner {
+	uint32_t pid;
+	uint32_t comm, unit, container; /* strings; that of "" = no label */
+};
+
+/* In the table it is cut off after the last location. */
+struct sample_key {
+	uint32_t owner, tid;
+	uint32_t locations[SAMPLE_MAX_FRAMES + 1];
+};
+
+struct sample_value {
+	int64_t count, value;
+};
+
+/*
+ * Which program the profile is of: the executable that all processes share, or of a single process
+ * that went through several the one with most samples (found by majority vote, so exact only when
+ * one has more than half).
+ */
+struct program {
+	bool any, other_process, other_path;
+	uint32_t tgid;
+	uint64_t start_boottime;
+	uint32_t first_path, path; /* strings */
+	int64_t votes;
+};
+
+/* Made by encoder_init() even if that fails. */
+struct encoder {
+	const struct pprof_options *options;
+	struct pprof_tables tables;
+	struct pprof_frames frames;
+	struct intern *owners;	/* struct owner */
+	struct intern *samples; /* struct sample_key */
+	struct sample_value *values;
+	size_t values_allocated;
+	struct program program;
+	struct quality quality;
+};
+
+/* 0 or -ENOMEM; encoder_done() undoes it in any case. */
+int encoder_init(struct encoder *e, const struct pprof_options *o, struct symbolizer *symbolizer);
+void encoder_done(struct encoder *e);
+
+/* Adds the entries of a window that are of the profile's kind and selection. 0 or -ENOMEM. */
+int encoder_gather(struct encoder *e, const struct window *w, const struct quality *losses);
+
+/* The executable that the profile is of, NULL if there is no single one. Valid until a string is
+ * added. */
+const char *encoder_program(const struct encoder *e);

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What identifies a mapping is the same on every host and in every process, so that profiles can be
+ * merged: google/pprof compares size (rounded up to 4 KiB), file offset, and build id or name, and
+ * takes addresses relative to the mapping's start. All sizes here depend on the file alone, or are
+ * constants.
+ *
+ * How it can be wrong: an offset of an ELF file outside of its executable segments (data that is
+ * executed, a mapping made by hand) has no ELF address. It gets its place in a second mapping of
+ * that file, by offset.
+ */
+#include "profile/pprof_frames.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/intern.h"
+#include "process/executable.h"
+#include "process/process.h"
+#include "profile/quality.h"
+#include "profile/sample.h"
+#include "symbolize/symbolizer.h"
+
+#define PAGE 4096ULL
+
+/* Offsets of frames have 40 bits (abi.h). */
+#define FILE_LIMIT (ABI_FRAME_OFFSET_MASK + 1)
+/* User addresses are below, kernel addresses above, on every architecture. */
+#define USER_LIMIT (1ULL << 63)
+/*
+ * The same for every kernel. More than the text of any (x86 gives the whole image 1 GiB at most),
+ * and it does not pass the end of the address space wherever KASLR has put the start.
+ */
+#define KERNEL_SIZE (1ULL << 30)
+
+/* The name tells which symbol the mapping begins at; readers that have a vmlinux want to know. */
+#define KERNEL_NAME	  "[kernel.kallsyms]_stext"
+#define KERNEL_OTHER_NAME "[kernel]" /* modules, BPF programs; everything if _stext is hidden */
+#define ANONYMOUS_NAME	  "//anon"
+#define MISSING_NAME	  "[truncated]"
+#define PROCESSES_NAME	  "[processes]"
+
+struct known_frame {
+	uint64_t address;
+	uint64_t owner; /* the executable or process, as a number */
+	uint64_t kind;
+};
+
+int pprof_frames_init(struct pprof_frames *f, struct pprof_tables *tables,
+		      struct symbolizer *symbolizer)
+{
+	*f = (struct pprof_frames){
+		.tables = tables,
+		.symbolizer = symbolizer,
+		.known = intern_new(),
+	};
+	if (!f->known)
+		return -ENOMEM;
+	symbolizer_kernel_range(symbolizer, &f->kernel_start, &f->kernel_end);
+	if (f->kernel_start > UINT64_MAX - KERNEL_SIZE)
+		f->kernel_start = f->kernel_end = 0;
+	return 0;
+}
+
+void pprof_frames_done(struct pprof_frames *f)
+{
+	intern_free(f->known);
+	free(f->locations);
+	*f = (struct pprof_frames){};
+}
+
+static uint32_t add_mapping(struct pprof_frames *f, const char *file, const char *build_id,
+			    struct mapping_key key)
+{
+	key.file = pprof_tables_string(f->tables, file);
+	key.build_id = pprof_tables_string(f->tables, build_id);
+	if (!key.file || !key.build_id)
+		return 0;
+	return pprof_tables_mapping(f->tables, &key);
+}
+
+static void format_build_id(const struct executable *x, char text[2 * BUILD_ID_MAX + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = MIN((size_t)x->build_id_size, (size_t)BUILD_ID_MAX);
+
+	for (size_t i = 0; i < n; i++) {
+		text[2 * i] = digits[x->build_id[i] >> 4];
+		text[2 * i + 1] = digits[x->build_id[i] & 15];
+	}
+	text[2 * n] = '\0';
+}
+
+/*
+ * All executable segments of a file as one range of whole pages, as a loader maps them. Addresses
+ * and offsets are congruent modulo the page size in every file that can be loaded; in one that is
+ * not the range stays as it is. False if the addresses make no sense.
+ */
+static bool segments_range(const struct executable *x, struct mapping_key *ret)
+{
+	struct mapping_key key = { .start = UINT64_MAX };
+
+	for (uint32_t i = 0; i < x->n_segments; i++) {
+		const struct executable_segment *s = &x->segments[i];
+		uint64_t end;
+
+		if (__builtin_add_overflow(s->address, s->size, &end) || end > UINT64_MAX - PAGE)
+			return false;
+		if (s->address < key.start) {
+			key.start = s->address;
+			key.offset = s->offset;
+		}
+		key.limit = MAX(key.limit, end);
+	}
+	if (x->n_segments == 0 || key.start >= key.limit)
+		return false;
+	if (key.start % PAGE == key.offset % PAGE) {
+		key.start -= key.start % PAGE;
+		key.offset -= key.offset % PAGE;
+	}
+	key.limit = (key.limit + PAGE - 1) & ~(PAGE - 1);
+	*ret = key;
+	return true;
+}
+
+static uint32_t file_place(struct pprof_frames *f, const struct frame *frame, uint64_t *ret_address)
+{
+	const struct executable *x = frame->executable;
+	const char *path = x->path && x->path[0] ? x->path : "[unknown]";
+	char build_id[2 * BUILD_ID_MAX + 1];
+	struct mapping_key key;
+	uint64_t address;
+
+	format_build_id(x, build_id);
+	if (x->readable && executable_segment_of(x, frame->address) && segments_range(x, &key)) {
+		address = executable_address(x, frame->address);
+		if (address >= key.start && address < key.limit) {
+			*ret_address = address;
+			return add_mapping(f, path, build_id, key);
+		}
+	}
+	*ret_address = MIN(frame->address, FILE_LIMIT - 1);
+	return add_mapping(f, path, build_id, (struct mapping_key){ .limit = FILE_LIMIT });
+}
+
+static uint32_t kernel_place(struct pprof_frames *f, uint64_t address)
+{
+	struct mapping_key core = {
+		.start = f->kernel_start,
+		.limit = f->kernel_start + KERNEL_SIZE,
+	};
+	struct mapping_key other = { .start = USER_LIMIT, .limit = UINT64_MAX };
+
+	if (address >= f->kernel_start && address < MIN(f->kernel_end, core.limit))
+		return add_mapping(f, KERNEL_NAME, "", core);
+	return add_mapping(f, KERNEL_OTHER_NAME, "", other);
+}
+
+/* The mapping of a frame and its address there, which is never 0: readers drop such frames. */
+static uint32_t frame_place(struct pprof_frames *f, const struct frame *frame,
+			    uint64_t *ret_address)
+{
+	uint64_t address = frame->address;
+	uint32_t mapping;
+
+	switch (frame->kind) {
+	case FRAME_FILE:
+		mapping = file_place(f, frame, &address);
+		break;
+	case FRAME_KERNEL:
+		mapping = kernel_place(f, address);
+		break;
+	default:
+		address = MIN(address, USER_LIMIT - 1);
+		mapping = add_mapping(f, ANONYMOUS_NAME, "",
+				      (struct mapping_key){ .limit = USER_LIMIT });
+		break;
+	}
+	*ret_address = MAX(address, 1ULL);
+	return mapping;
+}
+
+static uint32_t add_function(struct pprof_frames *f, const struct symbol *symbol)
+{
+	struct function_key key = {
+		.name = pprof_tables_string(f->tables, symbol->name),
+		.system_name = pprof_tables_string(f->tables, symbol->system_name),
+		.file = pprof_tables_string(f->tables, symbol->file),
+		.start_line = symbol->start_line,
+	};
+
+	if (!key.name || !key.system_name || !key.file)
+		return 0;
+	return pprof_tables_function(f->tables, &key);
+}
+
+static int look_up(struct pprof_frames *f, const struct frame *frame, struct process *process,
+		   struct frame_location *ret)
+{
+	struct symbol symbols[LOCATION_MAX_LINES];
+	struct location_key key = {};
+	bool unnamed = false;
+
+	key.mapping = frame_place(f, frame, &key.address);
+	if (!key.mapping)
+		return -ENOMEM;
+	key.n_lines = (uint32_t)symbolizer_frame(f->symbolizer, frame, process, symbols,
+						 LOCATION_MAX_LINES);
+	for (uint32_t i = 0; i < key.n_lines; i++) {
+		key.lines[i].function = add_function(f, &symbols[i]);
+		key.lines[i].line = symbols[i].line;
+		if (!key.lines[i].function)
+			return -ENOMEM;
+		unnamed |= symbols[i].unnamed;
+	}
+	ret->unnamed = unnamed;
+	ret->location = pprof_tables_location(f->tables, &key);
+	return ret->location ? 0 : -ENOMEM;
+}
+
+int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct process *process,
+		     struct frame_location *ret)
+{
+	struct known_frame key = { .address = frame->address, .kind = frame->kind };
+	uint32_t count = intern_count(f->known);
+	uint32_t id;
+
+	if (frame->kind == FRAME_FILE)
+		key.owner = (uintptr_t)frame->executable;
+	else if (frame->kind == FRAME_ADDRESS)
+		key.owner = (uintptr_t)process;
+	if (pprof_reserve(&f->locations, &f->locations_allocated, count, sizeof(*f->locations)) < 0)
+		return -ENOMEM;
+	id = intern_bytes(f->known, &key, sizeof(key));
+	if (id == 0)
+		return -ENOMEM;
+	if (id > count) {
+		int r = look_up(f, frame, process, &f->locations[id - 1]);
+
+		if (r < 0)
+			return r;
+	}
+	*ret = f->locations[id - 1];
+	return 0;
+}
+
+static uint32_t add_missing(struct pprof_frames *f, uint64_t address, const char *name)
+{
+	struct symbol symbol = { .name = name, .system_name = name };
+	struct location_key key = {
+		.address = address,
+		.n_lines = 1,
+		.mapping = add_mapping(f, MISSING_NAME, "", (struct mapping_key){ .limit = PAGE }),
+	};
+
+	key.lines[0].function = add_function(f, &symbol);
+	if (!key.mapping || !key.lines[0].function)
+		return 0;
+	return pprof_tables_location(f->tables, &key);
+}
+
+uint32_t pprof_frames_truncated(struct pprof_frames *f, unsigned int end)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "[truncated: %s]", quality_end_name(end));
+	return add_missing(f, 2 + end, name);
+}
+
+uint32_t pprof_frames_no_stack(struct pprof_frames *f)
+{
+	return add_missing(f, 1, "[no stack]");
+}
+
+uint32_t pprof_frames_main_mapping(struct pprof_frames *f, const char *path)
+{
+	uint32_t file, found;
+
+	if (!path)
+		return add_mapping(f, PROCESSES_NAME, "", (struct mapping_key){ .limit = 1 });
+	file = pprof_tables_string(f->tables, path);
+	if (!file)
+		return 0;
+	found = pprof_tables_mapping_of_file(f->tables, file);
+	if (found)
+		return found;
+	return add_mapping(f, path, "", (struct mapping_key){ .limit = FILE_LIMIT });
+}

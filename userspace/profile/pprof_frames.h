@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From frames to locations of a profile: which mapping a frame belongs to, at which address, and
+ * what its functions are called. Every distinct frame is looked up once.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profile/pprof_tables.h"
+
+struct frame;
+struct process;
+struct symbolizer;
+
+struct frame_location {
+	uint32_t location;
+	bool unnamed;
+};
+
+struct pprof_frames {
+	struct pprof_tables *tables;
+	struct symbolizer *symbolizer;
+	struct intern *known;		  /* frames */
+	struct frame_location *locations; /* of known frame id - 1 */
+	size_t locations_allocated;
+	uint64_t kernel_start, kernel_end;
+};
+
+int pprof_frames_init(struct pprof_frames *f, struct pprof_tables *tables,
+		      struct symbolizer *symbolizer);
+void pprof_frames_done(struct pprof_frames *f);
+
+/* 0, or -ENOMEM. */
+int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct process *process,
+		     struct frame_location *ret);
+
+/*
+ * The location that stands for what is missing: outermost in a stack that ended with @end before
+ * its end, or alone in one of which nothing is known. 0 = out of memory.
+ */
+uint32_t pprof_frames_truncated(struct pprof_frames *f, unsigned int end);
+uint32_t pprof_frames_no_stack(struct pprof_frames *f);
+
+/*
+ * The mapping that readers are to take for the program: that of the file @path, made if there is
+ * none; or, if @path is NULL because there are several programs, one that says so. 0 = out of
+ * memory.
+ */
+uint32_t pprof_frames_main_mapping(struct pprof_frames *f, const char *path);

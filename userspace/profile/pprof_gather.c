@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profile/pprof_encoder.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/intern.h"
+#include "process/process.h"
+#include "profile/saturate.h"
+#include "profile/window.h"
+
+int encoder_init(struct encoder *e, const struct pprof_options *o, struct symbolizer *symbolizer)
+{
+	*e = (struct encoder){
+		.options = o,
+		.owners = intern_new(),
+		.samples = intern_new(),
+	};
+	if (!e->owners || !e->samples || pprof_tables_init(&e->tables) < 0)
+		return -ENOMEM;
+	return pprof_frames_init(&e->frames, &e->tables, symbolizer);
+}
+
+void encoder_done(struct encoder *e)
+{
+	pprof_tables_done(&e->tables);
+	pprof_frames_done(&e->frames);
+	intern_free(e->owners);
+	intern_free(e->samples);
+	free(e->values);
+}
+
+static int vote_program(struct encoder *e, const struct window_entry *entry)
+{
+	struct program *p = &e->program;
+	const struct process *process = entry->process;
+	uint32_t path;
+
+	if (!process->executable || !process->executable[0])
+		return 0;
+	path = pprof_tables_string(&e->tables, process->executable);
+	if (!path)
+		return -ENOMEM;
+	if (!p->any) {
+		*p = (struct program){
+			.any = true,
+			.tgid = process->tgid,
+			.start_boottime = process->start_boottime,
+			.first_path = path,
+			.path = path,
+		};
+	}
+	p->other_process |=
+		process->tgid != p->tgid || process->start_boottime != p->start_boottime;
+	p->other_path |= path != p->first_path;
+	if (path == p->path) {
+		p->votes = saturating_add(p->votes, entry->count);
+	} else if (p->votes < entry->count) {
+		p->path = path;
+		p->votes = entry->count - p->votes;
+	} else {
+		p->votes -= entry->count;
+	}
+	return 0;
+}
+
+static uint32_t add_owner(struct encoder *e, const struct process *p)
+{
+	struct owner owner = {
+		.pid = p->tgid,
+		.comm = pprof_tables_string(&e->tables, p->comm),
+		.unit = pprof_tables_string(&e->tables, p->unit),
+		.container = pprof_tables_string(&e->tables, p->container),
+	};
+
+	if (!owner.comm || !owner.unit || !owner.container)
+		return 0;
+	return intern_bytes(e->owners, &owner, sizeof(owner));
+}
+
+static void count_quality(struct quality *q, const struct window_entry *entry)
+{
+	q->samples_attempted += entry->samples;
+	if (entry->user_end < ABI_STACK_ENDS_COUNT)
+		q->user_stacks[entry->user_end] += entry->samples;
+	q->frames += entry->samples * entry->n_frames;
+	for (size_t i = 0; i < entry->n_frames; i++) {
+		if (entry->frames[i].kind != FRAME_KERNEL)
+			q->user_frames += entry->samples;
+		if (entry->frames[i].guessed)
+			q->user_frames_guessed += entry->samples;
+	}
+}
+
+/*
+ * The stack of an entry as locations. One that is not complete says so at its outer end, and one
+ * without any frame is still a stack: readers lose samples that have no locations.
+ */
+static int locate(struct encoder *e, const struct window_entry *entry, struct sample_key *key,
+		  size_t *ret_n)
+{
+	size_t n = 0;
+
+	for (; n < entry->n_frames; n++) {
+		struct frame_location location;
+		int r = pprof_frames_get(&e->frames, &entry->frames[n], entry->process, &location);
+
+		if (r < 0)
+			return r;
+		key->locations[n] = location.location;
+		if (location.unnamed)
+			e->quality.frames_unnamed += entry->samples;
+	}
+	if (entry->user_end != ABI_STACK_none && entry->user_end != ABI_STACK_complete)
+		key->locations[n++] = pprof_frames_truncated(&e->frames, entry->user_end);
+	else if (n == 0)
+		key->locations[n++] = pprof_frames_no_stack(&e->frames);
+	*ret_n = n;
+	return key->locations[n - 1] ? 0 : -ENOMEM;
+}
+
+static int add_sample(struct encoder *e, const struct window_entry *entry)
+{
+	struct sample_key key = { .tid = entry->tid };
+	uint32_t count = intern_count(e->samples);
+	struct sample_value *value;
+	uint32_t id;
+	size_t n;
+	int r;
+
+	key.owner = add_owner(e, entry->process);
+	if (!key.owner)
+		return -ENOMEM;
+	r = locate(e, entry, &key, &n);
+	if (r < 0)
+		return r;
+	r = pprof_reserve(&e->values, &e->values_allocated, count, sizeof(*e->values));
+	if (r < 0)
+		return r;
+	id = intern_bytes(e->samples, &key,
+			  offsetof(struct sample_key, locations) + n * sizeof(key.locations[0]));
+	if (!id)
+		return -ENOMEM;
+	value = &e->values[id - 1];
+	value->count = saturating_add(value->count, entry->count);
+	value->value = saturating_add(value->value, entry->value);
+	return 0;
+}
+
+static int gather_entry(const struct window_entry *entry, void *userdata)
+{
+	struct encoder *e = userdata;
+	int r;
+
+	if (entry->kind != e->options->kind ||
+	    !selection_matches(e->options->selection, entry->process))
+		return 0;
+	count_quality(&e->quality, entry);
+	r = vote_program(e, entry);
+	if (r < 0)
+		return r;
+	return add_sample(e, entry);
+}
+
+/* Lost samples have no names: they count as attempted, and as lost, in every selection. */
+int encoder_gather(struct encoder *e, const struct window *w, const struct quality *losses)
+{
+	e->quality.samples_attempted += losses->samples_lost;
+	e->quality.samples_lost += losses->samples_lost;
+	e->quality.sideband_lost += losses->sideband_lost;
+	e->quality.user_stacks_from_slices += losses->user_stacks_from_slices;
+	return window_each(w, gather_entry, e);
+}
+
+const char *encoder_program(const struct encoder *e)
+{
+	const struct program *p = &e->program;
+
+	if (!p->any || selection_is_everything(e->options->selection) ||
+	    (p->other_process && p->other_path))
+		return NULL;
+	return intern_get(e->tables.strings, p->path, NULL);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * As pprof's -top, functions of the same name are one row whatever file they are from. The hash is
+ * interning again: row i is the name or process with id i + 1.
+ */
+#include "profile/report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/intern.h"
+#include "profile/pprof.h"
+#include "profile/saturate.h"
+
+DEFINE_CLEANUP(struct intern *, intern_free);
+
+#define NO_ROW UINT32_MAX
+
+struct top {
+	const struct pprof_profile *profile;
+	struct report_row *rows;
+	uint32_t n_rows;
+	uint32_t *row_of_function;
+	uint32_t *seen;	      /* by row: the last sample it was counted for, + 1 */
+	uint32_t unknown_row; /* frames without a function */
+};
+
+static void top_done(struct top *t)
+{
+	free(t->rows);
+	free(t->row_of_function);
+	free(t->seen);
+}
+
+/* Rows by name, one more for frames that have none. */
+static int top_init(struct top *t, const struct pprof_profile *p)
+{
+	_cleanup_(intern_freep)
+	struct intern *names = intern_new();
+	size_t most = (size_t)p->n_functions + 1;
+
+	t->profile = p;
+	t->rows = calloc(most, sizeof(*t->rows));
+	t->seen = calloc(most, sizeof(*t->seen));
+	t->row_of_function = calloc(most, sizeof(*t->row_of_function));
+	if (!names || !t->rows || !t->seen || !t->row_of_function)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < p->n_functions; i++) {
+		uint32_t id = intern_string(names, p->functions[i].name);
+
+		if (id == 0)
+			return -ENOMEM;
+		t->rows[id - 1].name = p->functions[i].name;
+		t->row_of_function[i] = id - 1;
+	}
+	t->unknown_row = intern_count(names);
+	t->rows[t->unknown_row].name = "<unknown>";
+	t->n_rows = t->unknown_row + 1;
+	return 0;
+}
+
+static void count_row(struct top *t, uint32_t row, uint32_t sample, int64_t value)
+{
+	if (t->seen[row] == sample + 1)
+		return;
+	t->seen[row] = sample + 1;
+	t->rows[row].cumulative = saturating_add(t->rows[row].cumulative, value);
+}
+
+static void count_sample(struct top *t, uint32_t index, int64_t value)
+{
+	const struct pprof_sample *s = &t->profile->samples[index];
+	uint32_t leaf = NO_ROW;
+
+	for (uint32_t i = 0; i < s->n_locations; i++) {
+		const struct pprof_location *l = &t->profile->locations[s->locations[i]];
+
+		for (uint32_t j = 0; j < l->n_lines; j++) {
+			uint32_t row = t->row_of_function[l->lines[j].function];
+
+			leaf = leaf == NO_ROW ? row : leaf;
+			count_row(t, row, index, value);
+		}
+		if (l->n_lines == 0) {
+			leaf = leaf == NO_ROW ? t->unknown_row : leaf;
+			count_row(t, t->unknown_row, index, value);
+		}
+	}
+	if (leaf != NO_ROW)
+		t->rows[leaf].flat = saturating_add(t->rows[leaf].flat, value);
+}
+
+static int compare_values(int64_t a, int64_t b)
+{
+	return (a < b) - (a > b);
+}
+
+static int by_flat(const void *a, const void *b)
+{
+	const struct report_row *x = a, *y = b;
+	int r = compare_values(x->flat, y->flat);
+
+	if (r == 0)
+		r = compare_values(x->cumulative, y->cumulative);
+	return r ? r : strcmp(x->name, y->name);
+}
+
+static int by_cumulative_value(const void *a, const void *b)
+{
+	const struct report_row *x = a, *y = b;
+	int r = compare_values(x->cumulative, y->cumulative);
+
+	if (r == 0)
+		r = compare_values(x->flat, y->flat);
+	return r ? r : strcmp(x->name, y->name);
+}
+
+/* Functions that no sample has gone through are left out. */
+static size_t drop_unused_rows(struct top *t)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < t->n_rows; i++)
+		if (t->seen[i])
+			t->rows[n++] = t->rows[i];
+	return n;
+}
+
+DEFINE_CLEANUP(struct top *, top_done);
+
+int report_top(const struct pprof_profile *p, uint32_t column, int by_cumulative,
+	       struct report_row **ret_rows, size_t *ret_n, int64_t *ret_total)
+{
+	struct top top = {};
+	_cleanup_(top_donep)
+	struct top *t = &top;
+	int64_t total = 0;
+	int r;
+
+	if (column >= p->n_types)
+		return -EINVAL;
+	r = top_init(t, p);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < p->n_samples; i++) {
+		count_sample(t, i, p->samples[i].values[column]);
+		total = saturating_add(total, p->samples[i].values[column]);
+	}
+	*ret_n = drop_unused_rows(t);
+	qsort(t->rows, *ret_n, sizeof(*t->rows), by_cumulative ? by_cumulative_value : by_flat);
+	*ret_rows = TAKE_PTR(t->rows);
+	*ret_total = total;
+	return 0;
+}
+
+static struct report_process process_of(const struct pprof_sample *s)
+{
+	struct report_process p = {};
+
+	for (uint32_t i = 0; i < s->n_labels; i++) {
+		const struct pprof_label *l = &s->labels[i];
+
+		if (!l->string && strcmp(l->key, "pid") == 0)
+			p.pid = l->number;
+		else if (l->string && strcmp(l->key, "comm") == 0)
+			p.comm = l->string;
+		else if (l->string && strcmp(l->key, "unit") == 0)
+			p.unit = l->string;
+		else if (l->string && strcmp(l->key, "container") == 0)
+			p.container = l->string;
+	}
+	return p;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const struct report_process *x = a, *y = b;
+	int r = compare_values(x->value, y->value);
+
+	return r ? r : (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+/* A process that went from one program to another by exec is a row for each. */
+static uint32_t process_id(struct intern *strings, struct intern *processes,
+			   const struct report_process *p)
+{
+	struct {
+		int64_t pid;
+		uint64_t comm;
+	} key = {
+		.pid = p->pid,
+		.comm = intern_string(strings, p->comm ? p->comm : ""),
+	};
+
+	return key.comm ? intern_bytes(processes, &key, sizeof(key)) : 0;
+}
+
+int report_processes(const struct pprof_profile *p, uint32_t column, struct report_process **ret,
+		     size_t *ret_n)
+{
+	_cleanup_(intern_freep)
+	struct intern *strings = intern_new();
+	_cleanup_(intern_freep)
+	struct intern *processes = intern_new();
+	_cleanup_free_ struct report_process *rows = NULL;
+	uint32_t n = 0;
+
+	if (column >= p->n_types)
+		return -EINVAL;
+	rows = calloc((size_t)p->n_samples + 1, sizeof(*rows));
+	if (!strings || !processes || !rows)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < p->n_samples; i++) {
+		struct report_process row = process_of(&p->samples[i]);
+		uint32_t id = process_id(strings, processes, &row);
+
+		if (id == 0)
+			return -ENOMEM;
+		if (id > n) {
+			rows[id - 1] = row;
+			n = id;
+		}
+		rows[id - 1].value =
+			saturating_add(rows[id - 1].value, p->samples[i].values[column]);
+	}
+	qsort(rows, n, sizeof(*rows), by_value);
+	*ret = TAKE_PTR(rows);
+	*ret_n = n;
+	return 0;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything is interned: processes and executables (by pointer, one reference each), stacks (as
+ * one word per frame), and the keys of the entries. Id n of the keys is element n - 1 of values.
+ *
+ * Two struct process of one process (before and after an exec) are two here; they meet, if at all,
+ * when a profile is encoded.
+ */
+#include "profile/window.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/intern.h"
+#include "process/executable.h"
+#include "process/process.h"
+#include "profile/saturate.h"
+
+/*
+ * A frame is one word, as in abi.h: bits 63..62 kind, bit 61 guessed, then for FRAME_FILE 21 bits
+ * of executable and 40 bits of offset, else 61 bits of address. A kernel address has its upper
+ * three bits set on every architecture there is, so they need not be kept.
+ */
+#define WORD_KIND_SHIFT	      ABI_FRAME_KIND_SHIFT
+#define WORD_GUESSED	      ABI_FRAME_GUESSED
+#define WORD_EXECUTABLE_SHIFT ABI_FRAME_FILE_SHIFT
+#define WORD_EXECUTABLE_MAX   ABI_FRAME_FILE_MASK
+#define WORD_OFFSET_MASK      ABI_FRAME_OFFSET_MASK
+#define WORD_ADDRESS_MASK     ABI_FRAME_ADDRESS_MASK
+#define WORD_KERNEL_BITS      (7ULL << 61)
+
+struct entry_key {
+	uint32_t process; /* id */
+	uint32_t stack;	  /* id; 0 = no frames */
+	uint32_t tid;
+	uint8_t kind, user_end;
+	uint16_t zero;
+};
+
+struct entry_value {
+	uint64_t samples;
+	int64_t count, value;
+};
+
+struct window {
+	uint64_t start_time, end_time;
+	struct intern *processes;   /* struct process * */
+	struct intern *executables; /* struct executable * */
+	struct intern *stacks;	    /* words, leaf first */
+	struct intern *keys;	    /* struct entry_key */
+	struct entry_value *values;
+	uint32_t values_allocated;
+	struct quality quality;
+};
+
+struct window *window_new(uint64_t start_time)
+{
+	struct window *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->start_time = start_time;
+	w->processes = intern_new();
+	w->executables = intern_new();
+	w->stacks = intern_new();
+	w->keys = intern_new();
+	if (!w->processes || !w->executables || !w->stacks || !w->keys)
+		return window_free(w);
+	return w;
+}
+
+static void *pointer_of(const struct intern *t, uint32_t id)
+{
+	void *p;
+
+	memcpy(&p, intern_get(t, id, NULL), sizeof(p));
+	return p;
+}
+
+struct window *window_free(struct window *w)
+{
+	if (!w)
+		return NULL;
+	for (uint32_t id = 1; w->processes && id <= intern_count(w->processes); id++)
+		process_unref(pointer_of(w->processes, id));
+	for (uint32_t id = 1; w->executables && id <= intern_count(w->executables); id++)
+		executable_unref(pointer_of(w->executables, id));
+	intern_free(w->processes);
+	intern_free(w->executables);
+	intern_free(w->stacks);
+	intern_free(w->keys);
+	free(w->values);
+	free(w);
+	return NULL;
+}
+
+/* Ids of a pointer; the window takes its reference when it sees one for the first time. */
+static uint32_t process_id(struct window *w, struct process *p)
+{
+	uint32_t known = intern_count(w->processes);
+	uint32_t id = intern_bytes(w->processes, &p, sizeof(p));
+
+	if (id > known)
+		process_ref(p);
+	return id;
+}
+
+static uint32_t executable_id(struct window *w, struct executable *x)
+{
+	uint32_t known = intern_count(w->executables);
+	uint32_t id = intern_bytes(w->executables, &x, sizeof(x));
+
+	if (id > known)
+		executable_ref(x);
+	return id;
+}
+
+static int pack_frame(struct window *w, const struct frame *f, uint64_t *ret)
+{
+	uint64_t word = (uint64_t)f->kind << WORD_KIND_SHIFT | (f->guessed ? WORD_GUESSED : 0);
+
+	if (f->kind == FRAME_FILE) {
+		uint32_t id = executable_id(w, f->executable);
+
+		if (id == 0)
+			return -ENOMEM;
+		if (id > WORD_EXECUTABLE_MAX || f->address > WORD_OFFSET_MASK)
+			return -EOVERFLOW;
+		word |= (uint64_t)id << WORD_EXECUTABLE_SHIFT | f->address;
+	} else {
+		word |= f->address & WORD_ADDRESS_MASK;
+	}
+	*ret = word;
+	return 0;
+}
+
+static struct frame unpack_frame(const struct window *w, uint64_t word)
+{
+	struct frame f = {
+		.kind = (uint8_t)(word >> WORD_KIND_SHIFT),
+		.guessed = word & WORD_GUESSED,
+		.address = word & WORD_ADDRESS_MASK,
+	};
+
+	if (f.kind == FRAME_FILE) {
+		uint32_t id = (uint32_t)(word >> WORD_EXECUTABLE_SHIFT) & WORD_EXECUTABLE_MAX;
+
+		f.executable = pointer_of(w->executables, id);
+		f.address = word & WORD_OFFSET_MASK;
+	} else if (f.kind == FRAME_KERNEL) {
+		f.address |= WORD_KERNEL_BITS;
+	}
+	return f;
+}
+
+static int pack_stack(struct window *w, const struct sample *s, uint32_t *ret_id)
+{
+	uint64_t words[SAMPLE_MAX_FRAMES];
+	uint32_t id;
+
+	if (s->n_frames > SAMPLE_MAX_FRAMES)
+		return -EOVERFLOW;
+	if (s->n_frames == 0) {
+		*ret_id = 0;
+		return 0;
+	}
+	for (size_t i = 0; i < s->n_frames; i++) {
+		int r = pack_frame(w, &s->frames[i], &words[i]);
+
+		if (r < 0)
+			return r;
+	}
+	id = intern_bytes(w->stacks, words, s->n_frames * sizeof(*words));
+	if (id == 0)
+		return -ENOMEM;
+	*ret_id = id;
+	return 0;
+}
+
+static struct entry_value *value_of(struct window *w, const struct entry_key *key)
+{
+	uint32_t known = intern_count(w->keys);
+	uint32_t id;
+
+	if (known == w->values_allocated) {
+		uint32_t n = known ? known * 2 : 64;
+		struct entry_value *values = reallocarray(w->values, n, sizeof(*values));
+
+		if (!values)
+			return NULL;
+		w->values = values;
+		w->values_allocated = n;
+	}
+	id = intern_bytes(w->keys, key, sizeof(*key));
+	if (id == 0)
+		return NULL;
+	if (id > known)
+		w->values[id - 1] = (struct entry_value){};
+	return &w->values[id - 1];
+}
+
+static void count_quality(struct quality *q, const struct sample *s)
+{
+	q->samples_attempted++;
+	if (s->user_end < ABI_STACK_ENDS_COUNT)
+		q->user_stacks[s->user_end]++;
+	q->frames += s->n_frames;
+	for (size_t i = 0; i < s->n_frames; i++) {
+		q->user_frames += s->frames[i].kind != FRAME_KERNEL;
+		q->user_frames_guessed += s->frames[i].guessed;
+	}
+}
+
+int window_add(struct window *w, const struct sample *s)
+{
+	struct entry_key key = { .tid = s->tid, .kind = s->kind, .user_end = s->user_end };
+	struct entry_value *value;
+	int r = pack_stack(w, s, &key.stack);
+
+	if (r < 0)
+		return r;
+	key.process = process_id(w, s->process);
+	if (key.process == 0)
+		return -ENOMEM;
+	value = value_of(w, &key);
+	if (!value)
+		return -ENOMEM;
+	value->samples++;
+	value->count = saturating_add(value->count, s->count);
+	value->value = saturating_add(value->value, s->value);
+	count_quality(&w->quality, s);
+	return 0;
+}
+
+void window_close(struct window *w, uint64_t end_time)
+{
+	uint32_t n = intern_count(w->keys);
+
+	w->end_time = end_time;
+	if (n > 0 && n < w->values_allocated) {
+		struct entry_value *values = reallocarray(w->values, n, sizeof(*values));
+
+		if (values) {
+			w->values = values;
+			w->values_allocated = n;
+		}
+	}
+}
+
+uint64_t window_start(const struct window *w)
+{
+	return w->start_time;
+}
+
+uint64_t window_end(const struct window *w)
+{
+	return w->end_time;
+}
+
+struct quality *window_quality(struct window *w)
+{
+	return &w->quality;
+}
+
+uint64_t window_samples(const struct window *w)
+{
+	int64_t sum = 0;
+
+	for (uint32_t i = 0; i < intern_count(w->keys); i++)
+		sum = saturating_add(sum, w->values[i].count);
+	return (uint64_t)sum;
+}
+
+size_t window_memory(const struct window *w)
+{
+	return sizeof(*w) + intern_memory(w->processes) + intern_memory(w->executables) +
+	       intern_memory(w->stacks) + intern_memory(w->keys) +
+	       w->values_allocated * sizeof(*w->values);
+}
+
+int window_each(const struct window *w, int (*visit)(const struct window_entry *e, void *userdata),
+		void *userdata)
+{
+	struct frame frames[SAMPLE_MAX_FRAMES];
+
+	for (uint32_t id = 1; id <= intern_count(w->keys); id++) {
+		const struct entry_key *key = intern_get(w->keys, id, NULL);
+		const struct entry_value *value = &w->values[id - 1];
+		size_t size = 0;
+		const uint64_t *words =
+			key->stack ? intern_get(w->stacks, key->stack, &size) : NULL;
+		struct window_entry e = {
+			.process = pointer_of(w->processes, key->process),
+			.tid = key->tid,
+			.kind = key->kind,
+			.user_end = key->user_end,
+			.samples = value->samples,
+			.count = value->count,
+			.value = value->value,
+			.n_frames = size / sizeof(*words),
+			.frames = frames,
+		};
+		int r;
+
+		for (size_t i = 0; i < e.n_frames; i++)
+			frames[i] = unpack_frame(w, words[i]);
+		r = visit(&e, userdata);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}

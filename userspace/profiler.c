@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Time is what happens here: the continuous window and the taps end at exact moments of the stream,
+ * not at the moments of draining. Records are handled up to the next end, then what ends there is
+ * handed out, and so on up to the horizon: STREAM_SETTLE_NS before now, which all records have
+ * reached.
+ */
+#include "profiler.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "collect/capture.h"
+#include "pipeline.h"
+#include "profiler_capture.h"
+
+#define TICK_NS	      NS_PER_S
+#define EVICT_AT_ONCE 256 /* file ids given up per tick */
+#define NEVER	      UINT64_MAX
+
+struct profiler_tap {
+	struct profiler *profiler;
+	struct receiver *receiver;
+	uint64_t end_time;
+	profiler_tap_fn done;
+	void *userdata;
+	struct profiler_tap *prev, *next;
+};
+
+struct profiler {
+	struct profiler_options options;
+	struct pipeline *pipeline;
+	struct collector *collector;
+	struct capture_writer *capture;
+	struct receiver *window; /* the continuous one; NULL = there is none */
+	uint64_t window_end;	 /* NEVER = there is none */
+	struct profiler_tap *taps;
+	size_t n_taps;
+	uint64_t horizon; /* records up to here have been handled */
+	uint64_t next_tick;
+	uint64_t counted_losses; /* what of the collector's is in quality records */
+	bool advancing;
+};
+
+static uint32_t sample_frequency(const struct profiler_options *o)
+{
+	return o->collector.sample_frequency ? o->collector.sample_frequency
+					     : COLLECTOR_DEFAULT_FREQUENCY;
+}
+
+struct profiler *profiler_free(struct profiler *p)
+{
+	if (!p)
+		return NULL;
+	collector_free(p->collector);
+	while (p->taps)
+		profiler_tap_cancel(p->taps);
+	pipeline_free(p->pipeline);
+	capture_close(p->capture);
+	free(p);
+	return NULL;
+}
+
+static void capture_file(void *userdata, const struct abi_file_announcement *file,
+			 const struct executable *x)
+{
+	struct profiler *p = userdata;
+
+	if (p->capture)
+		profiler_capture_file(p->capture, file, x);
+}
+
+/* The collector is there, the tables are not filled yet. */
+static int begin(struct profiler *p, uint64_t start_time)
+{
+	struct process_table *processes = pipeline_processes(p->pipeline);
+	uint64_t now;
+	int r;
+
+	if (p->capture)
+		stream_set_tee(pipeline_stream(p->pipeline), profiler_capture_record, p->capture);
+	r = process_table_scan(processes);
+	if (r < 0)
+		return r;
+	if (p->capture)
+		profiler_capture_processes(p->capture, processes, start_time);
+	now = clock_monotonic_ns();
+	p->horizon = start_time;
+	p->next_tick = now + TICK_NS;
+	p->window_end = NEVER;
+	if (!p->options.window_closed)
+		return 0;
+	p->window_end = start_time + p->options.window;
+	return pipeline_receive(p->pipeline, NULL, start_time, &p->window);
+}
+
+DEFINE_CLEANUP(struct profiler *, profiler_free);
+
+int profiler_new(const struct profiler_options *o, struct profiler **ret, struct error *e)
+{
+	_cleanup_(profiler_freep)
+	struct profiler *p = calloc(1, sizeof(*p));
+	const struct pipeline_options pipeline = {
+		.symbolizer = o->symbolizer,
+		.file_announced = capture_file,
+		.userdata = p,
+	};
+	uint64_t start_time = clock_monotonic_ns();
+	int r;
+
+	if (!p)
+		return error_set(e, ENOMEM, "out of memory");
+	p->options = *o;
+	if (!p->options.window)
+		p->options.window = PROFILER_WINDOW_NS;
+	r = pipeline_new(&pipeline, &p->pipeline);
+	if (r < 0)
+		return error_set(e, -r, "cannot set up the profiler's tables: %s", strerror(-r));
+	r = collector_new(&o->collector, &p->collector, e);
+	if (r < 0)
+		return r;
+	/* Last: what fails before leaves no file behind. */
+	if (o->capture_path) {
+		r = profiler_capture_begin(o->capture_path, sample_frequency(o), start_time,
+					   &p->capture, e);
+		if (r < 0)
+			return r;
+	}
+	r = begin(p, start_time);
+	if (r < 0)
+		return error_set(e, -r, "cannot read the processes of /proc: %s", strerror(-r));
+	*ret = TAKE_PTR(p);
+	return 0;
+}
+
+int profiler_fd(const struct profiler *p)
+{
+	return collector_fd(p->collector);
+}
+
+int profiler_capture_error(const struct profiler *p)
+{
+	return p->capture ? capture_error(p->capture) : 0;
+}
+
+/* To be done before anything ends: what was lost belongs to all that is open. */
+static void count_losses(struct profiler *p)
+{
+	struct collector_state state;
+	uint64_t sum, lost;
+
+	collector_get_state(p->collector, &state);
+	sum = state.counters[ABI_COUNTER_samples_lost_ring_full] +
+	      state.counters[ABI_COUNTER_samples_lost_nested];
+	lost = sum - p->counted_losses;
+	p->counted_losses = sum;
+	if (lost && p->capture)
+		capture_write(p->capture, CAPTURE_LOST, &lost, sizeof(lost));
+	pipeline_count_losses(p->pipeline, lost);
+}
+
+static void flush(struct profiler *p, uint64_t until)
+{
+	if (p->capture)
+		capture_write(p->capture, CAPTURE_DRAIN, &until, sizeof(until));
+	pipeline_flush(p->pipeline, until);
+	p->horizon = MAX(p->horizon, until);
+}
+
+/* Hands the continuous window out; the next one begins where it ended. */
+static int turn_window(struct profiler *p, uint64_t end)
+{
+	struct window *w = p->window ? pipeline_take(p->pipeline, TAKE_PTR(p->window), end) : NULL;
+	int r = pipeline_receive(p->pipeline, NULL, end, &p->window);
+
+	p->window_end = end + p->options.window;
+	if (w)
+		p->options.window_closed(p->options.userdata, w);
+	return r;
+}
+
+static struct profiler_tap *first_tap(const struct profiler *p)
+{
+	struct profiler_tap *first = NULL, *tap;
+
+	DL_FOREACH(p->taps, tap)
+		if (!first || tap->end_time < first->end_time)
+			first = tap;
+	return first;
+}
+
+static void end_tap(struct profiler_tap *tap, uint64_t end)
+{
+	struct profiler *p = tap->profiler;
+	struct window *w = pipeline_take(p->pipeline, tap->receiver, end);
+	profiler_tap_fn done = tap->done;
+	void *userdata = tap->userdata;
+
+	DL_DELETE(p->taps, tap);
+	p->n_taps--;
+	free(tap);
+	done(userdata, w);
+}
+
+/* Handles all records up to @until, and all that ends until then, in order. */
+static int advance(struct profiler *p, uint64_t until)
+{
+	int r = 0;
+
+	if (p->advancing)
+		return 0;
+	p->advancing = true;
+	for (;;) {
+		/* Looked for anew each time: callbacks open and close taps. */
+		struct profiler_tap *tap = first_tap(p);
+		uint64_t tap_end = tap ? tap->end_time : NEVER;
+		uint64_t end = MIN(tap_end, p->window_end);
+
+		if (end > until)
+			break;
+		flush(p, end);
+		if (tap_end == end)
+			end_tap(tap, end);
+		else if (turn_window(p, end) < 0)
+			r = -ENOMEM;
+	}
+	flush(p, until);
+	p->advancing = false;
+	return r;
+}
+
+static bool something_ends(const struct profiler *p, uint64_t until)
+{
+	const struct profiler_tap *tap = first_tap(p);
+
+	return p->window_end <= until || (tap && tap->end_time <= until);
+}
+
+static int first_error(int a, int b, int c)
+{
+	if (a < 0)
+		return a;
+	if (b < 0)
+		return b;
+	return MIN(c, 0);
+}
+
+static int tick(struct profiler *p, uint64_t now)
+{
+	uint32_t ids[EVICT_AT_ONCE];
+	int r, evicted;
+
+	p->next_tick = now + TICK_NS;
+	r = collector_follow_cpus(p->collector);
+	evicted = collector_evict_files(p->collector, ids, ARRAY_SIZE(ids));
+	if (evicted > 0)
+		executable_table_forget(pipeline_executables(p->pipeline), ids, (size_t)evicted);
+	pipeline_tick(p->pipeline, now);
+	return first_error(r, evicted, 0);
+}
+
+static uint64_t settled(uint64_t now)
+{
+	return now > STREAM_SETTLE_NS ? now - STREAM_SETTLE_NS : 0;
+}
+
+int profiler_drain(struct profiler *p, uint64_t now)
+{
+	uint64_t until = settled(now);
+	int drained, advanced, ticked = 0;
+
+	if (p->advancing)
+		return 0;
+	drained = collector_drain(p->collector, pipeline_stream(p->pipeline));
+	if (now >= p->next_tick || something_ends(p, until))
+		count_losses(p);
+	advanced = advance(p, until);
+	if (now >= p->next_tick)
+		ticked = tick(p, now);
+	return first_error(drained, advanced, ticked);
+}
+
+void profiler_close_window(struct profiler *p, uint64_t now)
+{
+	profiler_drain(p, now);
+	if (!p->options.window_closed)
+		return;
+	count_losses(p);
+	turn_window(p, p->horizon);
+}
+
+int profiler_tap_open(struct profiler *p, const struct selection *s, uint64_t end_time,
+		      profiler_tap_fn done, void *userdata, struct profiler_tap **ret)
+{
+	_cleanup_free_ struct profiler_tap *tap = NULL;
+	int r;
+
+	if (p->n_taps >= PROFILER_MAX_TAPS)
+		return -EBUSY;
+	tap = calloc(1, sizeof(*tap));
+	if (!tap)
+		return -ENOMEM;
+	/* Losses so far are not this tap's. */
+	count_losses(p);
+	r = pipeline_receive(p->pipeline, s, clock_monotonic_ns(), &tap->receiver);
+	if (r < 0)
+		return r;
+	tap->profiler = p;
+	tap->end_time = end_time;
+	tap->done = done;
+	tap->userdata = userdata;
+	DL_APPEND(p->taps, tap);
+	p->n_taps++;
+	*ret = TAKE_PTR(tap);
+	return 0;
+}
+
+/*
+ * Nothing is left for later, so records that have not settled are handled too: one that is
+ * overtaken by others costs less than the last milliseconds of a program that has just ended.
+ */
+void profiler_tap_finish(struct profiler_tap *tap, uint64_t now)
+{
+	struct profiler *p = tap->profiler;
+
+	/* Not to be ended by time meanwhile. */
+	tap->end_time = NEVER;
+	profiler_drain(p, now);
+	count_losses(p);
+	advance(p, now);
+	end_tap(tap, now);
+}
+
+struct profiler_tap *profiler_tap_cancel(struct profiler_tap *tap)
+{
+	if (!tap)
+		return NULL;
+	pipeline_drop(tap->profiler->pipeline, tap->receiver);
+	DL_DELETE(tap->profiler->taps, tap);
+	tap->profiler->n_taps--;
+	free(tap);
+	return NULL;
+}
+
+struct count {
+	const struct selection *selection;
+	size_t n;
+};
+
+static int count_match(struct process *process, void *userdata)
+{
+	struct count *c = userdata;
+
+	c->n += selection_matches(c->selection, process);
+	return 0;
+}
+
+size_t profiler_count_matches(struct profiler *p, const struct selection *s)
+{
+	struct count c = { .selection = s };
+
+	process_table_each(pipeline_processes(p->pipeline), count_match, &c);
+	return c.n;
+}
+
+struct collector *profiler_collector(struct profiler *p)
+{
+	return p->collector;
+}
+
+struct pipeline *profiler_pipeline(struct profiler *p)
+{
+	return p->pipeline;
+}
+
+struct symbolizer *profiler_symbolizer(struct profiler *p)
+{
+	return pipeline_symbolizer(p->pipeline);
+}
+
+struct process_table *profiler_processes(struct profiler *p)
+{
+	return pipeline_processes(p->pipeline);
+}
+
+struct executable_table *profiler_executables(struct profiler *p)
+{
+	return pipeline_executables(p->pipeline);
+}
+
+struct stream *profiler_stream(struct profiler *p)
+{
+	return pipeline_stream(p->pipeline);
+}
+
+uint64_t profiler_period(const struct profiler *p)
+{
+	return NS_PER_S / sample_frequency(&p->options);
+}
+
+int64_t profiler_wall_offset(const struct profiler *p)
+{
+	(void)p;
+	return (int64_t)(clock_ns(CLOCK_REALTIME) - clock_monotonic_ns());
+}

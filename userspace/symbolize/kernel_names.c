@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "symbolize/kernel_names.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "symbolize/kallsyms.h"
+
+#define MAX_DYNAMIC	 65536
+#define UNKNOWN_SIZE_MAX ((uint64_t)64 << 10)
+
+/* Code that comes and goes. */
+struct dynamic {
+	uint64_t address, size;
+	char *name;
+	bool gone; /* named until its addresses are used again */
+};
+
+struct kernel_names {
+	char *path;
+	struct kallsyms kallsyms;
+	bool read;
+	uint64_t read_at;
+	struct dynamic *dynamic; /* sorted by address, not overlapping */
+	uint32_t n_dynamic, allocated;
+	size_t dynamic_bytes; /* of names */
+};
+
+int kernel_names_new(const char *kallsyms, struct kernel_names **ret)
+{
+	struct kernel_names *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return -ENOMEM;
+	k->path = strdup(kallsyms);
+	if (!k->path) {
+		kernel_names_free(k);
+		return -ENOMEM;
+	}
+	*ret = k;
+	return 0;
+}
+
+struct kernel_names *kernel_names_free(struct kernel_names *k)
+{
+	if (!k)
+		return NULL;
+	for (uint32_t i = 0; i < k->n_dynamic; i++)
+		free(k->dynamic[i].name);
+	free(k->dynamic);
+	kallsyms_done(&k->kallsyms);
+	free(k->path);
+	free(k);
+	return NULL;
+}
+
+/* The number of entries that begin at @address or below. */
+static uint32_t dynamic_up_to(const struct kernel_names *k, uint64_t address)
+{
+	uint32_t low = 0, high = k->n_dynamic;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (k->dynamic[middle].address <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void dynamic_drop(struct kernel_names *k, uint32_t first, uint32_t end)
+{
+	for (uint32_t i = first; i < end; i++) {
+		k->dynamic_bytes -= strlen(k->dynamic[i].name) + 1;
+		free(k->dynamic[i].name);
+	}
+	memmove(&k->dynamic[first], &k->dynamic[end], (k->n_dynamic - end) * sizeof(*k->dynamic));
+	k->n_dynamic -= end - first;
+}
+
+static void dynamic_drop_gone(struct kernel_names *k)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < k->n_dynamic; i++) {
+		struct dynamic d = k->dynamic[i];
+
+		if (d.gone) {
+			k->dynamic_bytes -= strlen(d.name) + 1;
+			free(d.name);
+		} else {
+			k->dynamic[kept++] = d;
+		}
+	}
+	k->n_dynamic = kept;
+}
+
+static bool dynamic_has_room(struct kernel_names *k)
+{
+	uint32_t allocated = k->allocated ? k->allocated * 2 : 64;
+	struct dynamic *p;
+
+	if (k->n_dynamic >= MAX_DYNAMIC)
+		dynamic_drop_gone(k);
+	if (k->n_dynamic < k->allocated)
+		return true;
+	if (k->n_dynamic >= MAX_DYNAMIC)
+		return false;
+	p = reallocarray(k->dynamic, allocated, sizeof(*p));
+	if (!p)
+		return false;
+	k->dynamic = p;
+	k->allocated = allocated;
+	return true;
+}
+
+/* What the new code overlaps is gone: cut if it begins before, dropped if it begins inside. */
+static void dynamic_insert(struct kernel_names *k, uint64_t address, uint64_t size,
+			   const char *name)
+{
+	uint32_t first, end;
+	char *copy;
+
+	if (!dynamic_has_room(k))
+		return;
+	copy = strdup(name);
+	if (!copy)
+		return;
+	first = address > 0 ? dynamic_up_to(k, address - 1) : 0;
+	if (first > 0 && k->dynamic[first - 1].size > address - k->dynamic[first - 1].address)
+		k->dynamic[first - 1].size = address - k->dynamic[first - 1].address;
+	end = size > 0 ? dynamic_up_to(k, address + size - 1) : first;
+	dynamic_drop(k, first, end);
+	memmove(&k->dynamic[first + 1], &k->dynamic[first],
+		(k->n_dynamic - first) * sizeof(*k->dynamic));
+	k->dynamic[first] = (struct dynamic){ .address = address, .size = size, .name = copy };
+	k->n_dynamic++;
+	k->dynamic_bytes += strlen(copy) + 1;
+}
+
+/* The name that kallsyms shows; a KSYMBOL record has it without the mark. */
+static void mark_bpf(const char *name, char *ret, size_t size)
+{
+	snprintf(ret, size, "%s%s", name, strncmp(name, "bpf_", 4) == 0 ? " [bpf]" : "");
+}
+
+void kernel_names_add(struct kernel_names *k, uint64_t address, uint64_t size, const char *name)
+{
+	char text[512];
+
+	if (size == 0 || size - 1 > UINT64_MAX - address)
+		return;
+	mark_bpf(name, text, sizeof(text));
+	dynamic_insert(k, address, size, text);
+}
+
+void kernel_names_remove(struct kernel_names *k, uint64_t address)
+{
+	uint32_t i = dynamic_up_to(k, address);
+
+	if (i > 0 && k->dynamic[i - 1].address == address)
+		k->dynamic[i - 1].gone = true;
+}
+
+/* kallsyms tells no sizes: up to the next one. What an event told exactly is kept. */
+static void add_from_kallsyms(void *userdata, uint64_t address, const char *name)
+{
+	struct kernel_names *k = userdata;
+	uint32_t i = dynamic_up_to(k, address);
+	uint64_t size = UNKNOWN_SIZE_MAX;
+	char text[512];
+
+	mark_bpf(name, text, sizeof(text));
+	if (i > 0 && k->dynamic[i - 1].address == address) {
+		if (strcmp(k->dynamic[i - 1].name, text) == 0) {
+			k->dynamic[i - 1].gone = false;
+			return;
+		}
+		size = MIN(size, k->dynamic[i - 1].size);
+	}
+	if (i < k->n_dynamic)
+		size = MIN(size, k->dynamic[i].address - address);
+	dynamic_insert(k, address, MIN(size, UINT64_MAX - address), text);
+}
+
+static void read_again(struct kernel_names *k, uint64_t now)
+{
+	struct kallsyms fresh;
+
+	if (k->path[0] == '\0' || (k->read && now - k->read_at < KERNEL_NAMES_REREAD_NS))
+		return;
+	k->read = true;
+	k->read_at = now;
+	if (kallsyms_read(k->path, add_from_kallsyms, k, &fresh) < 0)
+		return;
+	kallsyms_done(&k->kallsyms);
+	k->kallsyms = fresh;
+}
+
+static const char *find(const struct kernel_names *k, uint64_t address)
+{
+	uint32_t i = dynamic_up_to(k, address);
+
+	if (i > 0 && address - k->dynamic[i - 1].address < k->dynamic[i - 1].size)
+		return k->dynamic[i - 1].name;
+	return kallsyms_find(&k->kallsyms, address);
+}
+
+const char *kernel_names_find(struct kernel_names *k, uint64_t address, uint64_t now)
+{
+	const char *name;
+
+	if (!k->read)
+		read_again(k, now);
+	name = find(k, address);
+	if (!name) {
+		read_again(k, now);
+		name = find(k, address);
+	}
+	return name;
+}
+
+void kernel_names_range(struct kernel_names *k, uint64_t now, uint64_t *ret_start,
+			uint64_t *ret_end)
+{
+	if (!k->read)
+		read_again(k, now);
+	*ret_start = k->kallsyms.text_start;
+	*ret_end = k->kallsyms.text_end;
+}
+
+uint32_t kernel_names_count(const struct kernel_names *k)
+{
+	return k->kallsyms.n_text + k->n_dynamic;
+}
+
+size_t kernel_names_memory(const struct kernel_names *k)
+{
+	return sizeof(*k) + k->kallsyms.n * sizeof(struct kallsyms_entry) + k->kallsyms.names_size +
+	       k->allocated * sizeof(*k->dynamic) + k->dynamic_bytes;
+}

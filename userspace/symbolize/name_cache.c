@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "symbolize/name_cache.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "symbolize/demangle.h"
+#include "symbolize/text.h"
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+static const char out_of_memory[] = "[out of memory]";
+
+struct entry {
+	UT_hash_handle hh; /* by system_name */
+	const char *name;  /* system_name, or behind it */
+	char system_name[];
+};
+
+struct name_cache {
+	struct entry *entries;
+	size_t bytes; /* of the entries; uthash tells its own */
+};
+
+struct name_cache *name_cache_new(void)
+{
+	return calloc(1, sizeof(struct name_cache));
+}
+
+struct name_cache *name_cache_free(struct name_cache *c)
+{
+	if (c)
+		name_cache_clear(c);
+	free(c);
+	return NULL;
+}
+
+void name_cache_clear(struct name_cache *c)
+{
+	struct entry *e, *next;
+
+	HASH_ITER(hh, c->entries, e, next) {
+		HASH_DEL(c->entries, e);
+		free(e);
+	}
+	c->bytes = 0;
+}
+
+static struct entry *add(struct name_cache *c, const char *system_name, size_t size,
+			 const char *demangled)
+{
+	size_t more = demangled ? strlen(demangled) + 1 : 0;
+	struct entry *e = malloc(sizeof(*e) + size + 1 + more);
+
+	if (!e)
+		return NULL;
+	memcpy(e->system_name, system_name, size + 1);
+	e->name = e->system_name;
+	if (demangled)
+		e->name = memcpy(e->system_name + size + 1, demangled, more);
+	HASH_ADD_KEYPTR(hh, c->entries, e->system_name, size, e);
+	if (!e->hh.tbl) { /* how uthash tells that memory ran out */
+		free(e);
+		return NULL;
+	}
+	c->bytes += sizeof(*e) + size + 1 + more;
+	return e;
+}
+
+static struct cached_name get(struct name_cache *c, const char *text, size_t size, bool mangled)
+{
+	char system_name[NAME_CACHE_NAME_MAX], demangled[NAME_CACHE_NAME_MAX];
+	struct entry *e;
+
+	size = text_clean(text, size, system_name, sizeof(system_name));
+	HASH_FIND(hh, c->entries, system_name, size, e);
+	if (!e) {
+		mangled = mangled && demangle(system_name, demangled, sizeof(demangled));
+		e = add(c, system_name, size, mangled ? demangled : NULL);
+	}
+	if (!e)
+		return (struct cached_name){ out_of_memory, out_of_memory };
+	return (struct cached_name){ e->name, e->system_name };
+}
+
+struct cached_name name_cache_symbol(struct name_cache *c, const char *symbol)
+{
+	size_t size = strnlen(symbol, NAME_CACHE_NAME_MAX);
+	const char *version = memchr(symbol, '@', size);
+
+	/* "stat@GLIBC_2.33" in a .symtab; a mangled name keeps it, to be found in its file again.
+	 */
+	if (version && version > symbol && strncmp(symbol, "_Z", 2) != 0 &&
+	    strcmp(version, "@plt") != 0)
+		size = (size_t)(version - symbol);
+	return get(c, symbol, size, true);
+}
+
+struct cached_name name_cache_text(struct name_cache *c, const char *text)
+{
+	return get(c, text, strnlen(text, NAME_CACHE_NAME_MAX), false);
+}
+
+size_t name_cache_memory(const struct name_cache *c)
+{
+	return sizeof(*c) + c->bytes + HASH_OVERHEAD(hh, c->entries);
+}
