@@ -19,11 +19,13 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/perf_event.h>
 
 #include "base/cleanup.h"
@@ -31,7 +33,9 @@
 #include "base/fileio.h"
 #include "collect/collector.h"
 #include "collect/collector_system.h"
+#include "collect/collector_tables.h"
 #include "collect/stream.h"
+#include "switched_test.skel.h"
 #include "unwind/elf_image.h"
 #include "unwind/table.h"
 #include "unwind/table_builder.h"
@@ -42,6 +46,7 @@
 #define DEPTH	     26
 #define MAX_MAPS     64
 #define SPIN_NS	     (NS_PER_S / 2)
+#define NAPS	     200
 #define MIN_SAMPLES  50
 #define RING_SIZE    (32U << 20) /* half of it takes all slices */
 
@@ -51,13 +56,23 @@
 static uint64_t chain[DEPTH];
 static unsigned int chain_length;
 
-#define CHAIN_FUNCTION __attribute__((noinline, noclone)) static
+#ifdef __clang__
+#define CHAIN_FUNCTION __attribute__((noinline, no_sanitize("address", "undefined"))) static
+#else
+#define CHAIN_FUNCTION                                                                             \
+	__attribute__((noinline, noclone, optimize("omit-frame-pointer"),                          \
+		       no_sanitize("address", "undefined"))) static
+#endif
 
+/* Works until the process has used so much CPU time; with 0 it sleeps some hundred times. */
 CHAIN_FUNCTION uint64_t spin(uint64_t until)
 {
+	const struct timespec moment = { .tv_nsec = 50000 };
 	uint64_t n = 0;
 
 	chain[0] = (uint64_t)(uintptr_t)__builtin_return_address(0);
+	while (!until && n < NAPS)
+		n += !nanosleep(&moment, NULL);
 	while (n % 100000 || clock_ns(CLOCK_PROCESS_CPUTIME_ID) < until)
 		n += until | 1;
 	return n;
@@ -525,10 +540,69 @@ static void test_chain(void **state)
 	teardown(&f);
 }
 
+static int on_traced(void *userdata, void *data, size_t size)
+{
+	return stream_put_ring(userdata, data, size);
+}
+
+static void nap(struct fixture *f, struct ring_buffer *ring)
+{
+	f->stream = (struct stream){ .maps = &f->maps, .checking = true };
+	level_25(0, 1, 2);
+	assert_true(ring_buffer__consume(ring) >= 0);
+}
+
+/* The tables of a tracing program, with the same maps and a scratch of its own. */
+static void test_tracing_program(void **state)
+{
+	struct table_store_options store = { 0 };
+	struct collector_tables tables = { .first_segment_fd = -1 };
+	struct switched_test *bpf;
+	struct ring_buffer *ring;
+	static struct fixture f;
+	int rounds = 0;
+
+	(void)state;
+	if (!may_load())
+		skip();
+	memset(&f, 0, sizeof(f));
+	read_maps(&f.maps);
+	bpf = switched_test__open();
+	assert_non_null(bpf);
+	bpf->rodata->traced_tgid = (uint32_t)getpid();
+	assert_int_equal(bpf_map__set_max_entries(bpf->maps.ring, RING_SIZE), 0);
+	assert_int_equal(switched_test__load(bpf), 0);
+	tables.files_fd = bpf_map__fd(bpf->maps.unwind_files);
+	tables.pages_fd = bpf_map__fd(bpf->maps.unwind_pages);
+	tables.rules_fd = bpf_map__fd(bpf->maps.unwind_rules);
+	tables.segments_fd = bpf_map__fd(bpf->maps.unwind_segments);
+	assert_int_equal(collector_tables_memory(&tables, &store.memory), 0);
+	assert_int_equal(table_store_new(&store, &f.store), 0);
+	ring = ring_buffer__new(bpf_map__fd(bpf->maps.ring), on_traced, &f.stream, NULL);
+	assert_non_null(ring);
+	assert_int_equal(switched_test__attach(bpf), 0);
+	do {
+		nap(&f, ring);
+		for (size_t i = 0; i < f.maps.n; i++)
+			bind_map(&f, &f.maps.at[i]);
+	} while (f.stream.slices && ++rounds < 10);
+	report(&f, "a tracing program");
+	assert_int_equal(f.stream.in_kernel, f.stream.samples);
+	assert_in_range(f.stream.samples, NAPS, 100 * NAPS);
+	assert_in_range(f.stream.in_chain, NAPS, f.stream.samples);
+	assert_int_equal(f.stream.right, f.stream.in_chain);
+	table_store_free(f.store);
+	switched_test__destroy(bpf);
+	ring_buffer__free(ring);
+	collector_tables_done(&tables);
+	free_maps(&f.maps);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_tracing_program),
 	};
 
 	return cmocka_run_group_tests_name("bpf_unwind", tests, NULL, NULL);
