@@ -141,12 +141,10 @@ CALL(24)
 #define level_25_next level_24
 CALL(25)
 
-/* --- what is mapped here, and its tables --- */
+/* --- the code that is mapped here, and its tables --- */
 
 struct map {
-	uint64_t start, end, offset, inode;
-	bool executable;
-	bool vdso;
+	uint64_t start, end, offset;
 	uint32_t file_id;
 	struct unwind_table *table;
 	char path[256];
@@ -194,18 +192,17 @@ static void read_maps(struct maps *maps)
 
 		memset(m, 0, sizeof(*m));
 		if (sscanf(line, "%lx-%lx %7s %lx %*s %lu %255[^\n]", &start, &end, rights, &offset,
-			   &inode, m->path) < 5)
+			   &inode, m->path) < 5 ||
+		    rights[2] != 'x')
 			continue;
 		m->start = start;
 		m->end = end;
 		m->offset = offset;
-		m->inode = inode;
-		m->executable = rights[2] == 'x';
-		m->vdso = !strcmp(m->path, "[vdso]");
-		if (m->vdso) {
+
+		if (!strcmp(m->path, "[vdso]")) {
 			m->file_id = ABI_FILE_ID_VDSO;
 			m->table = build_vdso();
-		} else if (m->executable && inode) {
+		} else if (inode) {
 			m->table = build_file(m->path);
 		}
 		maps->n++;
@@ -272,7 +269,7 @@ static bool slice_find(void *userdata, uint64_t address, struct unwinder_mapping
 					  .end = m->end,
 					  .offset = m->offset,
 					  .file_id = m->file_id,
-					  .executable = m->executable,
+					  .executable = true,
 					  .table = m->table };
 	return true;
 }
@@ -319,7 +316,7 @@ static void check_stack(struct stream *s, const uint64_t *frames, size_t n, unsi
 static void on_file(struct stream *s, const struct abi_file_announcement *a)
 {
 	for (size_t i = 0; i < s->maps->n; i++)
-		if (a->vm_start == s->maps->at[i].start && s->maps->at[i].executable)
+		if (a->vm_start == s->maps->at[i].start)
 			s->maps->at[i].file_id = a->file_id;
 }
 
