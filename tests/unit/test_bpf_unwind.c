@@ -198,7 +198,6 @@ static void read_maps(struct maps *maps)
 		m->start = start;
 		m->end = end;
 		m->offset = offset;
-
 		if (!strcmp(m->path, "[vdso]")) {
 			m->file_id = ABI_FILE_ID_VDSO;
 			m->table = build_vdso();
