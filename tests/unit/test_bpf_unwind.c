@@ -474,8 +474,8 @@ static void expect_chain(const struct stream *s)
 
 	assert_in_range(n, MIN_SAMPLES, 1000000);
 	assert_in_range(s->complete * 100, n * 99, n * 100);
-	/* Some samples are outside: before and after the chain runs. */
-	assert_in_range(s->in_chain * 100, n * 97, n * 100);
+	/* Some samples are outside, before and after: more of them where a machine is slow. */
+	assert_in_range(s->in_chain * 100, n * 90, n * 100);
 	assert_in_range(s->right * 100, s->in_chain * 99, s->in_chain * 100);
 }
 
@@ -518,7 +518,8 @@ static void test_chain(void **state)
 	fill_chain(&f, SPIN_NS);
 	collector_get_state(f.collector, &after);
 	report(&f, "with all rules");
-	assert_int_equal(f.stream.slices, 0);
+	/* A stack outside of the chain may have met a file for the first time. */
+	assert_in_range(f.stream.slices * 100, 0, f.stream.samples);
 	expect_chain(&f.stream);
 	if (after.run_count > before.run_count)
 		print_message("%.0f ns for each sample of %.1f frames\n",
