@@ -336,7 +336,7 @@ static int find_by_mapping(struct executable_table *t, struct executable_object 
 	wanted.build_id_size = m.build_id_size;
 	if (t->proc_fd < 0) /* another machine's inode numbers */
 		wanted.s_device = 0;
-	r = found_file_by_path(t, a->tgid, &wanted, &f);
+	r = found_file_by_path(t, a->tgid, a->start_boottime, &wanted, &f);
 	if (r < 0)
 		return find_by_build_id(t, &m, ret);
 	f.deleted |= m.deleted;
@@ -425,7 +425,7 @@ static int reopen(struct executable_table *t, struct executable_object *o)
 	struct found_file f = { .fd = -1 };
 	int r;
 
-	r = found_file_by_path(t, 0, &wanted, &f);
+	r = found_file_by_path(t, 0, 0, &wanted, &f);
 	if (r < 0)
 		return r;
 	o->deleted = f.deleted;
