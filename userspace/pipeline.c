@@ -163,10 +163,12 @@ static void handle_file(void *userdata, const struct abi_file_announcement *file
 	struct pipeline *p = userdata;
 	struct executable *x;
 
-	if (executable_table_announce(p->executables, file, p->processes) < 0)
+	/* Without memory its frames will be counted as those of an unknown file. */
+	if (executable_table_announce(p->executables, file, p->processes) < 0 ||
+	    !p->options.file_announced)
 		return;
 	x = executable_table_get(p->executables, file->file_id);
-	if (x && p->options.file_announced)
+	if (x)
 		p->options.file_announced(p->options.userdata, file, x);
 }
 
