@@ -60,6 +60,7 @@ struct abi_file_key {
 enum abi_record_type {
 	ABI_RECORD_SAMPLE = 1,
 	ABI_RECORD_FILE = 2,
+	ABI_RECORD_SLICE = 3, /* a sample whose user stack is still to be unwound, see abi_slice */
 };
 
 enum abi_sample_kind {
@@ -92,6 +93,7 @@ struct abi_record {
 	X(no_rule, "the file has no unwinding rule for the address")                               \
 	X(unsupported_rule, "the unwinding rule is of a kind that cannot be applied")              \
 	X(no_table, "the file's unwinding rules are not loaded")                                   \
+	X(exec, "the task was between two programs: new memory, registers of the old one")         \
 	X(internal, "the unwinder stopped on a state it does not know")
 
 enum abi_stack_end {
@@ -114,7 +116,10 @@ enum abi_stack_end {
 	X(files_announced, "files seen for the first time")                                        \
 	X(files_full, "frames left without a file because the file table was full")                \
 	X(files_busy, "frames left without a file because the file table was locked")              \
-	X(files_announce_lost, "announcements dropped because the ring buffer was full")
+	X(files_announce_lost, "announcements dropped because the ring buffer was full")           \
+	X(slices_sent, "stacks sent as memory because a file's unwinding rules were not loaded")   \
+	X(slice_bytes, "bytes of stack memory sent")                                               \
+	X(slices_lost_ring_full, "stacks walked without rules: no room in the ring to send them")
 
 enum abi_counter {
 #define X(name, help) ABI_COUNTER_##name,
@@ -146,6 +151,25 @@ struct abi_sample {
 	char comm[ABI_COMM_LEN]; /* of the thread */
 	__u32 reserved2;
 	__u64 frames[];
+};
+
+/*
+ * The rest of a record of type ABI_RECORD_SLICE, which begins as a sample does: struct abi_sample,
+ * kernel_frames addresses, then this, then `size` bytes of the stack from the stack pointer on (a
+ * multiple of 8; fewer than asked for where memory could not be read). user_frames is 0 and
+ * user_end is no_table, which is what remains true if the stack is never unwound.
+ *
+ * It is sent when the walk comes to a file that nothing is bound to (unwind_abi.h). All files up to
+ * there have been announced; those of the callers may never have been seen.
+ */
+#define ABI_SLICE_MAX_BYTES 16384
+#define ABI_REGISTERS	    16 /* by their DWARF numbers, the stack pointer is 7 */
+
+struct abi_slice {
+	__u64 pc;
+	__u64 regs[ABI_REGISTERS];
+	__u32 after_call; /* 1: pc is behind a call or a system call, look up pc - 1 */
+	__u32 size;	  /* of the stack that follows, bytes */
 };
 
 /* A file was given an id: where it is mapped now, so that user space can open it. */
@@ -182,4 +206,5 @@ struct abi_selftest {
 _Static_assert(sizeof(struct abi_file_key) == 16, "a map key without padding");
 _Static_assert(sizeof(struct abi_record) == 16, "records are 8-byte aligned");
 _Static_assert(sizeof(struct abi_sample) == 88, "frames are 8-byte aligned");
+_Static_assert(sizeof(struct abi_slice) == 144, "the stack is 8-byte aligned");
 _Static_assert(sizeof(struct abi_file_announcement) == 136, "no hidden padding");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What all programs share: the maps, and the step of the unwinder. Its name makes this object the
- * first to be linked: libbpf 1.1 places a map wrongly when it meets its definition after an extern
- * declaration ("map relo failed to find map").
+ * What all programs share: the maps, the settings, and the step of the unwinder. Its name makes
+ * this object the first to be linked: libbpf 1.1 places a map wrongly when it meets its definition
+ * after an extern declaration ("map relo failed to find map").
  */
 #define DEFINE_SHARED_MAPS
 #include "unwind.h"
@@ -11,7 +11,18 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 __u32 next_file_id = ABI_FILE_ID_FIRST;
 
-__noinline int unwind_step(struct unwind_state *s)
+/* Bytes that may wait in the ring before user space is woken before its time. */
+const volatile __u64 ring_high_water = 1 << 20;
+
+/* Bytes of stack that are sent where rules are missing, at most ABI_SLICE_MAX_BYTES; 0 = never. */
+const volatile __u32 slice_bytes = ABI_SLICE_MAX_BYTES;
+
+__noinline int unwind_map(struct unwind_walk *w, u64 addr)
 {
-	return s ? unwind_step_inline(s) : ABI_STACK_internal;
+	return w ? unwind_map_inline(w, addr) : -EFAULT;
+}
+
+__noinline int unwind_step(struct unwind_walk *w)
+{
+	return w ? unwind_step_inline(w) : ABI_STACK_internal;
 }

@@ -18,11 +18,15 @@
  *   env_file_next_id()                a number that was not given before
  *   env_file_reserve()                room for a struct abi_file_announcement, or NULL
  *   env_file_submit(a), env_file_discard(a)
+ *   env_unwind_file(slot), env_unwind_page(i), env_unwind_rule(i), env_unwind_segment(i)
+ *                                     an entry of the unwinding tables, or NULL
+ *   env_slice_room()                  may the ring take a slice of a stack
  *   ENV_LOOP                          before a loop that must stay one: the verifier follows it
  */
 #pragma once
 
 #include "abi.h"
+#include "unwind_abi.h"
 #include "vmlinux.h"
 
 #ifdef __bpf__
@@ -92,6 +96,36 @@ ENV_INLINE void env_file_submit(struct abi_file_announcement *a)
 ENV_INLINE void env_file_discard(struct abi_file_announcement *a)
 {
 	bpf_ringbuf_discard(a, BPF_RB_NO_WAKEUP);
+}
+
+ENV_INLINE const struct unwind_file *env_unwind_file(u32 slot)
+{
+	return bpf_map_lookup_elem(&unwind_files, &slot);
+}
+
+ENV_INLINE const struct unwind_page *env_unwind_page(u32 i)
+{
+	return bpf_map_lookup_elem(&unwind_pages, &i);
+}
+
+ENV_INLINE const struct unwind_rule *env_unwind_rule(u32 i)
+{
+	return bpf_map_lookup_elem(&unwind_rules, &i);
+}
+
+ENV_INLINE const struct unwind_segment *env_unwind_segment(u32 i)
+{
+	void *segment = bpf_map_lookup_elem(&unwind_segments, &i);
+	u32 zero = 0;
+
+	return segment ? bpf_map_lookup_elem(segment, &zero) : NULL;
+}
+
+/* Slices are large: the second half of the ring is for samples. */
+ENV_INLINE bool env_slice_room(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <=
+	       bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE) / 2;
 }
 
 #else

@@ -12,21 +12,39 @@
 #define RECORD_FRAMES	   512 /* a power of two */
 #define RECORD_FRAMES_MASK (RECORD_FRAMES - 1)
 
+/* Stack is read in pieces that do not cross pages: one may be readable where the next is not. */
+#define RECORD_PIECE	  4096
+#define RECORD_MAX_PIECES (ABI_SLICE_MAX_BYTES / RECORD_PIECE + 1)
+
+/* What precedes the bytes of a slice, at most; and the room that lets any piece begin within. */
+#define RECORD_SLICE_HEAD                                                                          \
+	(sizeof(struct abi_sample) + ABI_MAX_KERNEL_FRAMES * sizeof(u64) + sizeof(struct abi_slice))
+#define RECORD_SLICE_END (RECORD_SLICE_HEAD + ABI_SLICE_MAX_BYTES)
+#define RECORD_ROOM	 (RECORD_SLICE_END + RECORD_PIECE)
+
 _Static_assert(ABI_MAX_KERNEL_FRAMES + ABI_MAX_USER_FRAMES <= RECORD_FRAMES,
 	       "no frame overwrites another");
+_Static_assert(sizeof(struct abi_sample) + RECORD_FRAMES * sizeof(u64) <= RECORD_ROOM,
+	       "a sample has less than a slice");
+_Static_assert(RECORD_ROOM % sizeof(u64) == 0, "words");
 
-/* Bytes that may wait in the ring before user space is woken before its time. */
-const volatile __u64 ring_high_water = 1 << 20;
+extern const volatile __u64 ring_high_water;
+extern const volatile __u32 slice_bytes;
 
 struct record_scratch {
-	struct unwind_state unwind;
+	struct unwind_walk walk;
+	struct abi_slice slice; /* where the walk began */
 	u32 busy;
 	u32 reserved;
 	union {
-		u64 words[sizeof(struct abi_sample) / sizeof(u64) + RECORD_FRAMES];
+		u64 words[RECORD_ROOM / sizeof(u64)];
+		u8 bytes[RECORD_ROOM];
 		struct abi_sample sample; /* and its frames */
 	};
 };
+
+/* The kernel's PCPU_MIN_UNIT_SIZE: no value of a per-CPU map may be larger. */
+_Static_assert(sizeof(struct record_scratch) <= 32768, "fits a per-CPU map");
 
 ENV_INLINE bool record_enter(struct record_scratch *r)
 {
@@ -50,11 +68,11 @@ ENV_INLINE void record_begin(struct record_scratch *r, struct task_struct *task)
 	u64 id = bpf_get_current_pid_tgid();
 	u64 time = bpf_ktime_get_ns();
 
-	task_begin(task, time, &r->unwind);
+	task_begin(task, time, &r->walk);
 	__builtin_memset(sample, 0, sizeof(*sample));
 	sample->record.type = ABI_RECORD_SAMPLE;
 	sample->record.time = time;
-	sample->start_boottime = r->unwind.client.start_boottime;
+	sample->start_boottime = r->walk.client.start_boottime;
 	sample->cgroup_id = bpf_get_current_cgroup_id();
 	sample->tgid = id >> 32;
 	sample->tid = (u32)id;
@@ -73,33 +91,101 @@ ENV_INLINE void record_kernel_stack(struct record_scratch *r, void *ctx)
 	r->sample.kernel_frames = bytes / sizeof(u64);
 }
 
-/* Unwinds from the registers in r->unwind. */
-ENV_INLINE void record_user_stack(struct record_scratch *r)
+/* Copies the first frame to where the walk does not change it. */
+ENV_INLINE void record_slice_begin(struct record_scratch *r)
+{
+	r->walk.slices = slice_bytes > 0;
+	if (!r->walk.slices)
+		return;
+	r->slice.pc = r->walk.frame.pc;
+	__builtin_memcpy(r->slice.regs, r->walk.frame.regs, sizeof(r->slice.regs));
+	r->slice.after_call = !!(r->walk.frame.flags & UNWIND_RETURN_ADDRESS);
+}
+
+/* Reads the stack to @at in the record; returns how many bytes of it, a multiple of 8. */
+ENV_INLINE u32 record_slice_read(struct record_scratch *r, u64 at)
+{
+	u64 sp = r->slice.regs[UNWIND_RSP];
+	u64 wanted = slice_bytes, got = 0;
+	u32 i;
+
+	ENV_LOOP
+	for (i = 0; i < RECORD_MAX_PIECES && got < wanted; i++) {
+		u64 size = RECORD_PIECE - (sp + got) % RECORD_PIECE, to = at + got;
+
+		if (size > wanted - got)
+			size = wanted - got;
+		if (to > RECORD_SLICE_END || size > RECORD_PIECE)
+			break;
+		if (env_read_user(r->bytes + to, size, sp + got))
+			break;
+		got += size;
+	}
+	return got & ~7ULL;
+}
+
+/* Makes the sample a slice, see abi.h. Returns the size of the record. */
+ENV_INLINE u64 record_slice(struct record_scratch *r)
+{
+	u64 at = sizeof(r->sample) + r->sample.kernel_frames * sizeof(u64);
+	u32 size;
+
+	if (at > RECORD_SLICE_HEAD - sizeof(r->slice))
+		return 0;
+	size = record_slice_read(r, at + sizeof(r->slice));
+	r->slice.size = size;
+	__builtin_memcpy(r->bytes + at, &r->slice, sizeof(r->slice));
+	r->sample.record.type = ABI_RECORD_SLICE;
+	r->sample.user_frames = 0;
+	return at + sizeof(r->slice) + size;
+}
+
+/* Unwinds from the registers in r->walk. */
+ENV_INLINE void record_user_stack(struct record_scratch *r, struct task_struct *task)
 {
 	u32 count = 0;
+	int end;
 
-	r->sample.user_end = unwind_stack(&r->unwind, r->sample.frames, r->sample.kernel_frames,
-					  RECORD_FRAMES_MASK, &count);
+	record_slice_begin(r);
+	end = unwind_stack(&r->walk, r->sample.frames, r->sample.kernel_frames, RECORD_FRAMES_MASK,
+			   &count);
+	if (task_is_in_exec(task, end)) {
+		end = ABI_STACK_exec;
+		count = 0;
+	}
+	r->sample.user_end = end;
 	r->sample.user_frames = count;
 	env_count(ABI_COUNTER_user_frames, count);
-	if (count > 1) /* the first is where the registers say; no table has led to the others */
-		env_count(ABI_COUNTER_user_frames_guessed, count - 1);
-	env_count(ABI_COUNTER_vma_walks, r->unwind.vma_walks);
-	if (r->unwind.vma_walks_failed)
-		env_count(ABI_COUNTER_vma_walks_failed, r->unwind.vma_walks_failed);
+	if (r->walk.guesses)
+		env_count(ABI_COUNTER_user_frames_guessed, r->walk.guesses);
+	env_count(ABI_COUNTER_vma_walks, r->walk.vma_walks);
+	if (r->walk.vma_walks_failed)
+		env_count(ABI_COUNTER_vma_walks_failed, r->walk.vma_walks_failed);
+}
+
+ENV_INLINE void record_output(struct record_scratch *r, u64 size)
+{
+	u64 flags = BPF_RB_NO_WAKEUP;
+
+	if (!size || size > RECORD_SLICE_END)
+		return;
+	r->sample.record.size = size;
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ring_high_water)
+		flags = BPF_RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_output(&ring, &r->sample, size, flags)) {
+		env_count(ABI_COUNTER_samples_lost_ring_full, 1);
+	} else if (r->sample.record.type == ABI_RECORD_SLICE) {
+		env_count(ABI_COUNTER_slices_sent, 1);
+		env_count(ABI_COUNTER_slice_bytes, r->slice.size);
+	}
 }
 
 ENV_INLINE void record_submit(struct record_scratch *r)
 {
 	u32 frames = r->sample.kernel_frames + r->sample.user_frames;
-	u64 size = sizeof(r->sample) + frames * sizeof(u64);
-	u64 flags = BPF_RB_NO_WAKEUP;
 
-	if (frames > RECORD_FRAMES)
-		return;
-	r->sample.record.size = size;
-	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ring_high_water)
-		flags = BPF_RB_FORCE_WAKEUP;
-	if (bpf_ringbuf_output(&ring, &r->sample, size, flags))
-		env_count(ABI_COUNTER_samples_lost_ring_full, 1);
+	if (r->sample.user_end == ABI_STACK_no_table)
+		record_output(r, record_slice(r));
+	else
+		record_output(r, sizeof(r->sample) + frames * sizeof(u64));
 }

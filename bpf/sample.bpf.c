@@ -16,15 +16,15 @@ struct {
 
 /* Where user space was left, from the interrupted registers or from those of its kernel entry. */
 ENV_INLINE int sample_registers(struct bpf_perf_event_data *ctx, struct task_struct *task,
-				struct unwind_state *s)
+				struct unwind_walk *w)
 {
 	u64 cs = ctx->regs.cs;
 
 	if (!task_is_user_mode(cs))
-		return task_saved_registers(task, ctx->regs.sp, s);
+		return task_saved_registers(task, ctx->regs.sp, w);
 	if ((cs & 0xffff) == TASK_CS_USER_32)
 		return ABI_STACK_compat;
-	task_set_registers(s, ctx->regs.ip, ctx->regs.sp, ctx->regs.bp, false);
+	task_set_registers(&w->frame, &ctx->regs, 0);
 	return UNWIND_GO_ON;
 }
 
@@ -40,10 +40,10 @@ ENV_INLINE void sample_take(struct bpf_perf_event_data *ctx, struct record_scrat
 	if (!task_is_user_mode(ctx->regs.cs))
 		record_kernel_stack(r, ctx);
 	if (task_has_user_stack(task)) {
-		end = sample_registers(ctx, task, &r->unwind);
+		end = sample_registers(ctx, task, &r->walk);
 		r->sample.user_end = end;
 		if (end == UNWIND_GO_ON)
-			record_user_stack(r);
+			record_user_stack(r, task);
 	}
 	record_submit(r);
 }

@@ -22,13 +22,29 @@ ENV_INLINE bool task_has_user_stack(struct task_struct *task)
 	       !(task->flags & (TASK_PF_KTHREAD | TASK_PF_USER_WORKER | TASK_PF_IO_WORKER));
 }
 
-ENV_INLINE void task_set_registers(struct unwind_state *s, u64 ip, u64 sp, u64 bp, bool after_call)
-{
-	s->pc = ip;
-	s->sp = sp;
-	s->fp = bp;
-	s->after_call = after_call;
-}
+/* The frame of the interrupted code; @r is a struct user_registers, or a context that has one. */
+#define task_set_registers(frame, r, flags_)                                                       \
+	do {                                                                                       \
+		(frame)->pc = (r)->ip;                                                             \
+		(frame)->regs[UNWIND_RAX] = (r)->ax;                                               \
+		(frame)->regs[UNWIND_RDX] = (r)->dx;                                               \
+		(frame)->regs[UNWIND_RCX] = (r)->cx;                                               \
+		(frame)->regs[UNWIND_RBX] = (r)->bx;                                               \
+		(frame)->regs[UNWIND_RSI] = (r)->si;                                               \
+		(frame)->regs[UNWIND_RDI] = (r)->di;                                               \
+		(frame)->regs[UNWIND_RBP] = (r)->bp;                                               \
+		(frame)->regs[UNWIND_RSP] = (r)->sp;                                               \
+		(frame)->regs[UNWIND_R8] = (r)->r8;                                                \
+		(frame)->regs[UNWIND_R9] = (r)->r9;                                                \
+		(frame)->regs[UNWIND_R10] = (r)->r10;                                              \
+		(frame)->regs[UNWIND_R10 + 1] = (r)->r11;                                          \
+		(frame)->regs[UNWIND_R10 + 2] = (r)->r12;                                          \
+		(frame)->regs[UNWIND_R10 + 3] = (r)->r13;                                          \
+		(frame)->regs[UNWIND_R10 + 4] = (r)->r14;                                          \
+		(frame)->regs[UNWIND_R15] = (r)->r15;                                              \
+		(frame)->valid = UNWIND_VALID_ALL;                                                 \
+		(frame)->flags = (flags_);                                                         \
+	} while (0)
 
 /*
  * The registers that were saved when @task entered the kernel. @kernel_sp is the stack pointer of
@@ -36,7 +52,7 @@ ENV_INLINE void task_set_registers(struct unwind_state *s, u64 ip, u64 sp, u64 b
  * still being pushed, and then they are those of an earlier entry (the same test as the kernel's
  * perf_get_regs_user()). Returns UNWIND_GO_ON or an ending.
  */
-ENV_INLINE int task_saved_registers(struct task_struct *task, u64 kernel_sp, struct unwind_state *s)
+ENV_INLINE int task_saved_registers(struct task_struct *task, u64 kernel_sp, struct unwind_walk *w)
 {
 	struct user_registers *saved = (void *)bpf_task_pt_regs(task);
 	struct user_registers regs;
@@ -51,20 +67,33 @@ ENV_INLINE int task_saved_registers(struct task_struct *task, u64 kernel_sp, str
 	if ((regs.cs & 0xffff) == TASK_CS_USER_32)
 		return ABI_STACK_compat;
 	/* After a system call ip is behind the instruction, as after a call. */
-	task_set_registers(s, regs.ip, regs.sp, regs.bp, regs.orig_ax != -1ULL);
+	task_set_registers(&w->frame, &regs, regs.orig_ax != -1ULL ? UNWIND_RETURN_ADDRESS : 0);
 	return UNWIND_GO_ON;
 }
 
-/* Fills in what unwind_begin() expects, except the registers. */
-ENV_INLINE void task_begin(struct task_struct *task, u64 time, struct unwind_state *s)
+/*
+ * Between execve()'s change of memory and its change of registers, these do not belong together: it
+ * shows by the first addresses that are not there. @end is how the walk ended.
+ */
+ENV_INLINE bool task_is_in_exec(struct task_struct *task, int end)
+{
+	if (end != ABI_STACK_no_mapping && end != ABI_STACK_not_executable &&
+	    end != ABI_STACK_unreadable)
+		return false;
+	return env_has(struct task_struct, in_execve) &&
+	       BPF_CORE_READ_BITFIELD_PROBED(task, in_execve);
+}
+
+/* Fills in what unwind_begin() expects, except the registers and `slices`. */
+ENV_INLINE void task_begin(struct task_struct *task, u64 time, struct unwind_walk *w)
 {
 	struct mm_struct *mm = task->mm;
 
-	s->client.time = time;
-	s->client.start_boottime = task->group_leader->start_boottime;
-	s->client.tgid = bpf_get_current_pid_tgid() >> 32;
-	s->mm = (u64)mm;
-	s->root = mm ? (u64)mm->mm_mt.ma_root : 0;
-	s->vdso = mm ? (u64)mm->context.vdso : 0;
-	unwind_begin(s);
+	w->client.time = time;
+	w->client.start_boottime = task->group_leader->start_boottime;
+	w->client.tgid = bpf_get_current_pid_tgid() >> 32;
+	w->mm = (u64)mm;
+	w->root = mm ? (u64)mm->mm_mt.ma_root : 0;
+	w->vdso = mm ? (u64)mm->context.vdso : 0;
+	unwind_begin(w);
 }

@@ -3,29 +3,25 @@
  * Unwinds the user stack of the current task, one frame per call of unwind_step().
  *
  * The state holds nothing of a process beyond one stack: each address is looked up in the mappings
- * as they are now, so fork, exec, dlopen and pid reuse leave nothing stale. The step from a frame
- * to its caller is unwind_caller(); today it knows frame pointers.
+ * as they are now, so fork, exec, dlopen and pid reuse leave nothing stale. From a frame to its
+ * caller leads the rule of the address in its file (tables.h, unwind_rows.h); code without rules is
+ * stepped over by guessing, which code that has some leaves again.
  *
- * How the answer can be wrong: code compiled without frame pointers uses the register for anything.
- * A value that points up the stack and to a pair of words whose second lies in executable memory is
- * taken for a frame, so such code can hide its callers or, rarely, show one that was not there;
- * that is why those frames carry ABI_FRAME_GUESSED. A function interrupted before it has saved the
- * frame pointer hides its caller.
+ * How the answer can be wrong: a guess takes a word on the stack for a return address if it points
+ * to executable memory, and a register for a frame pointer if it points up the stack. Code that
+ * uses that register for anything else can hide its callers or, rarely, show one that was not
+ * there; that is why such frames carry ABI_FRAME_GUESSED. What unwind_rows.h says of itself holds
+ * too.
  */
 #pragma once
 
 #include "env.h"
 #include "files.h"
+#include "tables.h"
 #include "vma.h"
 
 /* Stacks alternate between a program and a few libraries; a look here saves a walk. Power of 2. */
 #define UNWIND_VIEWS 4
-
-/* No frame is larger: what is farther up belongs to another stack. */
-#define UNWIND_MAX_FRAME_SIZE (64ULL << 20)
-
-/* unwind_step() found a frame and there may be more. All other results are endings. */
-#define UNWIND_GO_ON ABI_STACK_none
 
 #define UNWIND_VIEW_EXEC 1u
 
@@ -35,52 +31,54 @@ struct unwind_view {
 	u64 offset;  /* of start, in the file; bytes */
 	u32 file_id; /* ABI_FILE_ID_NONE: no file, or none with an id */
 	u32 flags;   /* UNWIND_VIEW_ */
+	struct tables_file tables;
 };
 
-struct unwind_state {
+struct unwind_walk {
+	struct unwind_frame frame;
 	struct files_client client;
-	u64 mm;	  /* address of the task's mm_struct */
-	u64 root; /* of its tree of mappings */
-	u64 vdso; /* where it is mapped, 0 = nowhere */
-	u64 pc, sp, fp;
-	u64 frame;	 /* the frame found by the last step, see abi.h */
-	bool found;	 /* the last step found one */
-	bool after_call; /* pc is a return address: the instruction before it was executing */
-	bool guessed;	 /* pc was found by a frame pointer */
-	u8 next_view;	 /* which is to be replaced next */
-	u32 vma_walks;	 /* so far, since unwind_begin() */
+	u64 mm;	       /* address of the task's mm_struct */
+	u64 root;      /* of its tree of mappings */
+	u64 vdso;      /* where it is mapped, 0 = nowhere */
+	u64 word;      /* the frame found by the last step, see abi.h */
+	bool found;    /* the last step found one */
+	bool guessed;  /* the frame was found by a guess */
+	bool slices;   /* stop where a file's rules are not loaded; else guess there */
+	u8 next_view;  /* which is to be replaced next */
+	u32 guesses;   /* frames found by one */
+	u32 vma_walks; /* so far, since unwind_begin() */
 	u32 vma_walks_failed;
-	u32 reserved;
 	struct unwind_view views[UNWIND_VIEWS];
 	u64 node[VMA_NODE_WORDS]; /* scratch of the walk */
 };
 
-/* Registers and who it is have been filled in; forgets everything of the stack before. */
-ENV_INLINE void unwind_begin(struct unwind_state *s)
+/* Registers, who it is and `slices` have been filled in; forgets everything of the stack before. */
+ENV_INLINE void unwind_begin(struct unwind_walk *w)
 {
 	u32 i;
 
-	s->found = false;
-	s->guessed = false;
-	s->next_view = 0;
-	s->vma_walks = 0;
-	s->vma_walks_failed = 0;
+	w->found = false;
+	w->guessed = false;
+	w->next_view = 0;
+	w->guesses = 0;
+	w->vma_walks = 0;
+	w->vma_walks_failed = 0;
 	for (i = 0; i < UNWIND_VIEWS; i++)
-		s->views[i].end = 0;
+		w->views[i].end = 0;
 }
 
-/* Puts the mapping of @addr into a view. */
-ENV_INLINE int unwind_map(struct unwind_state *s, u64 addr, u32 *ret_view)
+/* Puts the mapping of @addr into a view. Returns which, or -errno. */
+ENV_INLINE int unwind_map_inline(struct unwind_walk *w, u64 addr)
 {
-	u32 slot = s->next_view % UNWIND_VIEWS;
-	struct unwind_view *view = &s->views[slot];
+	u32 slot = w->next_view % UNWIND_VIEWS;
+	struct unwind_view *view = &w->views[slot];
 	struct vma vma = {};
 	int err;
 
-	s->vma_walks++;
-	err = vma_walk(s->node, s->mm, s->root, addr, &vma);
+	w->vma_walks++;
+	err = vma_walk(w->node, w->mm, w->root, addr, &vma);
 	if (err) {
-		s->vma_walks_failed += err == -EFAULT;
+		w->vma_walks_failed += err == -EFAULT;
 		return err;
 	}
 	view->start = vma.start;
@@ -88,31 +86,39 @@ ENV_INLINE int unwind_map(struct unwind_state *s, u64 addr, u32 *ret_view)
 	view->offset = vma.offset;
 	view->file_id = ABI_FILE_ID_NONE;
 	view->flags = vma.flags & VMA_VM_EXEC ? UNWIND_VIEW_EXEC : 0;
-	if (s->vdso && s->vdso == vma.start && !vma.file) {
+	view->tables.state = TABLES_NONE;
+	view->tables.n_pages = 0;
+	if (w->vdso && w->vdso == vma.start && !vma.file) {
 		view->offset = 0;
 		view->file_id = ABI_FILE_ID_VDSO;
 	} else if (vma.file && view->flags & UNWIND_VIEW_EXEC) {
-		view->file_id = files_id(&vma, &s->client);
+		view->file_id = files_id(&vma, &w->client);
 	}
-	s->next_view = slot + 1;
-	*ret_view = slot;
-	return 0;
+	if (view->file_id != ABI_FILE_ID_NONE)
+		tables_find(view->file_id, &view->tables);
+	w->next_view = slot + 1;
+	return slot;
 }
 
-ENV_INLINE int unwind_find_view(struct unwind_state *s, u64 addr, u32 *ret_view)
+/*
+ * These two as global functions: the verifier looks at each once, however often it is called. As
+ * static functions, the loop over the frames would exceed a million instructions.
+ */
+int unwind_map(struct unwind_walk *w, u64 addr);
+int unwind_step(struct unwind_walk *w);
+
+ENV_INLINE int unwind_find_view(struct unwind_walk *w, u64 addr)
 {
 	u32 i;
 
 	for (i = 0; i < UNWIND_VIEWS; i++) {
-		if (addr >= s->views[i].start && addr < s->views[i].end) {
-			*ret_view = i;
-			return 0;
-		}
+		if (addr >= w->views[i].start && addr < w->views[i].end)
+			return i;
 	}
-	return unwind_map(s, addr, ret_view);
+	return unwind_map(w, addr);
 }
 
-ENV_INLINE u64 unwind_frame_word(const struct unwind_view *view, u64 addr, bool guessed)
+ENV_INLINE u64 unwind_word(const struct unwind_view *view, u64 addr, bool guessed)
 {
 	u64 offset = addr - view->start + view->offset;
 	u64 flags = guessed ? ABI_FRAME_GUESSED : 0;
@@ -124,73 +130,86 @@ ENV_INLINE u64 unwind_frame_word(const struct unwind_view *view, u64 addr, bool 
 	       ((u64)view->file_id << ABI_FRAME_FILE_SHIFT) | offset;
 }
 
-/*
- * The frame pointer points to { frame pointer of the caller, return address }. Whether the return
- * address is one is found out by the next step.
- */
-ENV_INLINE int unwind_by_frame_pointer(struct unwind_state *s)
+/* May the word at the top of the stack be the address that interrupted code returns to? */
+ENV_INLINE bool unwind_is_code(struct unwind_walk *w, u64 pc)
 {
-	u64 saved[2];
+	int i;
 
-	if (!s->fp)
-		return ABI_STACK_complete;
-	if (s->fp % sizeof(u64) || s->fp < s->sp || s->fp - s->sp > UNWIND_MAX_FRAME_SIZE)
-		return ABI_STACK_bad_frame_pointer;
-	if (env_read_user(saved, sizeof(saved), s->fp))
-		return ABI_STACK_unreadable;
-	if (!saved[1])
-		return ABI_STACK_complete;
-	s->sp = s->fp + sizeof(saved);
-	s->fp = saved[0];
-	s->pc = saved[1];
-	s->after_call = true;
-	s->guessed = true;
-	return UNWIND_GO_ON;
-}
-
-/* From the frame at s->pc, which lies in @view, to its caller. Rules of the file go first here. */
-ENV_INLINE int unwind_caller(struct unwind_state *s, const struct unwind_view *view)
-{
-	(void)view;
-	return unwind_by_frame_pointer(s);
+	if (!pc)
+		return false;
+	i = unwind_find_view(w, pc - 1);
+	return i >= 0 && w->views[i % UNWIND_VIEWS].flags & UNWIND_VIEW_EXEC;
 }
 
 /*
- * Names the frame at s->pc (s->found, s->frame) and moves the registers to its caller. Returns
- * UNWIND_GO_ON or the ending; the last frame and the ending may come together.
+ * The caller of code without a rule. Where the file has rules but none for this code, it is
+ * probably assembler that does not touch the stack, if it is what was interrupted.
  */
-ENV_INLINE int unwind_step_inline(struct unwind_state *s)
+ENV_INLINE int unwind_guess(struct unwind_walk *w, u32 state)
 {
-	u64 addr = s->pc - (s->after_call ? 1 : 0);
+	u64 pc = 0;
+
+	w->guessed = true;
+	if (state == TABLES_RULES && w->frame.valid == UNWIND_VALID_ALL &&
+	    !unwind_peek_leaf(&w->frame, &pc) && unwind_is_code(w, pc))
+		return unwind_guess_leaf(&w->frame, pc);
+	return unwind_frame_pointer(&w->frame, 0);
+}
+
+/* Once there is no room for a slice, the stack is walked to its end without. */
+ENV_INLINE bool unwind_stops_for_slice(struct unwind_walk *w)
+{
+	if (w->slices && !env_slice_room()) {
+		env_count(ABI_COUNTER_slices_lost_ring_full, 1);
+		w->slices = false;
+	}
+	return w->slices;
+}
+
+/*
+ * Names the frame (w->found, w->word) and makes its caller the frame. Returns UNWIND_GO_ON or the
+ * ending; the last frame and the ending may come together. ABI_STACK_no_table comes only while
+ * slices are wanted.
+ */
+ENV_INLINE int unwind_step_inline(struct unwind_walk *w)
+{
+	u64 addr = unwind_lookup_pc(&w->frame);
+	const struct unwind_rule *rule;
 	const struct unwind_view *view;
-	u32 i = 0;
-	int err;
+	u32 state;
+	int end, i;
 
-	s->found = false;
-	s->frame = 0;
-	err = unwind_find_view(s, addr, &i);
-	if (err)
-		return err == -ENOENT ? ABI_STACK_no_mapping : ABI_STACK_internal;
-	view = &s->views[i % UNWIND_VIEWS];
+	w->found = false;
+	w->word = 0;
+	i = unwind_find_view(w, addr);
+	if (i < 0)
+		return i == -ENOENT ? ABI_STACK_no_mapping : ABI_STACK_internal;
+	view = &w->views[i % UNWIND_VIEWS];
 	if (!(view->flags & UNWIND_VIEW_EXEC))
 		return ABI_STACK_not_executable;
-	s->frame = unwind_frame_word(view, addr, s->guessed);
-	s->found = true;
-	return unwind_caller(s, view);
+	state = view->tables.state;
+	if (state == TABLES_UNBOUND && unwind_stops_for_slice(w))
+		return ABI_STACK_no_table;
+	rule = tables_rule(&view->tables, addr - view->start + view->offset);
+	if (!rule)
+		return ABI_STACK_internal;
+	/* A trampoline is not called: it is at the very address that the handler returns to. */
+	w->word =
+		unwind_word(view, rule->cfa == UNWIND_CFA_SIGNAL ? w->frame.pc : addr, w->guessed);
+	w->guesses += w->guessed;
+	w->found = true;
+	end = unwind_apply(&w->frame, rule);
+	if (end == ABI_STACK_no_rule)
+		return unwind_guess(w, state);
+	w->guessed = false;
+	return end;
 }
-
-/*
- * The same as a global function: the verifier looks at it once, however often it is called. As a
- * static function, the loop over the frames would exceed a million instructions.
- */
-int unwind_step(struct unwind_state *s);
 
 /*
  * Walks the whole stack: writes at most ABI_MAX_USER_FRAMES words to @frames, from index @first on;
  * @mask + 1 is the length of @frames, a power of two. Returns the ending.
  */
-ENV_INLINE int unwind_stack(struct unwind_state *s, u64 *frames, u32 first, u32 mask,
-			    u32 *ret_count)
+ENV_INLINE int unwind_stack(struct unwind_walk *w, u64 *frames, u32 first, u32 mask, u32 *ret_count)
 {
 	int end = UNWIND_GO_ON;
 	u32 i;
@@ -201,10 +220,10 @@ ENV_INLINE int unwind_stack(struct unwind_state *s, u64 *frames, u32 first, u32 
 	 */
 	ENV_LOOP
 	for (i = 0; i < ABI_MAX_USER_FRAMES; i++) {
-		end = unwind_step(s);
-		frames[(first + i) & mask] = s->frame;
+		end = unwind_step(w);
+		frames[(first + i) & mask] = w->word;
 		if (end != UNWIND_GO_ON) {
-			i += s->found;
+			i += w->found;
 			break;
 		}
 	}

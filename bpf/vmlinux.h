@@ -135,6 +135,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct task_struct *group_leader;
 	u64 start_boottime;
+	unsigned int in_execve : 1;
 };
 
 #ifdef __bpf__

@@ -16,6 +16,7 @@
 #include "collect/collector_files.h"
 #include "collect/collector_load.h"
 #include "collect/collector_sideband.h"
+#include "collect/collector_tables.h"
 #include "collect/selftest.h"
 #include "collect/stream.h"
 #include "profd.skel.h"
@@ -50,6 +51,7 @@ struct collector {
 	uint64_t map_bytes;
 	uint64_t sideband_bad;
 	struct collector_files files;
+	struct collector_tables tables;
 	struct error selftest;
 };
 
@@ -212,11 +214,16 @@ static int fill_defaults(struct collector_options *o, struct error *e)
 		o->sideband_size = DEFAULT_SIDEBAND_SIZE;
 	if (!o->max_files)
 		o->max_files = DEFAULT_MAX_FILES;
+	if (!o->slice_bytes)
+		o->slice_bytes = ABI_SLICE_MAX_BYTES;
 	if (o->sample_frequency > COLLECTOR_MAX_FREQUENCY)
 		return error_set(e, ERANGE, "sample_frequency %u: allowed is 1 to %u",
 				 o->sample_frequency, COLLECTOR_MAX_FREQUENCY);
 	if (o->ring_size > MAX_RING_SIZE || o->max_files > MAX_FILES)
 		return error_set(e, ERANGE, "ring buffer or file table too large");
+	if (o->slice_bytes > ABI_SLICE_MAX_BYTES || o->slice_bytes % 8)
+		return error_set(e, ERANGE, "slices of %u bytes: allowed are multiples of 8 to %u",
+				 o->slice_bytes, ABI_SLICE_MAX_BYTES);
 	if (o->sideband_size < page || o->sideband_size & (o->sideband_size - 1))
 		return error_set(e, EINVAL, "side-band buffer: %zu bytes is no power of two",
 				 o->sideband_size);
@@ -255,14 +262,17 @@ int collector_new(const struct collector_options *o, struct collector **ret, str
 	if (!c)
 		return error_set(e, ENOMEM, "out of memory");
 	c->epoll_fd = -1;
+	c->tables.first_segment_fd = -1;
 	c->options = *o;
 	err = fill_defaults(&c->options, e);
 	if (err)
 		return err;
 	err = collector_load(
-		&(struct collector_load_options){ .frequency = c->options.sample_frequency,
-						  .ring_size = c->options.ring_size,
-						  .max_files = c->options.max_files },
+		&(struct collector_load_options){
+			.frequency = c->options.sample_frequency,
+			.ring_size = c->options.ring_size,
+			.max_files = c->options.max_files,
+			.slice_bytes = c->options.without_slices ? 0 : c->options.slice_bytes },
 		&c->bpf, e);
 	if (err)
 		return err;
@@ -272,6 +282,7 @@ int collector_new(const struct collector_options *o, struct collector **ret, str
 	selftest_vma_walk(bpf_program__fd(c->bpf->progs.selftest_vma), &c->selftest);
 	c->files.map = bpf_map__fd(c->bpf->maps.files);
 	c->files.capacity = c->options.max_files;
+	collector_tables_init(&c->tables, c->bpf);
 	c->map_bytes = collector_load_map_bytes(c->bpf);
 	err = start(c, e);
 	if (err)
@@ -292,6 +303,7 @@ struct collector *collector_free(struct collector *c)
 	ring_buffer__free(c->ring);
 	if (c->epoll_fd >= 0)
 		close(c->epoll_fd);
+	collector_tables_done(&c->tables);
 	profd_bpf__destroy(c->bpf);
 	free(c->per_cpu);
 	free(c);
@@ -365,6 +377,11 @@ int collector_evict_files(struct collector *c, uint32_t *ret_ids, size_t max)
 	return collector_files_evict(&c->files, given - ABI_FILE_ID_FIRST, ret_ids, max);
 }
 
+int collector_table_memory(struct collector *c, struct table_store_memory *ret)
+{
+	return collector_tables_memory(&c->tables, ret);
+}
+
 const char *collector_selftest_text(const struct collector *c)
 {
 	return c->selftest.number ? c->selftest.text : "";
@@ -392,12 +409,13 @@ void collector_get_state(struct collector *c, struct collector_state *ret)
 		.sample_frequency = c->options.sample_frequency,
 		.event = "cpu-clock",
 		.vma_walk_works = !c->selftest.number,
-		.map_bytes = c->map_bytes,
+		.segment_bytes = c->tables.n_segments * sizeof(struct unwind_segment),
 		.verified_instructions = collector_load_verified(c->bpf),
 		.sideband_bad = c->sideband_bad,
 	};
 	size_t i;
 
+	s.map_bytes = c->map_bytes + s.segment_bytes;
 	for (i = 0; i < c->n_cpus; i++) {
 		s.cpus += c->cpus[i].sample_fd >= 0;
 		if (c->cpus[i].sample_fd >= 0 && c->cpus[i].hardware)

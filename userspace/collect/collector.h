@@ -16,6 +16,7 @@
 
 struct collector;
 struct stream;
+struct table_store_memory;
 
 #define COLLECTOR_MAX_FREQUENCY	    10000
 #define COLLECTOR_DEFAULT_FREQUENCY 99
@@ -29,6 +30,9 @@ struct collector_options {
 	size_t sideband_size;	   /* bytes per CPU, a power of two; 0 = 512 KiB */
 	uint32_t max_files;	   /* files known to the kernel side at one time; 0 = 16384 */
 	bool without_sampling;	   /* side-band only (tests) */
+	uint32_t slice_bytes; /* of stack, where a file's rules are not loaded: a multiple of 8 up
+				 to ABI_SLICE_MAX_BYTES; 0 = that */
+	bool without_slices;  /* walk by frame pointers there */
 	/*
 	 * NULL = perf_event_open(2) itself. A daemon that drops its rights gives one that asks a
 	 * helper, so that CPUs that come online later can be sampled.
@@ -43,7 +47,8 @@ struct collector_state {
 	uint32_t cpus;	     /* sampled now */
 	bool vma_walk_works; /* the start-up self-test agreed with /proc/self/maps */
 	uint64_t counters[ABI_COUNTERS_COUNT];
-	uint64_t map_bytes;	    /* kernel memory of BPF maps and perf buffers */
+	uint64_t map_bytes;	/* kernel memory of BPF maps, unwinding tables and perf buffers */
+	uint64_t segment_bytes; /* the part of it that is unwinding rows */
 	uint64_t run_ns, run_count; /* of the sampling program; 0 unless kernel.bpf_stats_enabled */
 	uint32_t verified_instructions; /* what the verifier looked at, largest program */
 	uint64_t sideband_bad;		/* times a side-band buffer was given up as inconsistent */
@@ -80,6 +85,14 @@ int collector_follow_cpus(struct collector *c);
  * ids may still be on their way; when the files are seen again, they get new ones.
  */
 int collector_evict_files(struct collector *c, uint32_t *ret_ids, size_t max);
+
+/*
+ * Where the unwinding tables go (unwind/table_store.h). The memory and what *@ret refers to is the
+ * collector's, and gone with it. -ENOMEM, or what mmap() failed with. Segments are made by bpf(2):
+ * in a process that has dropped CAP_BPF, add_segment() fails with -EPERM where
+ * kernel.unprivileged_bpf_disabled is set.
+ */
+int collector_table_memory(struct collector *c, struct table_store_memory *ret);
 
 void collector_get_state(struct collector *c, struct collector_state *ret);
 

@@ -78,6 +78,7 @@ int collector_load(const struct collector_load_options *o, struct profd_bpf **re
 	if (!err) {
 		bpf->rodata->sample_period_ns = NS_PER_S / o->frequency;
 		bpf->rodata->ring_high_water = o->ring_size / 4;
+		bpf->rodata->slice_bytes = o->slice_bytes;
 		err = bpf_map__set_max_entries(bpf->maps.ring, (uint32_t)o->ring_size);
 	}
 	if (!err)

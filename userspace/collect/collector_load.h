@@ -13,6 +13,7 @@ struct collector_load_options {
 	uint32_t frequency; /* Hz */
 	size_t ring_size;   /* bytes, a power of two and of pages */
 	uint32_t max_files;
+	uint32_t slice_bytes; /* 0 = no slices */
 };
 
 int collector_load(const struct collector_load_options *o, struct profd_bpf **ret, struct error *e);
