@@ -51,7 +51,8 @@ struct stream *stream_free(struct stream *s);
  */
 void stream_hold_files(struct stream *s);
 
-/* Takes a copy of one record of the ring, aligned to 8. 0, -EBADMSG (counted) or -ENOMEM (counted). */
+/* Takes a copy of one record of the ring, aligned to 8. 0, -EBADMSG (counted) or -ENOMEM (counted).
+ */
 int stream_put_ring(struct stream *s, const void *record, size_t size);
 /* Takes a copy of one perf record (struct perf_event_header and what follows). As above. */
 int stream_put_sideband(struct stream *s, const void *record, size_t size);
