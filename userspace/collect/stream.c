@@ -176,23 +176,23 @@ static bool ring_record_is_valid(const struct abi_record *record, size_t size)
 	}
 }
 
-int stream_put_ring(struct stream *s, const void *data, size_t size)
+int stream_put_ring(struct stream *s, const void *record, size_t size)
 {
-	const struct abi_record *record = data;
+	const struct abi_record *header = record;
 
 	if (s->tee)
-		s->tee(s->tee_userdata, SOURCE_RING, data, size);
+		s->tee(s->tee_userdata, SOURCE_RING, record, size);
 	s->stats.records++;
-	if (size < sizeof(*record) || record->size != size || !ring_record_is_valid(record, size)) {
+	if (size < sizeof(*header) || header->size != size || !ring_record_is_valid(header, size)) {
 		s->stats.records_bad++;
 		return -EBADMSG;
 	}
-	s->stats.slices += record->type == ABI_RECORD_SLICE;
-	if (record->type == ABI_RECORD_FILE && !s->hold_files) {
-		s->handler.file(s->handler.userdata, data);
+	s->stats.slices += header->type == ABI_RECORD_SLICE;
+	if (header->type == ABI_RECORD_FILE && !s->hold_files) {
+		s->handler.file(s->handler.userdata, record);
 		return 0;
 	}
-	return put(s, SOURCE_RING, record->time, data, size);
+	return put(s, SOURCE_RING, header->time, record, size);
 }
 
 int stream_put_sideband(struct stream *s, const void *record, size_t size)
