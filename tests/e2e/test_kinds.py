@@ -3,6 +3,7 @@
 """Every kind of executable: how it is linked, where it lies, and whether it is still there."""
 
 import os
+import re
 import shutil
 import sys
 
