@@ -132,12 +132,12 @@ static void describe(const struct option_row *row, char *text, size_t size)
 		snprintf(text, size, "yes or no");
 		return;
 	default:
-		snprintf(text, size, "a %s from %s to %s%s",
+		snprintf(text, size, "a %s from %s to %s",
 			 row->type == OPTION_SIZE	? "size (with K, M, G or T)"
 			 : row->type == OPTION_DURATION ? "duration (as 90s, 5min, 2h or 7d)"
 							: "whole number",
 			 format_number(row->type, row->min, min),
-			 format_number(row->type, row->max, max), "");
+			 format_number(row->type, row->max, max));
 	}
 }
 
@@ -260,7 +260,7 @@ static int set_value(struct options_setter *s, int option, const char *value)
 int options_set(struct options_setter *s, int option, const char *value, struct error *e)
 {
 	const struct option_row *row = &table[option];
-	char allowed[128];
+	char allowed[256];
 	int r = set_value(s, option, value);
 
 	if (r == 0)

@@ -45,7 +45,10 @@ void profiler_capture_record(void *writer, int source, const void *record, size_
 	capture_write(writer, source == 0 ? CAPTURE_RING : CAPTURE_SIDEBAND, record, size);
 }
 
-/* A little before the announcement, so that a replay knows the mapping when it gets there. */
+/*
+ * A little before the announcement, so that a replay knows the mapping when it gets there. Of a
+ * file that could not be opened (yet) nothing is known that the side-band does not tell.
+ */
 void profiler_capture_file(struct capture_writer *w, const struct abi_file_announcement *file,
 			   const struct executable *x)
 {
@@ -54,12 +57,12 @@ void profiler_capture_file(struct capture_writer *w, const struct abi_file_annou
 		.end = file->vm_end,
 		.offset = file->offset,
 		.path = x->path,
-		.build_id = x->build_id_size && x->build_id_size <= SIDEBAND_BUILD_ID_MAX
-				    ? x->build_id
-				    : NULL,
+		.build_id = x->build_id,
 		.build_id_size = x->build_id_size,
 	};
 
+	if (!x->readable || x->build_id_size == 0 || x->build_id_size > SIDEBAND_BUILD_ID_MAX)
+		return;
 	capture_write_mapping(w, file->tgid, &m, file->record.time - 1);
 }
 

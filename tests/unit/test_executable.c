@@ -384,6 +384,25 @@ static void test_other_root(void **state)
 	assert_string_equal(x->path, "/bin/prog-of-test");
 }
 
+/* Its process is gone, its grandparent is in the same mount namespace. */
+static void test_root_of_ancestor(void **state)
+{
+	struct world *w = *state;
+	struct sideband_event e = { .type = SIDEBAND_FORK, .pid = 59, .tid = 59, .ppid = 60 };
+
+	make_directory(w, "container");
+	make_directory(w, "container/bin");
+	write_image(w, "container/bin/prog-of-test", 7);
+	make_directory(w, "proc/60");
+	assert_int_equal(symlink(at(w, "container"), at(w, "proc/60/root")), 0);
+	assert_int_equal(process_table_apply(w->processes, &e), 0);
+	e.pid = e.tid = 50;
+	e.ppid = 59;
+	assert_int_equal(process_table_apply(w->processes, &e), 0);
+	tell_mapping(w, "/bin/prog-of-test", 7);
+	assert_true(announce(w, 16, "/bin/prog-of-test")->readable);
+}
+
 /* Its process is gone, another one with the same file is there. */
 static void test_other_process(void **state)
 {
@@ -636,6 +655,7 @@ int main(void)
 		TEST(test_inode_must_agree_without_build_id),
 		TEST(test_stale_mapping),
 		TEST(test_other_root),
+		TEST(test_root_of_ancestor),
 		TEST(test_other_process),
 		TEST(test_only_regular_elf_files),
 		cmocka_unit_test_setup_teardown(test_descriptors_are_bounded, set_up_small,

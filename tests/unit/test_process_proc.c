@@ -163,7 +163,7 @@ static void test_scan(void **state)
 	write_process(w, 50, "na) (me", "/usr/bin/x", "/system.slice/x.service", 7);
 	write_process(w, 51, "c\\nd\\\\", "/usr/bin/y (deleted)",
 		      "/system.slice/docker-" ID ".scope", 8);
-	write_stat(w, 52, "kworker/0:1", 'I', 1);
+	write_stat(w, 52, "kworker/0:1-events_unbound", 'I', 1);
 	write_stat(w, 53, "zombie", 'Z', 9);
 	write_file(w, "54", "not a directory");
 	make_directory(w, "55");

@@ -14,6 +14,7 @@
 #include "collect/collector_cpus.h"
 #include "collect/collector_events.h"
 #include "collect/collector_files.h"
+#include "collect/collector_learn.h"
 #include "collect/collector_load.h"
 #include "collect/collector_sideband.h"
 #include "collect/collector_tables.h"
@@ -381,6 +382,11 @@ int collector_evict_files(struct collector *c, uint32_t *ret_ids, size_t max)
 	uint64_t given = __atomic_load_n(&c->bpf->data->next_file_id, __ATOMIC_RELAXED);
 
 	return collector_files_evict(&c->files, given - ABI_FILE_ID_FIRST, ret_ids, max);
+}
+
+int collector_learn_file(struct collector *c, int fd, uint32_t *ret_file_id)
+{
+	return collector_learn(bpf_program__fd(c->bpf->progs.learn_file), fd, ret_file_id);
 }
 
 int collector_table_memory(struct collector *c, struct table_store_memory *ret)

@@ -204,6 +204,8 @@ static const struct cfi_cie *find_cie(const struct cfi_index *index, uint64_t of
 {
 	if (last && last->offset == offset)
 		return last;
+	if (!index->n_cies)
+		return NULL;
 	return bsearch(&offset, index->cies, index->n_cies, sizeof(*index->cies), compare_cie);
 }
 

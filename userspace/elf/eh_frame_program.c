@@ -150,7 +150,7 @@ static void set_location(struct machine *m)
 {
 	uint64_t pc;
 
-	if (cfi_read_pointer(m->section, &m->program, m->cie->fde_encoding, &pc))
+	if (m->row && cfi_read_pointer(m->section, &m->program, m->cie->fde_encoding, &pc))
 		move_to(m, pc);
 	else
 		cursor_fail(&m->program);

@@ -84,11 +84,15 @@ int found_file_of_announcement(const struct executable_table *t,
 			       const struct abi_file_announcement *a, struct found_file *ret);
 
 /*
- * Opens a file by its path: in the root of @tgid (0 = none), in ours, in that of any process which
- * maps the same path. -ENOENT if none of them leads to what is wanted.
+ * Opens a file by its path: in the root of the process that has it mapped (tgid 0 = not known), in
+ * ours, in those of the process's ancestors, in that of any process which maps the same path.
+ * -ENOENT if none of them leads to what is wanted.
  */
-int found_file_by_path(const struct executable_table *t, uint32_t tgid,
+int found_file_by_path(const struct executable_table *t, uint32_t tgid, uint64_t start_boottime,
 		       const struct wanted_file *wanted, struct found_file *ret);
+
+/* Of an open descriptor, which stays the caller's. */
+int found_file_of_fd(int fd, struct found_file *ret);
 
 /* A copy of our own vdso in memory. */
 int found_file_vdso(struct found_file *ret);

@@ -36,6 +36,8 @@
 /* Processes that map the same path are asked for it at most so often. */
 #define OTHERS_MAX 16
 
+#define ANCESTORS_MAX 4
+
 #define VDSO_MAX (1 << 20)
 #define MAPS_MAX (16 << 20)
 
@@ -80,6 +82,11 @@ static int read_file(int path_fd, struct found_file *ret)
 	f.deleted = st.st_nlink == 0;
 	*ret = f;
 	return 0;
+}
+
+int found_file_of_fd(int fd, struct found_file *ret)
+{
+	return read_file(fd, ret);
 }
 
 static bool is_wanted(const struct found_file *f, const struct wanted_file *w)
@@ -221,6 +228,22 @@ static int try_own_root(const struct wanted_file *wanted, struct found_file *ret
 	return path_fd < 0 ? -errno : try_fd(path_fd, wanted, ret);
 }
 
+/* A process that is gone was most likely in the same mount namespace as the one that started it. */
+static int try_ancestors(const struct executable_table *t, uint32_t tgid, uint64_t start_boottime,
+			 const struct wanted_file *wanted, struct found_file *ret)
+{
+	for (int i = 0; i < ANCESTORS_MAX; i++) {
+		tgid = process_table_parent(t->processes, tgid, start_boottime);
+		start_boottime = 0;
+		/* Below init it is our own root, mostly. */
+		if (tgid <= 1)
+			break;
+		if (try_root(t, tgid, wanted, ret) == 0)
+			return 0;
+	}
+	return -ENOENT;
+}
+
 /* The walk through all processes in search of one that maps the wanted path. */
 struct search {
 	const struct executable_table *t;
@@ -257,7 +280,7 @@ static int search_process(struct process *p, void *userdata)
 	return process_table_each_mapping(s->t->processes, p, search_mapping, s);
 }
 
-int found_file_by_path(const struct executable_table *t, uint32_t tgid,
+int found_file_by_path(const struct executable_table *t, uint32_t tgid, uint64_t start_boottime,
 		       const struct wanted_file *wanted, struct found_file *ret)
 {
 	struct search s = { .t = t, .wanted = wanted, .ret = ret };
@@ -271,6 +294,8 @@ int found_file_by_path(const struct executable_table *t, uint32_t tgid,
 		return 0;
 	if (t->proc_fd < 0 || !t->processes)
 		return -ENOENT;
+	if (tgid && try_ancestors(t, tgid, start_boottime, wanted, ret) == 0)
+		return 0;
 	return process_table_each(t->processes, search_process, &s) == 1 ? 0 : -ENOENT;
 }
 

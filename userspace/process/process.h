@@ -96,6 +96,9 @@ struct process *process_table_lookup(struct process_table *t, uint32_t tgid, uin
 /* The process with this number that lives now; NULL if there is none. Borrowed. */
 struct process *process_table_find(struct process_table *t, uint32_t tgid);
 
+/* The tgid of the parent of a (possibly dead) process; 0 if it is not known. */
+uint32_t process_table_parent(struct process_table *t, uint32_t tgid, uint64_t start_boottime);
+
 /* Copies the mapping of a (possibly dead) process that covers @address. -ENOENT if none does. */
 int process_table_mapping(struct process_table *t, uint32_t tgid, uint64_t start_boottime,
 			  uint64_t address, struct process_mapping *ret);

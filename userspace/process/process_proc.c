@@ -56,6 +56,23 @@ static void copy_comm(char *to, size_t size, const char *from, size_t length)
 	to[n] = '\0';
 }
 
+/*
+ * /proc appends to the name of a kernel worker what it does just now (wq_worker_comm() of the
+ * kernel: "kworker/1:0-events"); samples and COMM records have the name itself.
+ */
+static void cut_worker_name(char *comm)
+{
+	const size_t max = 15; /* TASK_COMM_LEN, NUL excluded */
+
+	if (strncmp(comm, "kworker/", strlen("kworker/")) != 0)
+		return;
+	/* The rescuers' own names are kworker/R-QUEUE. */
+	if (comm[strlen("kworker/")] != 'R')
+		comm[strcspn(comm, "+-")] = '\0';
+	else if (strlen(comm) > max)
+		comm[max] = '\0';
+}
+
 /* proc(5): pid (comm) state ppid ... num_threads(20) itrealvalue starttime(22). */
 static int parse_stat(const char *stat, struct proc_facts *f)
 {
@@ -74,6 +91,7 @@ static int parse_stat(const char *stat, struct proc_facts *f)
 		   &state, &parent, &ticks) != 3)
 		return -ESRCH;
 	copy_comm(f->comm, sizeof(f->comm), open + 1, (size_t)(close - open - 1));
+	cut_worker_name(f->comm);
 	f->parent = parent;
 	f->start_boottime = ticks * proc_tick_ns();
 	f->leader_exited = state == 'Z' || state == 'X';

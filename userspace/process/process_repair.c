@@ -202,7 +202,9 @@ int process_table_scan(struct process_table *t)
  */
 static void read_young_cgroups(struct process_table *t, uint64_t now)
 {
-	for (int i = 0; i < CGROUPS_PER_CALL && t->young; i++) {
+	int reads = 0;
+
+	while (t->young && reads < CGROUPS_PER_CALL) {
 		struct life *life = t->young;
 		char *path;
 
@@ -210,8 +212,9 @@ static void read_young_cgroups(struct process_table *t, uint64_t now)
 			break;
 		DL_DELETE2(t->young, life, young_prev, young_next);
 		life->young = false;
-		if (t->proc_fd < 0 || life->process->exit_time || life->read_time)
+		if (life->process->exit_time || life->read_time)
 			continue;
+		reads++;
 		if (proc_read_cgroup(t->proc_fd, life->tgid, &path) < 0)
 			continue;
 		(void)set_cgroup(t, life, path);

@@ -118,6 +118,13 @@ static struct life *life_of_start(const struct process_table *t, uint32_t tgid,
 	return newest;
 }
 
+uint32_t process_table_parent(struct process_table *t, uint32_t tgid, uint64_t start_boottime)
+{
+	struct life *life = life_of_start(t, tgid, start_boottime);
+
+	return life ? life->process->parent : 0;
+}
+
 int process_table_mapping(struct process_table *t, uint32_t tgid, uint64_t start_boottime,
 			  uint64_t address, struct process_mapping *ret)
 {

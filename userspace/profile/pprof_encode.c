@@ -320,7 +320,7 @@ int pprof_encode(struct window *const *windows, size_t n, const struct pprof_opt
 		 struct symbolizer *symbolizer, void **ret_data, size_t *ret_size,
 		 struct quality *ret_quality)
 {
-	struct encoder encoder;
+	struct encoder encoder = {};
 	_cleanup_(encoder_donep)
 	struct encoder *e = &encoder;
 	int r;
