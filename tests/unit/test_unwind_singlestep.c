@@ -316,7 +316,11 @@ static bool is_longjmp(struct world *w, uint64_t pc)
 
 static void check_stack(struct world *w, const struct user_regs_struct *r)
 {
-	const struct unwinder_source source = { w, world_read, world_find };
+	const struct unwinder_source source = {
+		.userdata = w,
+		.read = world_read,
+		.find = world_find,
+	};
 	struct unwinder_registers registers = registers_of(r);
 	uint64_t frames[MAX_DEPTH];
 	enum abi_stack_end end;
