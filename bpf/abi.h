@@ -203,6 +203,13 @@ struct abi_selftest {
 	__u32 has_file;
 };
 
+/* The argument of the program learn_file. */
+struct abi_learn {
+	__u64 addr;    /* in: where the caller has the file mapped, executable */
+	__u32 file_id; /* out: ABI_FILE_ID_NONE if it could not be given one */
+	__u32 reserved;
+};
+
 _Static_assert(sizeof(struct abi_file_key) == 16, "a map key without padding");
 _Static_assert(sizeof(struct abi_record) == 16, "records are 8-byte aligned");
 _Static_assert(sizeof(struct abi_sample) == 88, "frames are 8-byte aligned");

@@ -67,13 +67,13 @@ bool opener_allows(const struct perf_event_attr *attr)
 	return memcmp(&rest, &(struct perf_event_attr){ 0 }, sizeof(rest)) == 0;
 }
 
-static int answer(int sock, int event)
+/* Sends @error (0 or -errno), and with 0 the descriptor @event, if there is one. */
+static int answer(int sock, int event, int error)
 {
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	int error = event < 0 ? event : 0;
 	struct iovec iov = { .iov_base = &error, .iov_len = sizeof(error) };
 	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
 
@@ -100,7 +100,7 @@ static int serve(int sock, const struct request *request)
 		if (event < 0)
 			event = -errno;
 	}
-	r = answer(sock, event);
+	r = answer(sock, event, event < 0 ? event : 0);
 	if (event >= 0)
 		close(event);
 	return r;
@@ -128,6 +128,7 @@ static int filter_calls(void)
 _Noreturn static void child(int sock)
 {
 	struct request request;
+	int r;
 
 	prctl(PR_SET_NAME, "profd-opener");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -138,7 +139,11 @@ _Noreturn static void child(int sock)
 	if (dup2(sock, SOCKET_FD) < 0)
 		_exit(1);
 	syscall(SYS_close_range, SOCKET_FD + 1, ~0U, 0);
-	if (rights_drop_to_perf_events() < 0 || filter_calls() < 0)
+	r = rights_drop_to_perf_events();
+	if (r == 0)
+		r = filter_calls();
+	/* The first answer says whether it is ready. */
+	if (answer(SOCKET_FD, -1, r) < 0 || r < 0)
 		_exit(1);
 	while (recv(SOCKET_FD, &request, sizeof(request), 0) == (ssize_t)sizeof(request))
 		if (serve(SOCKET_FD, &request) < 0)
@@ -146,10 +151,37 @@ _Noreturn static void child(int sock)
 	_exit(0);
 }
 
+/* 0 or -errno, as the opener says; and the descriptor that came with it, if one is wanted. */
+static int receive(int sock, int *ret_event)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	int error = 0;
+	struct iovec iov = { .iov_base = &error, .iov_len = sizeof(error) };
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *c;
+	ssize_t n = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
+
+	if (n != (ssize_t)sizeof(error))
+		return n < 0 ? -errno : -EPIPE;
+	if (error < 0 || !ret_event)
+		return error;
+	c = CMSG_FIRSTHDR(&message);
+	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+		return -EBADMSG;
+	memcpy(ret_event, CMSG_DATA(c), sizeof(*ret_event));
+	return 0;
+}
+
 int opener_new(struct opener **ret)
 {
 	struct opener *o = calloc(1, sizeof(*o));
-	int sockets[2];
+	int sockets[2], r;
 
 	if (!o)
 		return -ENOMEM;
@@ -163,10 +195,14 @@ int opener_new(struct opener **ret)
 		child(sockets[1]);
 	close(sockets[1]);
 	if (o->pid < 0) {
-		int r = -errno;
-
+		r = -errno;
 		close(o->fd);
 		free(o);
+		return r;
+	}
+	r = receive(o->fd, NULL);
+	if (r < 0) {
+		opener_free(o);
 		return r;
 	}
 	*ret = o;
@@ -184,38 +220,14 @@ struct opener *opener_free(struct opener *o)
 	return NULL;
 }
 
-static int receive(int sock)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	int error = 0, event = -1;
-	struct iovec iov = { .iov_base = &error, .iov_len = sizeof(error) };
-	struct msghdr message = { .msg_iov = &iov,
-				  .msg_iovlen = 1,
-				  .msg_control = control.bytes,
-				  .msg_controllen = sizeof(control.bytes) };
-	struct cmsghdr *c;
-	ssize_t n = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
-
-	if (n != (ssize_t)sizeof(error))
-		return n < 0 ? -errno : -EPIPE;
-	if (error < 0)
-		return error;
-	c = CMSG_FIRSTHDR(&message);
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -EBADMSG;
-	memcpy(&event, CMSG_DATA(c), sizeof(event));
-	return event;
-}
-
 int opener_open(void *userdata, const struct perf_event_attr *attr, int cpu)
 {
 	struct opener *o = userdata;
 	struct request request = { .attr = *attr, .cpu = cpu };
+	int event, r;
 
 	if (send(o->fd, &request, sizeof(request), MSG_NOSIGNAL) < 0)
 		return -errno;
-	return receive(o->fd);
+	r = receive(o->fd, &event);
+	return r < 0 ? r : event;
 }

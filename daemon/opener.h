@@ -12,7 +12,8 @@
 
 struct opener;
 
-/* Forks it; to be called while there are rights, and before anything that a child must not hold. */
+/* Forks it and waits until it is confined; to be called while there are rights, and before anything
+ * that a child must not hold. */
 int opener_new(struct opener **ret);
 struct opener *opener_free(struct opener *o);
 

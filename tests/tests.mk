@@ -37,6 +37,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libdaemon.a $(BUILD)
 -include $(wildcard $(BUILD)/obj/tests/*/*.d)
 
 include tests/workloads/workloads.mk
+include tests/bpf/bpf.mk
 
 .PHONY: unit-programs fuzz-programs
 unit-programs: $(UNIT_TESTS) $(HOST_TESTS)

@@ -16,11 +16,25 @@
 #include "profile/sample.h"
 #include "profile/selection.h"
 #include "profile/window.h"
+#include "slice.h"
+#include "unwind/table_manager.h"
+
+/* An announced file that could not be opened is looked for again for so long. */
+#define UNOPENED_NS 2000000000ULL
+/* Bytes of records that may be held back for a table. */
+#define MAX_WAITING (32UL << 20)
 
 struct receiver {
 	struct selection selection;
 	struct window *window;
 	struct receiver *prev, *next;
+};
+
+/* A file whose process was gone when it was announced; its mapping may still be told. */
+struct unopened {
+	uint32_t file_id;
+	uint64_t give_up;
+	struct unopened *prev, *next;
 };
 
 struct pipeline {
@@ -30,7 +44,10 @@ struct pipeline {
 	struct executable_table *executables;
 	struct symbolizer *symbolizer;
 	struct jit_watch *jit;
+	struct table_manager *tables; /* NULL = none */
+	struct unopened *unopened;    /* files that have an id and no table yet */
 	struct receiver *receivers;
+	uint64_t now;		     /* during a flush */
 	struct stream_stats counted; /* what of the stream's losses is in quality records */
 	struct pipeline_stats stats;
 };
@@ -75,6 +92,8 @@ static struct frame user_frame(struct pipeline *p, uint64_t word)
 
 		f.address = word & ABI_FRAME_OFFSET_MASK;
 		f.executable = executable_table_get(p->executables, id);
+		if (p->tables)
+			table_store_touch(table_manager_store(p->tables), id, p->now);
 		if (f.executable)
 			f.kind = FRAME_FILE;
 		else
@@ -116,31 +135,91 @@ static void distribute(struct pipeline *p, const struct sample *s)
 	}
 }
 
-static void handle_sample(void *userdata, const struct abi_sample *a)
+/* All but the frames. */
+static struct sample sample_of(struct pipeline *p, const struct abi_sample *a)
 {
-	struct pipeline *p = userdata;
-	struct frame frames[SAMPLE_MAX_FRAMES];
-	struct process *process = process_table_lookup(p->processes, a->tgid, a->record.time,
-						       a->start_boottime, a->cgroup_id, a->comm);
-	struct sample s = {
+	return (struct sample){
 		.kind = a->kind,
 		.user_end = a->user_end,
 		.tid = a->tid,
 		.time = a->record.time,
 		.value = a->value,
 		.count = (int64_t)a->count,
-		.process = process,
-		.frames = frames,
+		.process = process_table_lookup(p->processes, a->tgid, a->record.time,
+						a->start_boottime, a->cgroup_id, a->comm),
 	};
+}
+
+/* There was no memory for the sample's process. */
+static void lose_unnamed(struct pipeline *p)
+{
+	p->stats.samples_dropped_memory++;
+	lose_everywhere(p, 1, 0);
+}
+
+static void handle_sample(void *userdata, const struct abi_sample *a)
+{
+	struct pipeline *p = userdata;
+	struct frame frames[SAMPLE_MAX_FRAMES];
+	struct sample s = sample_of(p, a);
 
 	p->stats.samples++;
-	if (!process) {
-		p->stats.samples_dropped_memory++;
-		lose_everywhere(p, 1, 0);
+	if (!s.process) {
+		lose_unnamed(p);
 		return;
 	}
-	s.n_frames = resolve_frames(p, a, process, frames);
+	s.n_frames = resolve_frames(p, a, s.process, frames);
+	s.frames = frames;
 	distribute(p, &s);
+}
+
+/* What was handled of slices, for the quality records of those who get the sample. */
+static void count_slice(struct pipeline *p, const struct sample *s)
+{
+	struct receiver *r;
+
+	DL_FOREACH(p->receivers, r) {
+		if (s->time >= window_start(r->window) &&
+		    selection_matches(&r->selection, s->process))
+			window_quality(r->window)->user_stacks_from_slices++;
+	}
+}
+
+/* It may not wait for ever, nor keep more in memory than that. */
+static bool is_impatient(const struct pipeline *p, const struct abi_sample *a)
+{
+	return !p->tables || p->now > a->record.time + PIPELINE_PATIENCE_NS ||
+	       stream_waiting(p->stream) > MAX_WAITING;
+}
+
+static bool handle_slice(void *userdata, const struct abi_sample *a, const struct abi_slice *slice)
+{
+	struct pipeline *p = userdata;
+	const struct slice_world world = { p->processes, p->executables, p->tables };
+	struct frame frames[SAMPLE_MAX_FRAMES];
+	struct slice_result result = { .user_end = a->user_end };
+	struct sample s = sample_of(p, a);
+	bool impatient = is_impatient(p, a);
+
+	if (!s.process) {
+		lose_unnamed(p);
+		return true;
+	}
+	s.n_frames = resolve_frames(p, a, s.process, frames);
+	s.frames = frames;
+	if (p->tables && slice_unwind(&world, a, slice, impatient, frames + s.n_frames,
+				      SAMPLE_MAX_FRAMES - s.n_frames, &result) == -EAGAIN) {
+		p->stats.slices_waiting = 1;
+		return false;
+	}
+	p->stats.samples++;
+	p->stats.slices_unwound++;
+	p->stats.slices_unwound_early += impatient;
+	s.user_end = result.user_end;
+	s.n_frames += result.n_frames;
+	distribute(p, &s);
+	count_slice(p, &s);
+	return true;
 }
 
 static void handle_sideband(void *userdata, const struct sideband_event *event)
@@ -158,18 +237,62 @@ static void handle_sideband(void *userdata, const struct sideband_event *event)
 		lose_everywhere(p, 0, 1);
 }
 
+/* The file of an id has been found: it can be read now. */
+static void file_found(struct pipeline *p, uint32_t file_id, struct executable *x)
+{
+	if (p->tables)
+		table_manager_bind(p->tables, x, file_id, false); /* without memory: no table */
+}
+
+static void remember_unopened(struct pipeline *p, uint32_t file_id, uint64_t time)
+{
+	struct unopened *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return;
+	u->file_id = file_id;
+	u->give_up = time + UNOPENED_NS;
+	DL_APPEND(p->unopened, u);
+}
+
+static void forget_unopened(struct pipeline *p, struct unopened *u)
+{
+	DL_DELETE(p->unopened, u);
+	free(u);
+}
+
+/* The side-band may have told of the mapping since. What is never found has no table. */
+static void retry_unopened(struct pipeline *p, uint64_t now)
+{
+	struct unopened *u, *next;
+
+	DL_FOREACH_SAFE(p->unopened, u, next) {
+		struct executable *x = executable_table_get(p->executables, u->file_id);
+
+		if (x && x->readable)
+			file_found(p, u->file_id, x);
+		else if (now < u->give_up)
+			continue;
+		else if (p->tables)
+			table_store_bind(table_manager_store(p->tables), NULL, u->file_id);
+		forget_unopened(p, u);
+	}
+}
+
 static void handle_file(void *userdata, const struct abi_file_announcement *file)
 {
 	struct pipeline *p = userdata;
 	struct executable *x;
 
-	/* Without memory its frames will be counted as those of an unknown file. */
-	if (executable_table_announce(p->executables, file, p->processes) < 0 ||
-	    !p->options.file_announced)
+	if (executable_table_announce(p->executables, file, p->processes) < 0)
 		return;
 	x = executable_table_get(p->executables, file->file_id);
-	if (x)
+	if (x && p->options.file_announced)
 		p->options.file_announced(p->options.userdata, file, x);
+	if (x && x->readable)
+		file_found(p, file->file_id, x);
+	else
+		remember_unopened(p, file->file_id, file->record.time);
 }
 
 struct pipeline *pipeline_free(struct pipeline *p)
@@ -180,6 +303,9 @@ struct pipeline *pipeline_free(struct pipeline *p)
 		pipeline_drop(p, p->receivers);
 	/* In this order: each may hold what belongs to the next. */
 	stream_free(p->stream);
+	table_manager_free(p->tables);
+	while (p->unopened)
+		forget_unopened(p, p->unopened);
 	jit_watch_free(p->jit);
 	symbolizer_free(p->symbolizer);
 	executable_table_free(p->executables);
@@ -215,6 +341,7 @@ int pipeline_new(const struct pipeline_options *o, struct pipeline **ret)
 	if (!p->jit)
 		return -ENOMEM;
 	r = stream_new(&(struct stream_handler){ .sample = handle_sample,
+						 .slice = handle_slice,
 						 .sideband = handle_sideband,
 						 .file = handle_file,
 						 .userdata = p },
@@ -223,6 +350,24 @@ int pipeline_new(const struct pipeline_options *o, struct pipeline **ret)
 		return r;
 	*ret = TAKE_PTR(p);
 	return 0;
+}
+
+int pipeline_use_tables(struct pipeline *p, const struct pipeline_tables *o)
+{
+	const struct table_manager_options manager = {
+		.store = { .memory = o->memory, .budget = o->budget },
+		.executables = p->executables,
+		.worker = o->worker,
+		.background_worker = o->background_worker,
+		.job = o->job,
+		.cache_dirfd = o->cache_dirfd,
+	};
+	int r = table_manager_new(&manager, &p->tables);
+
+	if (r < 0)
+		return r;
+	return table_manager_bind(p->tables, executable_table_get(p->executables, ABI_FILE_ID_VDSO),
+				  ABI_FILE_ID_VDSO, false);
 }
 
 int pipeline_receive(struct pipeline *p, const struct selection *s, uint64_t start_time,
@@ -267,9 +412,15 @@ void pipeline_drop(struct pipeline *p, struct receiver *r)
 		window_free(detach(p, r));
 }
 
-void pipeline_flush(struct pipeline *p, uint64_t until)
+uint64_t pipeline_flush(struct pipeline *p, uint64_t until, uint64_t now)
 {
-	stream_flush(p->stream, until);
+	p->now = now;
+	p->stats.slices_waiting = 0;
+	if (p->tables)
+		table_manager_process(p->tables, now);
+	until = stream_flush(p->stream, until);
+	retry_unopened(p, now);
+	return until;
 }
 
 void pipeline_count_losses(struct pipeline *p, uint64_t samples)
@@ -311,6 +462,11 @@ struct executable_table *pipeline_executables(struct pipeline *p)
 struct symbolizer *pipeline_symbolizer(struct pipeline *p)
 {
 	return p->symbolizer;
+}
+
+struct table_manager *pipeline_tables(struct pipeline *p)
+{
+	return p->tables;
 }
 
 void pipeline_get_stats(const struct pipeline *p, struct pipeline_stats *ret)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "symbolize/symbolizer.h"
+#include "unwind/table_store.h"
 
 struct abi_file_announcement;
 struct executable;
@@ -21,7 +22,15 @@ struct process_table;
 struct receiver;
 struct selection;
 struct stream;
+struct table_manager;
 struct window;
+struct worker;
+
+/*
+ * How long a stack is held back for a table. A profile is late by so much at the most; scrapers
+ * give up after about 3 s.
+ */
+#define PIPELINE_PATIENCE_NS 1500000000ULL
 
 struct pipeline_options {
 	struct symbolizer_options symbolizer;
@@ -35,7 +44,10 @@ struct pipeline_options {
 #define PIPELINE_COUNTERS(X)                                                                       \
 	X(samples, "samples taken from the stream")                                                \
 	X(samples_dropped_memory, "samples that found no room in a window")                        \
-	X(frames_without_file, "frames with a file id that was never announced, or forgotten")
+	X(frames_without_file, "frames with a file id that was never announced, or forgotten")     \
+	X(slices_unwound, "stacks that came as memory and were unwound in user space")             \
+	X(slices_unwound_early, "of these, stacks that could not wait for all their tables")       \
+	X(slices_waiting, "stacks that wait for a table now, and hold up what is later")
 
 struct pipeline_stats {
 #define X(name, help) uint64_t name;
@@ -47,6 +59,21 @@ int pipeline_new(const struct pipeline_options *o, struct pipeline **ret);
 /* Receivers go with it. */
 struct pipeline *pipeline_free(struct pipeline *p);
 
+struct pipeline_tables {
+	struct table_store_memory memory;
+	uint64_t budget;		  /* bytes of rows; 0 = the store's default */
+	struct worker *worker;		  /* borrowed; its job @job is table_job_run() */
+	struct worker *background_worker; /* borrowed; NULL = the same */
+	unsigned int job;
+	int cache_dirfd; /* borrowed; -1 = none */
+};
+
+/*
+ * Loads unwinding tables from now on into @o->memory: of each file that is announced, and of those
+ * given to table_manager_bind(). Without, stacks that come as slices stay unwound. 0 or -errno.
+ */
+int pipeline_use_tables(struct pipeline *p, const struct pipeline_tables *o);
+
 /* Begins to gather what @s (NULL = everything) selects, from @start_time on. 0 or -ENOMEM. */
 int pipeline_receive(struct pipeline *p, const struct selection *s, uint64_t start_time,
 		     struct receiver **ret);
@@ -55,8 +82,12 @@ struct window *pipeline_take(struct pipeline *p, struct receiver *r, uint64_t en
 /* Gives up. Accepts NULL. */
 void pipeline_drop(struct pipeline *p, struct receiver *r);
 
-/* Handles all records not later than @until. */
-void pipeline_flush(struct pipeline *p, uint64_t until);
+/*
+ * Handles all records not later than @until; @now is the time of the clock that they carry. Returns
+ * up to when all is handled: it may be earlier, because a stack can wait for an unwinding table for
+ * PIPELINE_PATIENCE_NS.
+ */
+uint64_t pipeline_flush(struct pipeline *p, uint64_t until, uint64_t now);
 /*
  * Adds samples that were lost before they reached the stream to every receiver's quality record,
  * and what the stream itself has dropped since the last call.
@@ -70,4 +101,5 @@ struct stream *pipeline_stream(struct pipeline *p);
 struct process_table *pipeline_processes(struct pipeline *p);
 struct executable_table *pipeline_executables(struct pipeline *p);
 struct symbolizer *pipeline_symbolizer(struct pipeline *p);
+struct table_manager *pipeline_tables(struct pipeline *p); /* NULL = there are none */
 void pipeline_get_stats(const struct pipeline *p, struct pipeline_stats *ret);

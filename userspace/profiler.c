@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include <utlist.h>
 
@@ -18,6 +19,7 @@
 #include "collect/capture.h"
 #include "pipeline.h"
 #include "profiler_capture.h"
+#include "unwind/table_manager.h"
 
 #define TICK_NS	      NS_PER_S
 #define EVICT_AT_ONCE 256 /* file ids given up per tick */
@@ -36,7 +38,9 @@ struct profiler {
 	struct profiler_options options;
 	struct pipeline *pipeline;
 	struct collector *collector;
+	struct unwinding *unwinding;
 	struct capture_writer *capture;
+	int epoll;		 /* of what wants to be drained early */
 	struct receiver *window; /* the continuous one; NULL = there is none */
 	uint64_t window_end;	 /* NEVER = there is none */
 	struct profiler_tap *taps;
@@ -57,11 +61,14 @@ struct profiler *profiler_free(struct profiler *p)
 {
 	if (!p)
 		return NULL;
-	collector_free(p->collector);
 	while (p->taps)
 		profiler_tap_cancel(p->taps);
+	/* In this order: tables are taken out of the collector's memory, jobs belong to tables. */
 	pipeline_free(p->pipeline);
+	collector_free(p->collector);
+	unwinding_free(p->unwinding);
 	capture_close(p->capture);
+	closep(&p->epoll);
 	free(p);
 	return NULL;
 }
@@ -89,6 +96,9 @@ static int begin(struct profiler *p, uint64_t start_time)
 		return r;
 	if (p->capture)
 		profiler_capture_processes(p->capture, processes, start_time);
+	r = unwinding_start(p->unwinding, p->pipeline, p->collector);
+	if (r < 0)
+		return r;
 	now = clock_monotonic_ns();
 	p->horizon = start_time;
 	p->next_tick = now + TICK_NS;
@@ -97,6 +107,22 @@ static int begin(struct profiler *p, uint64_t start_time)
 		return 0;
 	p->window_end = start_time + p->options.window;
 	return pipeline_receive(p->pipeline, NULL, start_time, &p->window);
+}
+
+static int watch(struct profiler *p)
+{
+	const int fds[] = { collector_fd(p->collector), unwinding_fd(p->unwinding) };
+
+	p->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (p->epoll < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		struct epoll_event event = { .events = EPOLLIN };
+
+		if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, fds[i], &event) < 0)
+			return -errno;
+	}
+	return 0;
 }
 
 DEFINE_CLEANUP(struct profiler *, profiler_free);
@@ -116,8 +142,12 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 	if (!p)
 		return error_set(e, ENOMEM, "out of memory");
 	p->options = *o;
+	p->epoll = -1;
 	if (!p->options.window)
 		p->options.window = PROFILER_WINDOW_NS;
+	r = unwinding_new(&o->unwinding, &p->unwinding, e);
+	if (r < 0)
+		return r;
 	r = pipeline_new(&pipeline, &p->pipeline);
 	if (r < 0)
 		return error_set(e, -r, "cannot set up the profiler's tables: %s", strerror(-r));
@@ -134,13 +164,16 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 	r = begin(p, start_time);
 	if (r < 0)
 		return error_set(e, -r, "cannot read the processes of /proc: %s", strerror(-r));
+	r = watch(p);
+	if (r < 0)
+		return error_set(e, -r, "cannot watch the sampler: %s", strerror(-r));
 	*ret = TAKE_PTR(p);
 	return 0;
 }
 
 int profiler_fd(const struct profiler *p)
 {
-	return collector_fd(p->collector);
+	return p->epoll;
 }
 
 int profiler_capture_error(const struct profiler *p)
@@ -164,12 +197,16 @@ static void count_losses(struct profiler *p)
 	pipeline_count_losses(p->pipeline, lost);
 }
 
-static void flush(struct profiler *p, uint64_t until)
+/* Returns whether all up to @until is handled; else something waits for an unwinding table. */
+static bool flush(struct profiler *p, uint64_t until)
 {
+	uint64_t reached;
+
 	if (p->capture)
 		capture_write(p->capture, CAPTURE_DRAIN, &until, sizeof(until));
-	pipeline_flush(p->pipeline, until);
-	p->horizon = MAX(p->horizon, until);
+	reached = pipeline_flush(p->pipeline, until, clock_monotonic_ns());
+	p->horizon = MAX(p->horizon, reached);
+	return reached == until;
 }
 
 /* Hands the continuous window out; the next one begins where it ended. */
@@ -223,7 +260,10 @@ static int advance(struct profiler *p, uint64_t until)
 
 		if (end > until)
 			break;
-		flush(p, end);
+		if (!flush(p, end)) {
+			p->advancing = false;
+			return r;
+		}
 		if (tap_end == end)
 			end_tap(tap, end);
 		else if (turn_window(p, end) < 0)
@@ -258,8 +298,10 @@ static int tick(struct profiler *p, uint64_t now)
 	p->next_tick = now + TICK_NS;
 	r = collector_follow_cpus(p->collector);
 	evicted = collector_evict_files(p->collector, ids, ARRAY_SIZE(ids));
-	if (evicted > 0)
+	if (evicted > 0) {
+		table_manager_forget(pipeline_tables(p->pipeline), ids, (size_t)evicted);
 		executable_table_forget(pipeline_executables(p->pipeline), ids, (size_t)evicted);
+	}
 	pipeline_tick(p->pipeline, now);
 	return first_error(r, evicted, 0);
 }
@@ -276,6 +318,7 @@ int profiler_drain(struct profiler *p, uint64_t now)
 
 	if (p->advancing)
 		return 0;
+	unwinding_process(p->unwinding, now);
 	drained = collector_drain(p->collector, pipeline_stream(p->pipeline));
 	if (now >= p->next_tick || something_ends(p, until))
 		count_losses(p);
@@ -407,4 +450,14 @@ int64_t profiler_wall_offset(const struct profiler *p)
 {
 	(void)p;
 	return (int64_t)(clock_ns(CLOCK_REALTIME) - clock_monotonic_ns());
+}
+
+struct table_manager *profiler_tables(struct profiler *p)
+{
+	return pipeline_tables(p->pipeline);
+}
+
+struct unwinding *profiler_unwinding(struct profiler *p)
+{
+	return p->unwinding;
 }

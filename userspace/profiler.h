@@ -19,6 +19,7 @@
 #include "profile/selection.h"
 #include "profile/window.h"
 #include "symbolize/symbolizer.h"
+#include "unwinding.h"
 
 #define PROFILER_DRAIN_NS  (200 * 1000000ULL)
 #define PROFILER_WINDOW_NS (10 * 1000000000ULL)
@@ -26,9 +27,12 @@
 struct pipeline;
 struct profiler;
 
+struct table_manager;
+
 struct profiler_options {
 	struct collector_options collector;
 	struct symbolizer_options symbolizer;
+	struct unwinding_options unwinding;
 	uint64_t window;	  /* ns; 0 = PROFILER_WINDOW_NS */
 	const char *capture_path; /* write the raw stream there; NULL = do not */
 	/*
@@ -80,6 +84,8 @@ struct symbolizer *profiler_symbolizer(struct profiler *p);
 struct process_table *profiler_processes(struct profiler *p);
 struct executable_table *profiler_executables(struct profiler *p);
 struct stream *profiler_stream(struct profiler *p);
+struct table_manager *profiler_tables(struct profiler *p);
+struct unwinding *profiler_unwinding(struct profiler *p);
 struct pipeline *profiler_pipeline(struct profiler *p);
 /* ns between two samples of a CPU. */
 uint64_t profiler_period(const struct profiler *p);

@@ -69,7 +69,7 @@ static void replay_chunk(struct replay *r, uint32_t type, const void *data, size
 			pipeline_count_losses(r->pipeline, number);
 			break;
 		}
-		pipeline_flush(r->pipeline, number);
+		pipeline_flush(r->pipeline, number, number);
 		r->end_time = number;
 		break;
 	}
@@ -98,7 +98,7 @@ int replay_run(const char *path, struct replay **ret, struct error *e)
 		replay_chunk(r, type, data, size);
 	if (error < 0)
 		return error;
-	pipeline_flush(r->pipeline, UINT64_MAX);
+	pipeline_flush(r->pipeline, UINT64_MAX, UINT64_MAX);
 	pipeline_count_losses(r->pipeline, 0);
 	r->window = pipeline_take(r->pipeline, TAKE_PTR(r->receiver), r->end_time);
 	*ret = TAKE_PTR(r);

@@ -12,12 +12,14 @@ import functools
 import http.client
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -356,6 +358,26 @@ def profile_of(daemon, workload, seconds, settle=0.5):
     return daemon.profile(seconds=seconds, pid=workload.pid)
 
 
+def in_background(daemon, seconds):
+    """Starts a request for everything; call the result for its profile."""
+    out = []
+
+    def fetch():
+        try:
+            out.append(daemon.profile(seconds=seconds))
+        except BaseException as e:
+            out.append(e)
+    thread = threading.Thread(target=fetch)
+    thread.start()
+
+    def result():
+        thread.join()
+        if isinstance(out[0], BaseException):
+            raise out[0]
+        return out[0]
+    return result
+
+
 # --- tools -------------------------------------------------------------------------------------
 
 def tool(name, *places):
@@ -394,6 +416,25 @@ def protoc_decode(data):
     out, err = child.communicate(data, timeout=60)
     equal(child.returncode, 0, f"protoc: {err.decode()}")
     return out.decode()
+
+
+def build_id(path):
+    _, out, _ = command(tool("readelf"), "-n", path)
+    found = re.search(r"Build ID: ([0-9a-f]+)", out)
+    return found[1] if found else ""
+
+
+def another(program, path):
+    """A copy that is an executable of its own: with a build id that no other file has."""
+    file = os.path.join(WORKLOADS, program)
+    with open(file, "rb") as f:
+        data = f.read()
+    old = bytes.fromhex(build_id(file))
+    equal(data.count(old), 1, f"build ids in {file}")
+    with open(path, "wb") as f:
+        f.write(data.replace(old, os.urandom(len(old))))
+    os.chmod(path, 0o755)
+    return path
 
 
 def busy_cpus(seconds):

@@ -2,31 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Samples add up to the CPU time that the kernel says was used, and none is lost."""
 
-from harness import Workload, busy_cpus, check, equal, near, run, shared_daemon, test
+from harness import (Workload, busy_cpus, check, equal, in_background, near, run, shared_daemon,
+                     test)
 from pprof import total
 
 daemon = shared_daemon(sample_frequency=999)
-
-
-def in_background(daemon, seconds):
-    """Starts a request for everything; call the result for its profile."""
-    import threading
-    out = []
-
-    def fetch():
-        try:
-            out.append(daemon.profile(seconds=seconds))
-        except BaseException as e:
-            out.append(e)
-    thread = threading.Thread(target=fetch)
-    thread.start()
-
-    def result():
-        thread.join()
-        if isinstance(out[0], BaseException):
-            raise out[0]
-        return out[0]
-    return result
 
 
 @test

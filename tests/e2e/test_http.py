@@ -34,15 +34,15 @@ def open_requests():
 def raw(request, timeout=10, half_close=False):
     """Sends bytes as they are; what came back until the other side closed or was silent."""
     with socket.create_connection(("127.0.0.1", daemon().port), timeout=timeout) as s:
-        s.sendall(request)
-        if half_close:
-            s.shutdown(socket.SHUT_WR)
         s.settimeout(2)
         out = b""
         try:
+            s.sendall(request)
+            if half_close:
+                s.shutdown(socket.SHUT_WR)
             while chunk := s.recv(65536):
                 out += chunk
-        except (TimeoutError, ConnectionResetError):
+        except OSError:  # it may hang up in the middle of such a request
             pass
         return out
 
@@ -143,7 +143,7 @@ def selection_of_no_process_is_404():
 @test
 def selection_that_is_no_selection_is_an_error():
     for path in (f"/pid/x{BASE}/profile?seconds=1", f"/pid/-1{BASE}/profile?seconds=1",
-                 f"{BASE}/profile?seconds=1&pid=x", f"/pid/{BASE}/profile?seconds=1",
+                 f"{BASE}/profile?seconds=1&pid=x", f"/pid/1x{BASE}/profile?seconds=1",
                  f"/pid/99999999999999999999{BASE}/profile?seconds=1"):
         response = daemon().get(path, timeout=5)
         check(response.status in (400, 404), f"{path}: {response.status}")

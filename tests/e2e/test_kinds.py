@@ -7,31 +7,13 @@ import re
 import shutil
 import sys
 
-from harness import (WORKLOADS, Workload, check, command, equal, new_mount_namespace,
-                     profile_of, run, shared_daemon, skip, start, temporary_directory, test, tool)
+from harness import (WORKLOADS, Daemon, Workload, another, build_id, check, command, equal,
+                     new_mount_namespace, profile_of, run, shared_daemon, temporary_directory,
+                     test, tool, wait_until)
 from pprof import total
 
 CHAIN = ["chain_leaf", "chain_middle", "chain_outer", "main"]
 daemon = shared_daemon(sample_frequency=499)
-
-
-def build_id(path):
-    _, out, _ = command(tool("readelf"), "-n", path)
-    found = re.search(r"Build ID: ([0-9a-f]+)", out)
-    return found[1] if found else ""
-
-
-def another(program, path):
-    """A copy that is an executable of its own: with a build id that no other file has."""
-    file = os.path.join(WORKLOADS, program)
-    with open(file, "rb") as f:
-        data = f.read()
-    old = bytes.fromhex(build_id(file))
-    equal(data.count(old), 1, f"build ids in {file}")
-    with open(path, "wb") as f:
-        f.write(data.replace(old, os.urandom(len(old))))
-    os.chmod(path, 0o755)
-    return path
 
 
 def symbol_ranges(path):
@@ -154,7 +136,6 @@ def replaced_while_it_runs():
 
 @test
 def deleted_before_profd_came():
-    from harness import Daemon
     place = temporary_directory()
     file = another("chain-pie", os.path.join(place, "early"))
     ids = build_id(file)
@@ -210,7 +191,6 @@ def in_another_pid_namespace():
     file = os.path.join(WORKLOADS, "chain-pie")
     outer = Workload(tool("unshare"), "--pid", "--fork", "--kill-child", file, 6)
     children = f"/proc/{outer.pid}/task/{outer.pid}/children"
-    from harness import wait_until
     pid = int(wait_until(lambda: open(children, encoding="ascii").read().split(), "its child")[0])
     profile = daemon().profile(seconds=2, pid=pid)
     equal({s.pid for s in profile.samples}, {pid}, "pids")

@@ -21,12 +21,12 @@ def functions(profile, part):
 def cplusplus():
     workload = Workload("shapes", 4)
     profile = profile_of(daemon(), workload, 2)
-    fill = functions(profile, "geometry::Grid<double>::fill(")
+    fill = functions(profile, "geometry::Grid<double>::fill")
     check(fill, f"{[f.name for f in profile.functions]}")
     equal([f.system_name for f in fill], ["_ZN8geometry4GridIdE4fillEdj"], "mangled names")
     leaf = [s for s in profile.samples if s.names[0] == fill[0].name]
     check(total(leaf) > 0.9 * total(profile.samples), "most samples are there")
-    check(all("geometry::paint(" in " ".join(s.names) and "main" in s.names for s in leaf),
+    check(all("geometry::paint" in " ".join(s.names) and "main" in s.names for s in leaf),
           "callers")
     workload.end()
 
@@ -55,11 +55,16 @@ def rust_with_new_mangling():
 
 def check_node(workload, seconds=2, settle=1.5):
     profile = profile_of(daemon(), workload, seconds, settle)
-    inside = [s for s in profile.samples if any("javascriptLeaf" in n for n in s.names)]
+    # V8 may inline the leaf into its caller.
+    inside = [s for s in profile.samples
+              if any("javascriptLeaf" in n or "javascriptOuter" in n for n in s.names)]
+    check(any("javascriptLeaf" in n for s in inside for n in s.names), "the leaf by itself")
     check(total(inside) > 0.8 * total(profile.samples),
           f"{total(inside)} of {total(profile.samples)}: {[f.name for f in profile.functions][:40]}")
-    both = [s for s in inside if any("javascriptOuter" in n for n in s.names)]
-    check(total(both) > 0.8 * total(inside), "javascriptOuter called them")
+    # The interpreter's and the optimizer's frames are V8's business; that the chain goes on through
+    # them to the native code which runs them is ours.
+    through = [s for s in inside if any("node::" in n for n in s.names)]
+    check(total(through) > 0.8 * total(inside), f"{inside[0].names}")
     workload.end()
 
 

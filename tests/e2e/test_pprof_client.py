@@ -19,6 +19,7 @@ class Proxy(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         self.asked = []
+        daemon()  # it ends with the thread that starts it, so not in one of the handlers
         super().__init__(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 

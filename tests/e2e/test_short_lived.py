@@ -3,12 +3,10 @@
 """Processes that live for milliseconds: every sample has its process, its program and its names."""
 
 import os
-import shutil
 
-from harness import (WORKLOADS, Workload, check, command, equal, near, run, shared_daemon,
-                     temporary_directory, test, tool)
+from harness import (Workload, another, check, command, equal, in_background, near, run,
+                     shared_daemon, temporary_directory, test, tool)
 from pprof import total
-from test_accuracy import in_background
 
 COUNT = 2000
 daemon = shared_daemon(sample_frequency=999)
@@ -39,7 +37,7 @@ def check_samples(samples, programs):
 @test
 def two_thousand_processes():
     place = temporary_directory()
-    programs = {name: shutil.copy(os.path.join(WORKLOADS, "brief"), os.path.join(place, name))
+    programs = {name: another("brief", os.path.join(place, name))
                 for name in ("brief_a", "brief_b")}
     fetched = in_background(daemon(), 20)
     launcher = Workload("launcher", COUNT, programs["brief_a"], programs["brief_b"], 4)

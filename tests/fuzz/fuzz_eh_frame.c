@@ -54,7 +54,7 @@ static void fuzz_pclntab(const uint8_t *data, size_t size)
 	struct pclntab_function f;
 	struct pclntab table;
 
-	if (pclntab_read(data, size, 0x1000, &table))
+	if (pclntab_read(data, size, &table))
 		return;
 	for (uint32_t i = 0; i < table.n_functions; i++) {
 		if (pclntab_function(&table, i, &f)) {

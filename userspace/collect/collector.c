@@ -14,6 +14,7 @@
 #include "collect/collector_cpus.h"
 #include "collect/collector_events.h"
 #include "collect/collector_files.h"
+#include "collect/collector_learn.h"
 #include "collect/collector_load.h"
 #include "collect/collector_sideband.h"
 #include "collect/collector_tables.h"
@@ -282,7 +283,13 @@ int collector_new(const struct collector_options *o, struct collector **ret, str
 	selftest_vma_walk(bpf_program__fd(c->bpf->progs.selftest_vma), &c->selftest);
 	c->files.map = bpf_map__fd(c->bpf->maps.files);
 	c->files.capacity = c->options.max_files;
-	collector_tables_init(&c->tables, c->bpf);
+	c->tables = (struct collector_tables){
+		.files_fd = bpf_map__fd(c->bpf->maps.unwind_files),
+		.pages_fd = bpf_map__fd(c->bpf->maps.unwind_pages),
+		.rules_fd = bpf_map__fd(c->bpf->maps.unwind_rules),
+		.segments_fd = bpf_map__fd(c->bpf->maps.unwind_segments),
+		.first_segment_fd = -1,
+	};
 	c->map_bytes = collector_load_map_bytes(c->bpf);
 	err = start(c, e);
 	if (err)
@@ -375,6 +382,11 @@ int collector_evict_files(struct collector *c, uint32_t *ret_ids, size_t max)
 	uint64_t given = __atomic_load_n(&c->bpf->data->next_file_id, __ATOMIC_RELAXED);
 
 	return collector_files_evict(&c->files, given - ABI_FILE_ID_FIRST, ret_ids, max);
+}
+
+int collector_learn_file(struct collector *c, int fd, uint32_t *ret_file_id)
+{
+	return collector_learn(bpf_program__fd(c->bpf->progs.learn_file), fd, ret_file_id);
 }
 
 int collector_table_memory(struct collector *c, struct table_store_memory *ret)

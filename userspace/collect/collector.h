@@ -87,6 +87,13 @@ int collector_follow_cpus(struct collector *c);
 int collector_evict_files(struct collector *c, uint32_t *ret_ids, size_t max);
 
 /*
+ * Gives the file of an open descriptor its id before it is sampled. The file is mapped for a
+ * moment, and not read. -EPERM where its file system does not allow executing, -ENOSPC if there is
+ * no id left.
+ */
+int collector_learn_file(struct collector *c, int fd, uint32_t *ret_file_id);
+
+/*
  * Where the unwinding tables go (unwind/table_store.h). The memory and what *@ret refers to is the
  * collector's, and gone with it. -ENOMEM, or what mmap() failed with. Segments are made by bpf(2):
  * in a process that has dropped CAP_BPF, add_segment() fails with -EPERM where

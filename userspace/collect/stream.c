@@ -123,14 +123,31 @@ static int put(struct stream *s, enum source source, uint64_t time, const void *
 	return 0;
 }
 
+/* Where the slice of a sample is. */
+static const struct abi_slice *slice_of(const struct abi_sample *sample)
+{
+	return (const struct abi_slice *)(sample->frames + sample->kernel_frames +
+					  sample->user_frames);
+}
+
+/* The size that the record of a sample must have; SIZE_MAX if it has not even room for its parts.
+ */
+static size_t sample_size(const struct abi_sample *sample, size_t size)
+{
+	size_t frames = (size_t)sample->kernel_frames + sample->user_frames;
+	size_t n = sizeof(*sample) + frames * sizeof(sample->frames[0]);
+
+	if (sample->record.type != ABI_RECORD_SLICE)
+		return n;
+	n += sizeof(struct abi_slice);
+	return n > size ? SIZE_MAX : n + slice_of(sample)->size;
+}
+
 /* @record is of @size bytes, at least as many as the struct has. */
 static bool sample_is_valid(const struct abi_sample *sample, size_t size)
 {
-	size_t frames = (size_t)sample->kernel_frames + sample->user_frames;
-
 	return sample->kernel_frames <= ABI_MAX_KERNEL_FRAMES &&
-	       sample->user_frames <= ABI_MAX_USER_FRAMES &&
-	       size == sizeof(*sample) + frames * sizeof(sample->frames[0]) &&
+	       sample->user_frames <= ABI_MAX_USER_FRAMES && size == sample_size(sample, size) &&
 	       sample->kind >= ABI_KIND_CPU && sample->kind <= ABI_KIND_MUTEX &&
 	       sample->user_end < ABI_STACK_ENDS_COUNT && sample->value >= 0 &&
 	       sample->count <= INT64_MAX &&
@@ -148,6 +165,7 @@ static bool ring_record_is_valid(const struct abi_record *record, size_t size)
 {
 	switch (record->type) {
 	case ABI_RECORD_SAMPLE:
+	case ABI_RECORD_SLICE:
 		return size >= sizeof(struct abi_sample) &&
 		       sample_is_valid((const struct abi_sample *)record, size);
 	case ABI_RECORD_FILE:
@@ -158,22 +176,23 @@ static bool ring_record_is_valid(const struct abi_record *record, size_t size)
 	}
 }
 
-int stream_put_ring(struct stream *s, const void *data, size_t size)
+int stream_put_ring(struct stream *s, const void *record, size_t size)
 {
-	const struct abi_record *record = data;
+	const struct abi_record *header = record;
 
 	if (s->tee)
-		s->tee(s->tee_userdata, SOURCE_RING, data, size);
+		s->tee(s->tee_userdata, SOURCE_RING, record, size);
 	s->stats.records++;
-	if (size < sizeof(*record) || record->size != size || !ring_record_is_valid(record, size)) {
+	if (size < sizeof(*header) || header->size != size || !ring_record_is_valid(header, size)) {
 		s->stats.records_bad++;
 		return -EBADMSG;
 	}
-	if (record->type == ABI_RECORD_FILE && !s->hold_files) {
-		s->handler.file(s->handler.userdata, data);
+	s->stats.slices += header->type == ABI_RECORD_SLICE;
+	if (header->type == ABI_RECORD_FILE && !s->hold_files) {
+		s->handler.file(s->handler.userdata, record);
 		return 0;
 	}
-	return put(s, SOURCE_RING, record->time, data, size);
+	return put(s, SOURCE_RING, header->time, record, size);
 }
 
 int stream_put_sideband(struct stream *s, const void *record, size_t size)
@@ -203,24 +222,34 @@ static int by_time(const void *a, const void *b)
 	return x->sequence < y->sequence ? -1 : 1;
 }
 
-static void handle_ring(struct stream *s, const struct abi_record *record)
+/* False: not yet. */
+static bool handle_ring(struct stream *s, const struct abi_record *record)
 {
-	if (record->type == ABI_RECORD_FILE)
+	const struct abi_sample *sample = (const struct abi_sample *)record;
+
+	switch (record->type) {
+	case ABI_RECORD_FILE:
 		s->handler.file(s->handler.userdata, (const struct abi_file_announcement *)record);
-	else
-		s->handler.sample(s->handler.userdata, (const struct abi_sample *)record);
+		return true;
+	case ABI_RECORD_SLICE:
+		return s->handler.slice(s->handler.userdata, sample, slice_of(sample));
+	default:
+		s->handler.sample(s->handler.userdata, sample);
+		return true;
+	}
 }
 
-static void handle(struct stream *s, const struct item *item)
+static bool handle(struct stream *s, const struct item *item)
 {
 	const void *record = s->buffer + item->offset;
 	struct sideband_event event;
 
-	s->handled_time = MAX(s->handled_time, item->time);
-	if (item->source == SOURCE_RING)
-		handle_ring(s, record);
-	else if (sideband_parse(record, item->size, &event) == 0)
+	if (item->source == SOURCE_RING && !handle_ring(s, record))
+		return false;
+	if (item->source == SOURCE_SIDEBAND && sideband_parse(record, item->size, &event) == 0)
 		s->handler.sideband(s->handler.userdata, &event);
+	s->handled_time = MAX(s->handled_time, item->time);
+	return true;
 }
 
 static int by_offset(const void *a, const void *b)
@@ -249,17 +278,27 @@ static void compact(struct stream *s, size_t first)
 	s->used = used;
 }
 
-void stream_flush(struct stream *s, uint64_t until)
+uint64_t stream_flush(struct stream *s, uint64_t until)
 {
 	size_t i;
 
 	if (s->n_items == 0)
-		return;
+		return until;
 	qsort(s->items, s->n_items, sizeof(*s->items), by_time);
-	for (i = 0; i < s->n_items && s->items[i].time <= until; i++)
-		handle(s, &s->items[i]);
+	for (i = 0; i < s->n_items && s->items[i].time <= until; i++) {
+		if (!handle(s, &s->items[i])) {
+			until = s->items[i].time - 1;
+			break;
+		}
+	}
 	if (i > 0)
 		compact(s, i);
+	return until;
+}
+
+size_t stream_waiting(const struct stream *s)
+{
+	return s->used;
 }
 
 void stream_get_stats(const struct stream *s, struct stream_stats *ret)

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,12 @@ struct stream;
 struct stream_handler {
 	/* A checked sample: sizes and counts are consistent, comm is terminated. */
 	void (*sample)(void *userdata, const struct abi_sample *sample);
+	/*
+	 * A checked sample with a slice: slice->size bytes of stack follow @slice. False: it cannot
+	 * be handled yet; it and all that is later are held back, and it is offered again.
+	 */
+	bool (*slice)(void *userdata, const struct abi_sample *sample,
+		      const struct abi_slice *slice);
 	void (*sideband)(void *userdata, const struct sideband_event *event);
 	/* Called from stream_put_ring() at once; see stream_hold_files(). Its name is terminated.
 	 */
@@ -33,6 +40,7 @@ struct stream_handler {
 	X(records_bad, "records of the ring buffer that contradicted themselves")                  \
 	X(sideband, "records taken from the side-band buffers")                                    \
 	X(sideband_bad, "side-band records that contradicted themselves")                          \
+	X(slices, "of the records, samples whose stack came as memory")                            \
 	X(out_of_order, "records that arrived after later ones had been handled")                  \
 	X(dropped_memory, "records dropped because memory ran out")
 
@@ -51,15 +59,20 @@ struct stream *stream_free(struct stream *s);
  */
 void stream_hold_files(struct stream *s);
 
-/* Takes a copy of one record of the ring, aligned to 8. 0, -EBADMSG (counted) or -ENOMEM (counted). */
+/* Takes a copy of one record of the ring, aligned to 8. 0, -EBADMSG (counted) or -ENOMEM (counted).
+ */
 int stream_put_ring(struct stream *s, const void *record, size_t size);
 /* Takes a copy of one perf record (struct perf_event_header and what follows). As above. */
 int stream_put_sideband(struct stream *s, const void *record, size_t size);
 
 /*
  * Handles, in order of time, all records not later than @until. Nothing may be put in meanwhile.
+ * Returns up to when all is handled: @until, or earlier if a slice is held back.
  */
-void stream_flush(struct stream *s, uint64_t until);
+uint64_t stream_flush(struct stream *s, uint64_t until);
+
+/* Bytes that wait. */
+size_t stream_waiting(const struct stream *s);
 
 /* A copy of all that is put in goes to @tee (capture), NULL = none. @source: 0 ring, 1 side-band.
  */

@@ -33,15 +33,16 @@ static const struct {
 	{ "runtime.mstart", PCLNTAB_END },
 	{ "runtime.rt0_go", PCLNTAB_END },
 	{ "runtime.clone", PCLNTAB_END },
+	/* The goroutine it came from may run on another thread by now: its stack is not ours. */
+	{ "runtime.mcall", PCLNTAB_END },
+	{ "runtime.morestack", PCLNTAB_END },
+	{ "runtime.gogo", PCLNTAB_END },
 	{ "_rt0_amd64", PCLNTAB_END },
 	{ "_rt0_amd64_linux", PCLNTAB_END },
 	{ "runtime.systemstack", PCLNTAB_SWITCH },
 	{ "runtime.systemstack_switch", PCLNTAB_SWITCH },
 	{ "runtime.asmcgocall", PCLNTAB_SWITCH },
 	{ "runtime.cgocallback", PCLNTAB_SWITCH },
-	{ "runtime.mcall", PCLNTAB_SWITCH },
-	{ "runtime.morestack", PCLNTAB_SWITCH },
-	{ "runtime.gogo", PCLNTAB_SWITCH },
 	{ "runtime.sigreturn", PCLNTAB_SIGNAL },
 	{ "runtime.sigreturn__sigaction", PCLNTAB_SIGNAL },
 };
@@ -83,12 +84,8 @@ static void read_offsets(struct pclntab *t, struct cursor *c, uint64_t *functab)
 		return;
 	}
 	cursor_u64(c); /* number of files */
-	if (t->version >= GO_1_18) {
-		uint64_t text = cursor_u64(c);
-
-		if (text)
-			t->text = text;
-	}
+	if (t->version >= GO_1_18)
+		t->text = cursor_u64(c);
 	t->names = cursor_u64(c);
 	cursor_u64(c); /* compilation units */
 	cursor_u64(c); /* file names */
@@ -97,23 +94,35 @@ static void read_offsets(struct pclntab *t, struct cursor *c, uint64_t *functab)
 	*functab = t->descriptions;
 }
 
-int pclntab_read(const uint8_t *data, size_t size, uint64_t text, struct pclntab *ret)
+static int version_of(const uint8_t *data)
 {
-	struct pclntab t = { .data = data, .size = size, .text = text };
-	struct cursor c = cursor_of(data, size);
-	uint32_t magic = cursor_u32(&c);
-	uint64_t functab = 0, n;
-	size_t i;
+	uint32_t magic;
 
-	for (i = 0; i < ARRAY_SIZE(magics) && magics[i].magic != magic; i++)
-		;
-	if (i == ARRAY_SIZE(magics))
-		return -EBADMSG;
-	t.version = (uint8_t)magics[i].version;
-	cursor_u16(&c);
+	memcpy(&magic, data, sizeof(magic));
+	for (size_t i = 0; i < ARRAY_SIZE(magics); i++)
+		if (magics[i].magic == magic)
+			return magics[i].version;
+	return -EBADMSG;
+}
+
+bool pclntab_looks_like(const uint8_t *data)
+{
 	/* Instructions of one byte, addresses of eight: this machine. */
-	if (cursor_u8(&c) != 1 || cursor_u8(&c) != 8)
+	static const uint8_t rest[] = { 0, 0, 1, 8 };
+
+	return version_of(data) >= 0 && !memcmp(data + 4, rest, sizeof(rest));
+}
+
+int pclntab_read(const uint8_t *data, size_t size, struct pclntab *ret)
+{
+	struct pclntab t = { .data = data, .size = size };
+	struct cursor c = cursor_of(data, size);
+	uint64_t functab = 0, n;
+
+	if (size < 8 || !pclntab_looks_like(data))
 		return -EBADMSG;
+	t.version = (uint8_t)version_of(data);
+	cursor_skip(&c, 8);
 	n = cursor_u64(&c);
 	read_offsets(&t, &c, &functab);
 	if (c.bad || n > MAX_FUNCTIONS || functab > size)

@@ -39,11 +39,17 @@ struct pclntab_function {
 	enum pclntab_kind kind;
 };
 
+/* Where 1.18 and later keep the address that their text begins at. */
+#define PCLNTAB_TEXT_OFFSET 24
+
+/* Whether the eight bytes at @data are what a table begins with. */
+bool pclntab_looks_like(const uint8_t *data);
+
 /*
- * @text is the virtual address of .text, for binaries that leave the start of their text to the
- * linker. -EBADMSG if it is no table of a known version, or the addresses are not for this machine.
+ * -EBADMSG if it is no table of a known version, or its addresses are not for this machine. Where
+ * ret->text is 0 the table leaves it to the loader; it is for the caller to find it out then.
  */
-int pclntab_read(const uint8_t *data, size_t size, uint64_t text, struct pclntab *ret);
+int pclntab_read(const uint8_t *data, size_t size, struct pclntab *ret);
 
 /* Function @i, in the order of addresses; false if its description is damaged. */
 bool pclntab_function(const struct pclntab *t, uint32_t i, struct pclntab_function *ret);

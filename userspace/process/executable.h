@@ -87,6 +87,25 @@ struct executable_table *executable_table_free(struct executable_table *t);
 int executable_table_announce(struct executable_table *t, const struct abi_file_announcement *a,
 			      struct process_table *processes);
 
+/*
+ * Learns what file an id is from an open descriptor (which stays the caller's) and a path, before
+ * it is announced. -ENOEXEC if it is not ELF, -ENOMEM. Borrowed.
+ */
+int executable_table_add(struct executable_table *t, uint32_t file_id, int fd, const char *path,
+			 struct executable **ret);
+
+struct process_mapping;
+
+/*
+ * The executable that a mapping of a process is of, also if the kernel side has not announced it:
+ * then its file is looked for by path, and accepted only if the build id agrees. NULL if it cannot
+ * be found. Borrowed.
+ */
+struct executable *executable_table_of_mapping(struct executable_table *t,
+					       struct process_table *processes, uint32_t tgid,
+					       uint64_t start_boottime,
+					       const struct process_mapping *m);
+
 /* The executable of a file id; NULL if it was never announced. Borrowed. */
 struct executable *executable_table_get(struct executable_table *t, uint32_t file_id);
 

@@ -91,6 +91,9 @@ int found_file_of_announcement(const struct executable_table *t,
 int found_file_by_path(const struct executable_table *t, uint32_t tgid, uint64_t start_boottime,
 		       const struct wanted_file *wanted, struct found_file *ret);
 
+/* Of an open descriptor, which stays the caller's. */
+int found_file_of_fd(int fd, struct found_file *ret);
+
 /* A copy of our own vdso in memory. */
 int found_file_vdso(struct found_file *ret);
 

@@ -84,6 +84,11 @@ static int read_file(int path_fd, struct found_file *ret)
 	return 0;
 }
 
+int found_file_of_fd(int fd, struct found_file *ret)
+{
+	return read_file(fd, ret);
+}
+
 static bool is_wanted(const struct found_file *f, const struct wanted_file *w)
 {
 	if (w->build_id_size && (w->build_id_size != f->elf.build_id_size ||

@@ -345,6 +345,48 @@ static int find_by_mapping(struct executable_table *t, struct executable_object 
 	return r;
 }
 
+/* Without a build id all there is to go by is the path; only what was announced is believed. */
+static struct executable *find_by_path(struct executable_table *t, const struct process_mapping *m)
+{
+	struct executable_object *o;
+
+	DL_FOREACH(t->all, o) {
+		if (o->executable.readable && !o->executable.build_id_size &&
+		    strcmp(o->executable.path, m->path) == 0)
+			return &o->executable;
+	}
+	return NULL;
+}
+
+struct executable *executable_table_of_mapping(struct executable_table *t,
+					       struct process_table *processes, uint32_t tgid,
+					       uint64_t start_boottime,
+					       const struct process_mapping *m)
+{
+	const struct wanted_file wanted = {
+		.path = m->path,
+		.build_id = m->build_id,
+		.build_id_size = m->build_id_size,
+	};
+	struct executable_object *o = NULL;
+	struct found_file f = { .fd = -1 };
+	int r;
+
+	t->processes = processes;
+	if (strcmp(m->path, "[vdso]") == 0)
+		return &t->vdso->executable;
+	if (!m->build_id_size)
+		return find_by_path(t, m);
+	if (find_by_build_id(t, m, &o) == 0)
+		return &o->executable;
+	if (found_file_by_path(t, tgid, start_boottime, &wanted, &f) < 0)
+		return NULL;
+	f.deleted |= m->deleted;
+	r = settle(t, &f, m->path, NULL, &o);
+	found_file_done(&f);
+	return r < 0 ? NULL : &o->executable;
+}
+
 static int announce_pending(struct executable_table *t, const struct abi_file_announcement *a,
 			    struct executable_object **ret)
 {
@@ -382,6 +424,33 @@ int executable_table_announce(struct executable_table *t, const struct abi_file_
 		r = announce_pending(t, a, &o);
 	}
 	return r < 0 ? r : add_id(t, a->file_id, o);
+}
+
+int executable_table_add(struct executable_table *t, uint32_t file_id, int fd, const char *path,
+			 struct executable **ret)
+{
+	struct executable_object *o = NULL;
+	struct found_file f = { .fd = -1 };
+	struct file_id *id;
+	int r;
+
+	HASH_FIND(hh, t->ids, &file_id, sizeof(file_id), id);
+	if (id && id->object->executable.readable) {
+		*ret = &id->object->executable;
+		return 0;
+	}
+	if (id) /* announced, and being looked for */
+		return -EBUSY;
+	r = found_file_of_fd(fd, &f);
+	if (r < 0)
+		return r;
+	r = settle(t, &f, path, NULL, &o);
+	found_file_done(&f);
+	if (r == 0)
+		r = add_id(t, file_id, o);
+	if (r == 0)
+		*ret = &o->executable;
+	return r;
 }
 
 /* Looks again for the file of a pending executable. */

@@ -8,8 +8,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Sections of call frame information, numbered as their span_source. */
+/* Sections of call frame information, numbered as their span_source; SPAN_GO stays empty. */
 #define N_CFI (SPAN_DEBUG_FILE + 1)
 
 struct builder {
@@ -179,20 +180,76 @@ static int add_go_functions(struct builder *b)
 	return r;
 }
 
+/*
+ * What the loader adds to its base and writes to @address, by a relocation of .rela.dyn; false if
+ * there is none.
+ */
+static bool find_relocated(const struct elf_image *image, uint64_t address, uint64_t *ret)
+{
+	const Elf64_Shdr *section = elf_image_section(image, ".rela.dyn");
+	_cleanup_free_ uint8_t *data = NULL;
+	size_t size;
+
+	if (!section || elf_image_copy(image, section, &data, &size))
+		return false;
+	for (size_t at = 0; size - at >= sizeof(Elf64_Rela); at += sizeof(Elf64_Rela)) {
+		Elf64_Rela r;
+
+		memcpy(&r, data + at, sizeof(r));
+		if (r.r_offset == address && ELF64_R_TYPE(r.r_info) == R_X86_64_RELATIVE) {
+			*ret = (uint64_t)r.r_addend;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Where Go's text begins, for tables that do not say it themselves because the loader shall write
+ * it: with C in the program that is not the beginning of .text.
+ */
+static uint64_t go_text(const struct elf_image *image, uint64_t pclntab)
+{
+	const Elf64_Shdr *text = elf_image_section(image, ".text");
+	uint64_t address;
+
+	if (find_relocated(image, pclntab + PCLNTAB_TEXT_OFFSET, &address))
+		return address;
+	return text ? text->sh_addr : 0;
+}
+
+/* The C linker puts the table of a position-independent program among its other constants. */
+static int find_pclntab(struct builder *b, const Elf64_Shdr *section, size_t size)
+{
+	static const size_t step = 8; /* it is aligned to more */
+
+	for (size_t at = 0; at + step <= size; at += step) {
+		if (!pclntab_looks_like(b->go_data + at) ||
+		    pclntab_read(b->go_data + at, size - at, &b->go))
+			continue;
+		if (!b->go.text)
+			b->go.text = go_text(b->image, section->sh_addr + at);
+		return 0;
+	}
+	return -EBADMSG;
+}
+
 static int add_go(struct builder *b)
 {
-	const Elf64_Shdr *section = elf_image_section(b->image, ".gopclntab");
-	const Elf64_Shdr *text = elf_image_section(b->image, ".text");
+	static const char *const names[] = { ".gopclntab", ".data.rel.ro.gopclntab" };
+	const Elf64_Shdr *section = NULL;
 	size_t size;
 	int r;
 
-	if (!section)
-		section = elf_image_section(b->image, ".data.rel.ro.gopclntab");
+	for (size_t i = 0; !section && i < ARRAY_SIZE(names); i++)
+		section = elf_image_section(b->image, names[i]);
+	if (!section && elf_image_section(b->image, ".go.buildinfo"))
+		section = elf_image_section(b->image, ".data.rel.ro");
 	if (!section)
 		return 0;
 	r = elf_image_copy(b->image, section, &b->go_data, &size);
 	if (!r)
-		r = pclntab_read(b->go_data, size, text ? text->sh_addr : 0, &b->go);
+		r = find_pclntab(b, section, size);
 	return r ? refuse_section(b, r) : add_go_functions(b);
 }
 

@@ -34,8 +34,8 @@ struct entry {
 	uint32_t rows;
 	int error;
 	uint64_t retry_at;
-	bool queued;  /* in the queue */
-	bool running; /* with the parser */
+	bool queued;		  /* in the queue of its priority */
+	bool running[PRIORITIES]; /* with that worker; with both if it has become urgent */
 	uint32_t file_ids[MAX_FILE_IDS];
 	size_t n_file_ids;
 	struct entry *prev, *next; /* in the queue */
@@ -116,9 +116,14 @@ static struct queue *queue_of(struct entry *e)
 	return &e->manager->queues[e->priority];
 }
 
+static bool is_running(const struct entry *e)
+{
+	return e->running[URGENT] || e->running[BACKGROUND];
+}
+
 static void enqueue(struct entry *e, enum priority priority)
 {
-	if (e->queued || e->running)
+	if (e->queued || e->running[URGENT] || e->running[priority])
 		return;
 	e->state = TABLE_waiting;
 	e->priority = priority;
@@ -220,29 +225,42 @@ static bool load_from_cache(struct entry *e, int fd)
 	return true;
 }
 
-/* The parser's answer. What it says is as little to be trusted as the file. */
-static void built(void *userdata, int status, const void *data, size_t size)
+/*
+ * A parser's answer. What it says is as little to be trusted as the file. The second answer, if
+ * both workers were asked, is of no interest.
+ */
+static void built(struct entry *e, enum priority priority, int status, const void *data,
+		  size_t size)
 {
-	struct entry *e = userdata;
-
-	e->running = false;
-	queue_of(e)->running--;
+	e->running[priority] = false;
+	e->manager->queues[priority].running--;
+	if (e->state != TABLE_waiting)
+		return;
 	if (status == 0)
 		status = unwind_table_check(data, size);
 	if (status < 0) {
 		settle(e, TABLE_refused, status);
-	} else {
-		e->manager->stats.built++;
-		remember(e, data);
-		load(e, data, TABLE_FROM_FILE);
+		return;
 	}
-	if (!e->n_file_ids) /* the kernel forgot it meanwhile */
-		entry_free(e);
+	e->manager->stats.built++;
+	remember(e, data);
+	load(e, data, TABLE_FROM_FILE);
+}
+
+static void built_urgent(void *userdata, int status, const void *data, size_t size)
+{
+	built(userdata, URGENT, status, data, size);
+}
+
+static void built_in_background(void *userdata, int status, const void *data, size_t size)
+{
+	built(userdata, BACKGROUND, status, data, size);
 }
 
 static void start(struct entry *e)
 {
 	struct table_manager *m = e->manager;
+	struct queue *q = queue_of(e);
 	int fd = executable_table_open(m->options.executables, e->executable);
 	int r;
 
@@ -252,14 +270,24 @@ static void start(struct entry *e)
 	}
 	if (load_from_cache(e, fd))
 		return;
-	e->running = true;
-	queue_of(e)->running++;
-	r = worker_submit(queue_of(e)->worker, m->options.job, &fd, 1, NULL, 0, built, e);
+	e->running[e->priority] = true;
+	q->running++;
+	r = worker_submit(q->worker, m->options.job, &fd, 1, NULL, 0,
+			  e->priority == URGENT ? built_urgent : built_in_background, e);
 	if (r < 0) {
-		e->running = false;
-		queue_of(e)->running--;
+		e->running[e->priority] = false;
+		q->running--;
 		settle(e, TABLE_refused, r);
 	}
+}
+
+static bool has_file_id(const struct entry *e, uint32_t file_id)
+{
+	for (size_t i = 0; i < e->n_file_ids; i++) {
+		if (e->file_ids[i] == file_id)
+			return true;
+	}
+	return false;
 }
 
 int table_manager_bind(struct table_manager *m, struct executable *x, uint32_t file_id,
@@ -273,7 +301,7 @@ int table_manager_bind(struct table_manager *m, struct executable *x, uint32_t f
 			return -ENOMEM;
 		enqueue(e, background ? BACKGROUND : URGENT);
 	}
-	if (e->n_file_ids < MAX_FILE_IDS)
+	if (!has_file_id(e, file_id) && e->n_file_ids < MAX_FILE_IDS)
 		e->file_ids[e->n_file_ids++] = file_id;
 	if (e->state == TABLE_evicted)
 		enqueue(e, background ? BACKGROUND : URGENT);
@@ -282,12 +310,16 @@ int table_manager_bind(struct table_manager *m, struct executable *x, uint32_t f
 	return 0;
 }
 
-void table_manager_want(struct table_manager *m, const struct executable *x)
+void table_manager_want(struct table_manager *m, struct executable *x)
 {
 	struct entry *e = find(m, x);
 
-	if (!e)
-		return;
+	if (!e) {
+		e = entry_new(m, x);
+		if (!e)
+			return;
+		e->state = TABLE_evicted;
+	}
 	if (e->queued && e->priority == BACKGROUND)
 		unqueue(e);
 	if (e->state == TABLE_evicted || e->state == TABLE_waiting)
@@ -314,7 +346,7 @@ void table_manager_forget(struct table_manager *m, const uint32_t *file_ids, siz
 
 		for (size_t i = 0; i < n; i++)
 			dropped |= drop_file_id(e, file_ids[i]);
-		if (dropped && !e->n_file_ids && !e->running)
+		if (!e->n_file_ids && !is_running(e) && (dropped || e->state != TABLE_waiting))
 			entry_free(e);
 	}
 }

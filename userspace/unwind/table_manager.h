@@ -91,8 +91,11 @@ struct table_manager *table_manager_free(struct table_manager *m);
  */
 int table_manager_bind(struct table_manager *m, struct executable *x, uint32_t file_id,
 		       bool background);
-/* A stack waits for the table of @x: if it was taken out, it is loaded again. */
-void table_manager_want(struct table_manager *m, const struct executable *x);
+/*
+ * A stack waits for the table of @x, which the kernel may not have named yet: if it is not loaded
+ * and was not refused, it is loaded as soon as can be.
+ */
+void table_manager_want(struct table_manager *m, struct executable *x);
 /* The kernel has forgotten these ids. */
 void table_manager_forget(struct table_manager *m, const uint32_t *file_ids, size_t n);
 

@@ -11,9 +11,9 @@
 /* In the order of trust: where two begin at the same place the first is taken. */
 enum span_source {
 	SPAN_EH_FRAME,	  /* number: of the FDE */
+	SPAN_GO,	  /* number: of the function; .debug_frame does not say where stacks end */
 	SPAN_DEBUG_FRAME, /* in the file */
 	SPAN_DEBUG_FILE,  /* in the separate debug file */
-	SPAN_GO,	  /* number: of the function */
 	SPAN_RULE,	  /* number: enum span_rule */
 	SPAN_SOURCES
 };

@@ -47,17 +47,25 @@ static uint64_t frame_word(const struct walk *w, uint64_t address)
  * Where the file has rules but none for this code, it is probably assembler that does not touch the
  * stack, if it is what was interrupted. Everything else is tried by frame pointer.
  */
-static int guess(struct walk *w)
+static int guess(struct walk *w, bool has_table)
 {
 	struct unwinder_mapping mapping;
 	__u64 pc;
 
 	w->guessed = true;
-	if (w->mapping.table && w->frame.valid == UNWIND_VALID_ALL &&
-	    !unwind_peek_leaf(&w->frame, &pc) && pc && walk_find(w, pc - 1, &mapping) &&
-	    mapping.executable)
+	if (has_table && w->frame.valid == UNWIND_VALID_ALL && !unwind_peek_leaf(&w->frame, &pc) &&
+	    pc && walk_find(w, pc - 1, &mapping) && mapping.executable)
 		return unwind_guess_leaf(&w->frame, pc);
 	return unwind_frame_pointer(&w->frame, 0);
+}
+
+static const struct unwind_rule *find_rule(const struct walk *w, uint64_t address)
+{
+	uint64_t offset = address - w->mapping.start + w->mapping.offset;
+
+	if (w->source->rule)
+		return w->source->rule(w->source->userdata, &w->mapping, offset);
+	return w->mapping.table ? unwind_table_find(w->mapping.table, offset) : NULL;
 }
 
 /* Names the frame in *@ret_word if *@ret_found, and moves to its caller. */
@@ -65,23 +73,25 @@ static int step(struct walk *w, uint64_t *ret_word, bool *ret_found)
 {
 	static const struct unwind_rule gap;
 	uint64_t address = unwind_lookup_pc(&w->frame);
-	const struct unwind_rule *rule = &gap;
+	const struct unwind_rule *rule;
+	bool has_table;
 	int end;
 
 	if (!walk_find(w, address, &w->mapping))
 		return ABI_STACK_no_mapping;
 	if (!w->mapping.executable)
 		return ABI_STACK_not_executable;
-	if (w->mapping.table)
-		rule = unwind_table_find(w->mapping.table,
-					 address - w->mapping.start + w->mapping.offset);
+	rule = find_rule(w, address);
+	has_table = rule;
+	if (!rule)
+		rule = &gap;
 	/* A trampoline is not called: its name is at the very address that the handler returns to.
 	 */
 	*ret_word = frame_word(w, rule->cfa == UNWIND_CFA_SIGNAL ? w->frame.pc : address);
 	*ret_found = true;
 	end = unwind_apply(&w->frame, rule);
 	if (end == ABI_STACK_no_rule)
-		return guess(w);
+		return guess(w, has_table);
 	w->guessed = false;
 	return end;
 }

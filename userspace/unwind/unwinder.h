@@ -31,6 +31,12 @@ struct unwinder_source {
 	int (*read)(void *userdata, uint64_t address, void *buffer, size_t size);
 	/* The mapping of an address; false if there is none. */
 	bool (*find)(void *userdata, uint64_t address, struct unwinder_mapping *ret);
+	/*
+	 * The rule of an offset in the mapping's file, valid until the next call; NULL: the file
+	 * has no table. May itself be NULL: then the mappings' tables are asked.
+	 */
+	const struct unwind_rule *(*rule)(void *userdata, const struct unwinder_mapping *mapping,
+					  uint64_t offset);
 };
 
 /* The interrupted thread: its registers by their DWARF numbers, RSP being regs[UNWIND_RSP]. */

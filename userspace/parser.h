@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The jobs of the parser process (worker/worker.h): everything that reads what is in foreign files.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+struct worker;
+
+enum parser_job {
+	PARSER_UNWIND_TABLE, /* unwind/table_job.h */
+};
+
+/* A parser process; with @idle one that runs only when nobody else wants the CPU. */
+int parser_new(bool idle, struct worker **ret, struct error *e);
