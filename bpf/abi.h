@@ -93,8 +93,8 @@ struct abi_record {
 	X(no_rule, "the file has no unwinding rule for the address")                               \
 	X(unsupported_rule, "the unwinding rule is of a kind that cannot be applied")              \
 	X(no_table, "the file's unwinding rules are not loaded")                                   \
-	X(exec, "the task was between two programs: new memory, registers of the old one")         \
-	X(internal, "the unwinder stopped on a state it does not know")
+	X(internal, "the unwinder stopped on a state it does not know")                            \
+	X(exec, "the task was between two programs: new memory, registers of the old one")
 
 enum abi_stack_end {
 #define X(name, help) ABI_STACK_##name,

@@ -268,7 +268,7 @@ static void insecure_listeners(void **state)
 static int parse(struct command *c, struct error *e, const char *line)
 {
 	static char copy[256];
-	char *argv[16] = { "profd" };
+	char *argv[16] = { (char[]){ "profd" } };
 	int argc = 1;
 
 	snprintf(copy, sizeof(copy), "%s", line);
