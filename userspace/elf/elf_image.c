@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening, and the three kinds of headers. */
+/* Opening, and the headers: of the file, of segments, of sections. */
 #include "elf/elf_image.h"
 
 #include <errno.h>
@@ -72,9 +72,11 @@ static void widen_header(const Elf32_Ehdr *narrow, Elf64_Ehdr *ret)
 	memcpy(ret->e_ident, narrow->e_ident, sizeof(ret->e_ident));
 }
 
-static void widen_segment(const Elf32_Phdr *narrow, Elf64_Phdr *ret)
+static void widen_segment(const void *from, void *ret)
 {
-	*ret = (Elf64_Phdr){
+	const Elf32_Phdr *narrow = from;
+
+	*(Elf64_Phdr *)ret = (Elf64_Phdr){
 		.p_type = narrow->p_type,
 		.p_flags = narrow->p_flags,
 		.p_offset = narrow->p_offset,
@@ -86,9 +88,11 @@ static void widen_segment(const Elf32_Phdr *narrow, Elf64_Phdr *ret)
 	};
 }
 
-static void widen_section(const Elf32_Shdr *narrow, Elf64_Shdr *ret)
+static void widen_section(const void *from, void *ret)
 {
-	*ret = (Elf64_Shdr){
+	const Elf32_Shdr *narrow = from;
+
+	*(Elf64_Shdr *)ret = (Elf64_Shdr){
 		.sh_name = narrow->sh_name,
 		.sh_type = narrow->sh_type,
 		.sh_flags = narrow->sh_flags,
@@ -123,56 +127,59 @@ static int read_header(struct elf_image *image)
 	return r;
 }
 
-static int read_segment_list(const struct elf_image *image, uint32_t n, Elf64_Phdr **ret)
+/* A kind of header that stands in the file as a table. */
+struct layout {
+	size_t narrow, wide; /* bytes of one, in 32-bit files and in 64-bit files */
+	void (*widen)(const void *narrow, void *ret);
+};
+
+static const struct layout segment_layout = {
+	.narrow = sizeof(Elf32_Phdr),
+	.wide = sizeof(Elf64_Phdr),
+	.widen = widen_segment,
+};
+
+static const struct layout section_layout = {
+	.narrow = sizeof(Elf32_Shdr),
+	.wide = sizeof(Elf64_Shdr),
+	.widen = widen_section,
+};
+
+/* Reads @n headers, which the file says have @size bytes each. */
+static int read_list(const struct elf_image *image, const struct layout *layout, uint64_t offset,
+		     uint32_t n, size_t size, void **ret)
 {
-	uint64_t offset = image->header.e_phoff;
 	_cleanup_free_ void *data = NULL;
-	const Elf32_Phdr *narrow;
-	Elf64_Phdr *list;
+	char *list;
 	int r;
 
-	r = elf_image_read_new(image, (uint64_t)n * image->header.e_phentsize, offset, &data);
-	if (r < 0)
-		return r;
-	if (is_wide(image)) {
-		*ret = TAKE_PTR(data);
-		return 0;
-	}
-	list = calloc(n, sizeof(*list));
-	if (!list)
-		return -ENOMEM;
-	narrow = data;
-	for (uint32_t i = 0; i < n; i++)
-		widen_segment(&narrow[i], &list[i]);
-	*ret = list;
-	return 0;
-}
-
-static int read_section_list(const struct elf_image *image, uint32_t n, Elf64_Shdr **ret)
-{
-	uint64_t offset = image->header.e_shoff;
-	_cleanup_free_ void *data = NULL;
-	const Elf32_Shdr *narrow;
-	Elf64_Shdr *list;
-	int r;
-
-	if (image->header.e_shentsize != (is_wide(image) ? sizeof(*list) : sizeof(*narrow)))
+	if (size != (is_wide(image) ? layout->wide : layout->narrow))
 		return -EBADMSG;
-	r = elf_image_read_new(image, (uint64_t)n * image->header.e_shentsize, offset, &data);
+	r = elf_image_read_new(image, (uint64_t)n * size, offset, &data);
 	if (r < 0)
 		return r == -ENODATA ? -EBADMSG : r;
 	if (is_wide(image)) {
 		*ret = TAKE_PTR(data);
 		return 0;
 	}
-	list = calloc(n, sizeof(*list));
+	list = calloc(n, layout->wide);
 	if (!list)
 		return -ENOMEM;
-	narrow = data;
 	for (uint32_t i = 0; i < n; i++)
-		widen_section(&narrow[i], &list[i]);
+		layout->widen((const char *)data + i * layout->narrow, list + i * layout->wide);
 	*ret = list;
 	return 0;
+}
+
+static int read_section_list(const struct elf_image *image, uint32_t n, Elf64_Shdr **ret)
+{
+	void *list;
+	int r = read_list(image, &section_layout, image->header.e_shoff, n,
+			  image->header.e_shentsize, &list);
+
+	if (r == 0)
+		*ret = list;
+	return r;
 }
 
 /* Numbers that are too large for the file's header are in the first section header (gABI). */
@@ -190,6 +197,7 @@ static int read_segments(struct elf_image *image)
 {
 	uint32_t n = image->header.e_phnum;
 	Elf64_Shdr first;
+	void *list;
 	int r;
 
 	if (n == PN_XNUM) {
@@ -200,13 +208,15 @@ static int read_segments(struct elf_image *image)
 	}
 	if (n == 0)
 		return 0;
-	if (n > MAX_SEGMENTS ||
-	    image->header.e_phentsize != (is_wide(image) ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr)))
-		return -ENOEXEC;
-	r = read_segment_list(image, n, &image->segments);
-	if (r == 0)
-		image->n_segments = n;
-	return r;
+	if (n > MAX_SEGMENTS)
+		return -EFBIG;
+	r = read_list(image, &segment_layout, image->header.e_phoff, n, image->header.e_phentsize,
+		      &list);
+	if (r < 0)
+		return r;
+	image->segments = list;
+	image->n_segments = n;
+	return 0;
 }
 
 static int read_names(struct elf_image *image, uint32_t index)
@@ -282,7 +292,7 @@ static int open_segments(struct elf_image *image, struct elf_image *ret)
 		r = read_segments(image);
 	if (r < 0) {
 		elf_image_done(image);
-		return r == -ENODATA || r == -EBADMSG ? -ENOEXEC : r;
+		return r == -ENODATA || r == -EBADMSG || r == -EFBIG ? -ENOEXEC : r;
 	}
 	*ret = *image;
 	return 0;
