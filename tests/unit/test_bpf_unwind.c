@@ -36,7 +36,7 @@
 #include "collect/collector_tables.h"
 #include "collect/stream.h"
 #include "switched_test.skel.h"
-#include "unwind/elf_image.h"
+#include "elf/elf_image.h"
 #include "unwind/table.h"
 #include "unwind/table_builder.h"
 #include "unwind/table_store.h"
