@@ -44,9 +44,12 @@ pass "one process alone" get $PORT "/pid/$chain/debug/pprof/profile?seconds=4" "
 pass "has its frames" has "$one" chain_middle
 pass "and none of another" [ "$(gzip -dc "$one" | LC_ALL=C grep -a -c touch_pages)" = 0 ]
 
-for _ in 1 2 3 4 5 6 7 8 9 10; do
-	"$VM/workloads/brief" 30
-done &
+{
+	sleep 1
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		"$VM/workloads/brief" 30
+	done
+} &
 get $PORT "/debug/pprof/profile?seconds=5" "$SCRATCH/brief.pb.gz"
 wait $!
 pass "processes of milliseconds have names" has "$SCRATCH/brief.pb.gz" brief_leaf ||
