@@ -55,6 +55,7 @@ struct abi_file_key {
 	__u64 inode;
 	__u32 device;
 	__u32 generation;
+	__u64 changed; /* time of the last change of its content, ns since 1970 */
 };
 
 enum abi_record_type {
@@ -210,8 +211,8 @@ struct abi_learn {
 	__u32 reserved;
 };
 
-_Static_assert(sizeof(struct abi_file_key) == 16, "a map key without padding");
+_Static_assert(sizeof(struct abi_file_key) == 24, "a map key without padding");
 _Static_assert(sizeof(struct abi_record) == 16, "records are 8-byte aligned");
 _Static_assert(sizeof(struct abi_sample) == 88, "frames are 8-byte aligned");
 _Static_assert(sizeof(struct abi_slice) == 144, "the stack is 8-byte aligned");
-_Static_assert(sizeof(struct abi_file_announcement) == 136, "no hidden padding");
+_Static_assert(sizeof(struct abi_file_announcement) == 144, "no hidden padding");

@@ -210,15 +210,34 @@ static int open_rotation(struct manager *m, struct error *e)
 	return rotation_new(m->options.directory, &policy, &m->rotation, e);
 }
 
+static enum unwinding_preload preload_of(const struct options *o)
+{
+	if (strcmp(o->preload, "none") == 0)
+		return PRELOAD_NOTHING;
+	return strcmp(o->preload, "running") == 0 ? PRELOAD_RUNNING : PRELOAD_ALL;
+}
+
+uint64_t manager_unwind_budget(const struct manager *m)
+{
+	return MIN(m->options.unwind_memory, m->options.memory_budget / 4);
+}
+
 static int open_profiler(struct manager *m, struct error *e)
 {
 	struct profiler_options o = {
 		.collector = {
 			.sample_frequency = m->options.sample_frequency,
+			.slice_bytes = (uint32_t)m->options.slice_bytes,
+			.without_slices = !m->options.slice_bytes,
 			.open_event = opener_open,
 			.open_userdata = m->opener,
 		},
 		.symbolizer = { .memory_budget = m->options.memory_budget / 4 },
+		.unwinding = {
+			.memory = manager_unwind_budget(m),
+			.cache = m->options.unwind_cache,
+			.preload = preload_of(&m->options),
+		},
 		.window = m->options.window,
 		.capture_path = m->command->capture,
 		.window_closed = on_window_closed,

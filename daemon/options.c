@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "collect/collector.h"
 #include "units.h"
+#include "unwinding.h"
 
 #define MINUTE (60 * NS_PER_S)
 #define DAY    (86400 * NS_PER_S)
@@ -36,6 +37,7 @@ struct option_row {
 	enum option_type type;
 	size_t offset;	   /* in struct options */
 	uint64_t min, max; /* numbers, sizes and durations */
+	uint64_t step;	   /* the value must be a multiple of it; 0 = any */
 	const char *choices;
 	const char *initial; /* as it would be written in the file */
 	bool reloads;	     /* may change while profd runs */
@@ -66,9 +68,27 @@ static const struct option_row table[] = {
 	  .reloads = true, .help = "Files are removed, oldest first, beyond this many bytes." },
 	{ "retain_age", OPTION_DURATION, AT(retain_age), MINUTE, 3650 * DAY, .initial = "7d",
 	  .reloads = true, .help = "Files are removed when they are older than this." },
-	{ "memory_budget", OPTION_SIZE, AT(memory_budget), 16 * MIB, 1ULL << 40, .initial = "128M",
-	  .help = "Memory for what grows: a quarter for symbol tables, and windows get what those "
-		  "and the BPF maps leave, a half at most." },
+	{ "memory_budget", OPTION_SIZE, AT(memory_budget), 16 * MIB, 1ULL << 40, .initial = "256M",
+	  .help = "Memory for what grows: a quarter at most for symbol tables, a quarter at most "
+		  "for "
+		  "unwinding tables, and windows get what those and the other BPF maps leave, a "
+		  "half "
+		  "at most." },
+	{ "unwind_memory", OPTION_SIZE, AT(unwind_memory), MIB, 4096 * MIB, .initial = "64M",
+	  .help = "Kernel memory for unwinding tables, by which stacks of programs without frame "
+		  "pointers are walked; never more than a quarter of memory_budget." },
+	{ "unwind_cache", OPTION_PATH, AT(unwind_cache), .initial = UNWINDING_DEFAULT_CACHE,
+	  .help = "Where unwinding tables are kept on disk, so that the next start is quick; "
+		  "empty: "
+		  "nowhere." },
+	{ "preload", OPTION_CHOICE, AT(preload), .choices = "all running none", .initial = "all",
+	  .help = "Whose unwinding tables are loaded before they are needed: running: of what runs "
+		  "when profd starts; all: then also of what is installed; none: of nothing." },
+	{ "slice_bytes", OPTION_SIZE, AT(slice_bytes), 0, ABI_SLICE_MAX_BYTES,
+	  .step = sizeof(uint64_t), .initial = "16K",
+	  .help = "How much of a stack is copied when a file in it has no unwinding table yet, to "
+		  "be "
+		  "walked when the table is there; 0: walk it by frame pointers instead." },
 	{ "insecure", OPTION_BOOL, AT(insecure), .initial = "no",
 	  .help = "Allow listening beyond loopback, where anybody can read profiles: there is no "
 		  "encryption and no password." },
@@ -116,7 +136,7 @@ static const char *format_number(enum option_type type, uint64_t value,
 /* "a number from 1 to 10000": the end of an error message. */
 static void describe(const struct option_row *row, char *text, size_t size)
 {
-	char min[UNITS_TEXT_LEN], max[UNITS_TEXT_LEN];
+	char min[UNITS_TEXT_LEN], max[UNITS_TEXT_LEN], step[UNITS_TEXT_LEN + 32] = "";
 
 	switch (row->type) {
 	case OPTION_ADDRESSES:
@@ -132,12 +152,14 @@ static void describe(const struct option_row *row, char *text, size_t size)
 		snprintf(text, size, "yes or no");
 		return;
 	default:
-		snprintf(text, size, "a %s from %s to %s",
+		if (row->step)
+			snprintf(step, sizeof(step), " in steps of %" PRIu64, row->step);
+		snprintf(text, size, "a %s from %s to %s%s",
 			 row->type == OPTION_SIZE	? "size (with K, M, G or T)"
 			 : row->type == OPTION_DURATION ? "duration (as 90s, 5min, 2h or 7d)"
 							: "whole number",
 			 format_number(row->type, row->min, min),
-			 format_number(row->type, row->max, max));
+			 format_number(row->type, row->max, max), step);
 	}
 }
 
@@ -224,6 +246,8 @@ static int parse_number(const struct option_row *row, const char *value, uint64_
 		return r;
 	if (number < row->min || number > row->max)
 		return -ERANGE;
+	if (row->step && number % row->step)
+		return -EINVAL;
 	*ret = number;
 	return 0;
 }
@@ -296,6 +320,8 @@ void options_done(struct options *o)
 	free(o->socket);
 	free(o->directory);
 	free(o->split);
+	free(o->unwind_cache);
+	free(o->preload);
 	memset(o, 0, sizeof(*o));
 }
 

@@ -30,6 +30,10 @@ struct options {
 	uint64_t retain_bytes;
 	uint64_t retain_age;	/* ns */
 	uint64_t memory_budget; /* bytes */
+	uint64_t unwind_memory; /* bytes */
+	char *unwind_cache;	/* directory; "" = none */
+	char *preload;		/* "all", "running" or "none" */
+	uint64_t slice_bytes;	/* 0 = no slices */
 	bool insecure;
 };
 

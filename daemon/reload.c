@@ -2,9 +2,11 @@
 /* What profd says when it starts, and what it does when it is told to read its configuration. */
 #include "manager.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "log.h"
@@ -34,6 +36,20 @@ static void announce_files(const struct manager *m)
 		 units_format_duration(m->options.retain_age, age));
 }
 
+static void announce_unwinding(const struct manager *m)
+{
+	char wanted[UNITS_TEXT_LEN], got[UNITS_TEXT_LEN];
+	uint64_t budget = manager_unwind_budget(m);
+
+	if (budget < m->options.unwind_memory)
+		log_notice("unwind_memory=%s is more than a quarter of memory_budget: using %s",
+			   units_format_size(m->options.unwind_memory, wanted),
+			   units_format_size(budget, got));
+	if (*m->options.unwind_cache && access(m->options.unwind_cache, R_OK | W_OK | X_OK) < 0)
+		log_warning("unwind_cache: %s: %s; unwinding tables are built anew at each start",
+			    m->options.unwind_cache, strerror(errno));
+}
+
 void manager_announce(struct manager *m)
 {
 	const struct listener *shown = shown_listener(m);
@@ -48,6 +64,7 @@ void manager_announce(struct manager *m)
 	if (m->listeners.n == 0)
 		log_warning("Listening nowhere: listen and socket are empty");
 	announce_files(m);
+	announce_unwinding(m);
 	if (m->command->capture)
 		log_info("Capturing the raw stream to %s", m->command->capture);
 	if (!state.vma_walk_works)

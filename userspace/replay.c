@@ -49,12 +49,14 @@ DEFINE_CLEANUP(struct capture_reader *, capture_reader_free);
 
 static int new_pipeline(struct replay *r, struct error *e)
 {
-	const struct pipeline_options options = { .without_proc = true };
+	struct pipeline_options options = { .without_proc = true };
 	struct pipeline_tables tables = { .job = PARSER_UNWIND_TABLE, .cache_dirfd = -1 };
 	int error = parser_new(false, &r->parser, e);
 
 	if (error < 0)
 		return error;
+	options.symbolizer.worker = r->parser;
+	options.symbolizer.symbol_job = PARSER_SYMBOLS;
 	r->memory = table_memory_new();
 	error = r->memory ? pipeline_new(&options, &r->pipeline) : -ENOMEM;
 	if (error < 0)

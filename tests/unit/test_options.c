@@ -170,7 +170,9 @@ static void good_file(void **state)
 				   "# comment\n\n; another\n[Profd]\r\n"
 				   "  listen = 127.0.0.1:7000 \nlisten=[::1]:7000\n"
 				   "sample_frequency=999\nretain_age=36h\nsplit=process\n"
-				   "socket=\ninsecure=YES\nmemory_budget=1G",
+				   "socket=\ninsecure=YES\nmemory_budget=1G\n"
+				   "unwind_memory=1M\nunwind_cache=\npreload=running\n"
+				   "slice_bytes=4K",
 				   &e),
 			 0);
 	assert_int_equal(o.n_listen, 2);
@@ -182,6 +184,10 @@ static void good_file(void **state)
 	assert_string_equal(o.socket, "");
 	assert_true(o.insecure);
 	assert_int_equal(o.memory_budget, 1U << 30);
+	assert_int_equal(o.unwind_memory, 1U << 20);
+	assert_string_equal(o.unwind_cache, "");
+	assert_string_equal(o.preload, "running");
+	assert_int_equal(o.slice_bytes, 4096);
 	assert_string_equal(o.directory, "/var/lib/profd");
 	options_done(&o);
 
@@ -219,6 +225,11 @@ static void bad_files(void **state)
 		{ "[Profd]\nrotate_interval=0",
 		  "a duration (as 90s, 5min, 2h or 7d) from 1s to 1h" },
 		{ "[Profd]\nretain_bytes=1K", "a size (with K, M, G or T) from 1M to 1024T" },
+		{ "[Profd]\nunwind_memory=1000K", "a size (with K, M, G or T) from 1M to 4G" },
+		{ "[Profd]\nunwind_cache=cache", "an absolute path" },
+		{ "[Profd]\npreload=some", "one of: all running none" },
+		{ "[Profd]\nslice_bytes=17K", "from 0 to 16K in steps of 8" },
+		{ "[Profd]\nslice_bytes=4095", "from 0 to 16K in steps of 8" },
 	};
 
 	(void)state;
@@ -267,8 +278,8 @@ static void insecure_listeners(void **state)
 
 static int parse(struct command *c, struct error *e, const char *line)
 {
-	static char copy[256];
-	char *argv[16] = { (char[]){ "profd" } };
+	static char copy[256], name[] = "profd";
+	char *argv[16] = { name };
 	int argc = 1;
 
 	snprintf(copy, sizeof(copy), "%s", line);
