@@ -43,6 +43,7 @@ PROFCTL_OBJS := $(PROFCTL_SRCS:%.c=$(BUILD)/obj/%.o)
 DAEMON_OBJS  := $(DAEMON_SRCS:%.c=$(BUILD)/obj/%.o)
 BPF_OBJS     := $(BPF_SRCS:bpf/%.c=$(BUILD)/bpf/%.o)
 GENERATED    := $(BUILD)/gen/profile.pb-c.h $(BUILD)/gen/profd.skel.h
+.SECONDARY: $(GENERATED)
 
 .PHONY: all
 all: $(BUILD)/profd $(BUILD)/profctl ## Build profd and profctl (no root needed)

@@ -55,6 +55,7 @@ struct abi_file_key {
 	__u64 inode;
 	__u32 device;
 	__u32 generation;
+	__u64 changed; /* time of the last change of its content, ns since 1970 */
 };
 
 enum abi_record_type {
@@ -93,8 +94,8 @@ struct abi_record {
 	X(no_rule, "the file has no unwinding rule for the address")                               \
 	X(unsupported_rule, "the unwinding rule is of a kind that cannot be applied")              \
 	X(no_table, "the file's unwinding rules are not loaded")                                   \
-	X(exec, "the task was between two programs: new memory, registers of the old one")         \
-	X(internal, "the unwinder stopped on a state it does not know")
+	X(internal, "the unwinder stopped on a state it does not know")                            \
+	X(exec, "the task was between two programs: new memory, registers of the old one")
 
 enum abi_stack_end {
 #define X(name, help) ABI_STACK_##name,
@@ -210,8 +211,8 @@ struct abi_learn {
 	__u32 reserved;
 };
 
-_Static_assert(sizeof(struct abi_file_key) == 16, "a map key without padding");
+_Static_assert(sizeof(struct abi_file_key) == 24, "a map key without padding");
 _Static_assert(sizeof(struct abi_record) == 16, "records are 8-byte aligned");
 _Static_assert(sizeof(struct abi_sample) == 88, "frames are 8-byte aligned");
 _Static_assert(sizeof(struct abi_slice) == 144, "the stack is 8-byte aligned");
-_Static_assert(sizeof(struct abi_file_announcement) == 136, "no hidden padding");
+_Static_assert(sizeof(struct abi_file_announcement) == 144, "no hidden padding");

@@ -5,7 +5,8 @@
  * removed a file from the table, its next sample announces it again, with another id.
  *
  * How the answer can be wrong: a file system may reuse an inode number; the generation tells the
- * two files apart where the file system keeps one (ext4, xfs, btrfs, tmpfs do).
+ * two files apart where the file system keeps one (ext4, xfs, btrfs, tmpfs do). A file that was
+ * written to in place is another one: its time of change is part of the key.
  */
 #pragma once
 
@@ -23,20 +24,43 @@ struct files_client {
 	u32 reserved;
 };
 
+/* When the content was changed last, ns. */
+ENV_INLINE int files_changed(struct inode *inode, u64 *ret)
+{
+	struct timespec64 time = {};
+	s64 seconds = 0;
+	u32 ns = 0;
+	int err;
+
+	if (env_has(struct inode, i_mtime_sec)) {
+		err = env_get(&seconds, inode, i_mtime_sec) || env_get(&ns, inode, i_mtime_nsec);
+		*ret = seconds * 1000000000ULL + ns;
+		return err;
+	}
+	if (env_has(struct inode___private_mtime, __i_mtime))
+		err = env_get(&time, (struct inode___private_mtime *)inode, __i_mtime);
+	else
+		err = env_get(&time, (struct inode___public_mtime *)inode, i_mtime);
+	*ret = time.tv_sec * 1000000000ULL + time.tv_nsec;
+	return err;
+}
+
 ENV_INLINE int files_key(struct file *file, struct abi_file_key *ret)
 {
 	struct super_block *sb = NULL;
 	struct inode *inode = NULL;
 	unsigned long number = 0;
 	u32 device = 0, generation = 0;
+	u64 changed = 0;
 
 	if (env_get(&inode, file, f_inode) || env_get(&number, inode, i_ino) ||
 	    env_get(&generation, inode, i_generation) || env_get(&sb, inode, i_sb) ||
-	    env_get(&device, sb, s_dev))
+	    env_get(&device, sb, s_dev) || files_changed(inode, &changed))
 		return -EFAULT;
 	ret->inode = number;
 	ret->device = device;
 	ret->generation = generation;
+	ret->changed = changed;
 	return 0;
 }
 

@@ -115,6 +115,7 @@ ENV_INLINE u32 record_slice_read(struct record_scratch *r, u64 at)
 
 		if (size > wanted - got)
 			size = wanted - got;
+		barrier_var(size); /* clang knows what it can be, the verifier of 6.1 does not */
 		if (to > RECORD_SLICE_END || size > RECORD_PIECE)
 			break;
 		if (env_read_user(r->bytes + to, size, sp + got))

@@ -89,10 +89,28 @@ struct super_block {
 	u32 s_dev;
 };
 
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
+};
+
+/* The time of the last change of content is two fields since 6.11, ... */
 struct inode {
 	unsigned long i_ino;
 	u32 i_generation;
 	struct super_block *i_sb;
+	s64 i_mtime_sec;
+	u32 i_mtime_nsec;
+};
+
+/* ... one of this name since 6.7, ... */
+struct inode___private_mtime {
+	struct timespec64 __i_mtime;
+};
+
+/* ... and one of this name before. */
+struct inode___public_mtime {
+	struct timespec64 i_mtime;
 };
 
 struct qstr {

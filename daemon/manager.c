@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,8 +66,12 @@ static void rotate(struct manager *m, uint64_t now)
 		.wall_offset = profiler_wall_offset(m->profiler),
 	};
 
-	if (m->rotation)
-		rotation_run(m->rotation, &source, now);
+	if (!m->rotation)
+		return;
+	rotation_run(m->rotation, &source, now);
+	/* Encoding takes many small pieces and gives them all back; the C library would keep them.
+	 */
+	malloc_trim(0);
 }
 
 static void drain(struct manager *m)

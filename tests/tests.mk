@@ -23,20 +23,24 @@ SANITIZER_OPTIONS = ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:strict_string_c
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_SUPPORT) $(BUILD)/libdaemon.a $(BUILD)/libprofctl.a $(BUILD)/libprofd.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(call say,TEST)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 # BPF sources compiled for the host: the test file includes them.
 $(BUILD)/tests/host/%: tests/host/%.c $(wildcard tests/host/*.h bpf/*.h bpf/*.c)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) -Itests/host $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lcmocka
+	$(call say,TEST)
+	$(Q)$(CC) $(ALL_CPPFLAGS) -Itests/host $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lcmocka
 
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libdaemon.a $(BUILD)/libprofd.a
 	@mkdir -p $(@D)
-	clang $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+	$(call say,FUZZER)
+	$(Q)clang $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
 -include $(wildcard $(BUILD)/obj/tests/*/*.d)
 
 include tests/workloads/workloads.mk
+include tests/bpf/bpf.mk
 
 .PHONY: unit-programs fuzz-programs
 unit-programs: $(UNIT_TESTS) $(HOST_TESTS)
@@ -49,16 +53,20 @@ test-packages:
 # Each is a make of its own, because each is a build of its own.
 .PHONY: test-build
 test-build:
-	@$(MAKE) --no-print-directory -j$(JOBS) all workloads
+	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(PLAIN_TESTS)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) unit-programs
 	@$(MAKE) --no-print-directory -j$(JOBS) $(CLANG_ASAN) unit-programs
 	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ) fuzz-programs
+
+# What sanitizers would keep from working: the sandbox of the parser, single steps, BPF's own stacks.
+PLAIN_TESTS := $(addprefix $(BUILD)/tests/unit/,test_worker test_unwind_singlestep test_collector test_bpf_unwind)
 
 # The groups of tests/run.
 RUN_LINT  = --jobs 1 --timeout 600 --label "" tests/lint
 RUN_UNITS = --jobs $(JOBS) --timeout 120 --label gcc $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/asan/%) \
 	$(HOST_TESTS:$(BUILD)/%=$(BUILD)/asan/%) --label clang \
-	$(UNIT_TESTS:$(BUILD)/%=$(BUILD)/clang/%) $(HOST_TESTS:$(BUILD)/%=$(BUILD)/clang/%)
+	$(UNIT_TESTS:$(BUILD)/%=$(BUILD)/clang/%) $(HOST_TESTS:$(BUILD)/%=$(BUILD)/clang/%) \
+	--label plain $(PLAIN_TESTS)
 RUN_FUZZ  = --jobs $(JOBS) --timeout 300 --label "" tests/fuzz/run_fuzzers
 RUN_E2E   = --jobs 1 --timeout 300 --label "" $(E2E_TESTS)
 TEST_ENVIRONMENT = $(SANITIZER_OPTIONS) BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS)

@@ -2,11 +2,13 @@
 #include "parser.h"
 
 #include "base/cleanup.h"
+#include "symbolize/symbol_job.h"
 #include "unwind/table_job.h"
 #include "worker/worker.h"
 
 static const struct worker_job jobs[] = {
 	[PARSER_UNWIND_TABLE] = { "unwinding table", table_job_run },
+	[PARSER_SYMBOLS] = { "symbols", symbol_job_run },
 };
 
 int parser_new(bool idle, struct worker **ret, struct error *e)

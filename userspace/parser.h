@@ -11,6 +11,7 @@ struct worker;
 
 enum parser_job {
 	PARSER_UNWIND_TABLE, /* unwind/table_job.h */
+	PARSER_SYMBOLS,	     /* symbolize/symbol_job.h */
 };
 
 /* A parser process; with @idle one that runs only when nobody else wants the CPU. */

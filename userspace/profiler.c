@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "collect/capture.h"
+#include "parser.h"
 #include "pipeline.h"
 #include "profiler_capture.h"
 #include "unwind/table_manager.h"
@@ -131,7 +132,7 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 {
 	_cleanup_(profiler_freep)
 	struct profiler *p = calloc(1, sizeof(*p));
-	const struct pipeline_options pipeline = {
+	struct pipeline_options pipeline = {
 		.symbolizer = o->symbolizer,
 		.file_announced = capture_file,
 		.userdata = p,
@@ -148,6 +149,8 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 	r = unwinding_new(&o->unwinding, &p->unwinding, e);
 	if (r < 0)
 		return r;
+	pipeline.symbolizer.worker = unwinding_worker(p->unwinding);
+	pipeline.symbolizer.symbol_job = PARSER_SYMBOLS;
 	r = pipeline_new(&pipeline, &p->pipeline);
 	if (r < 0)
 		return error_set(e, -r, "cannot set up the profiler's tables: %s", strerror(-r));

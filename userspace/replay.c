@@ -7,16 +7,25 @@
 #include "profiler.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "collect/capture.h"
+#include "parser.h"
 #include "pipeline.h"
+#include "unwind/table_memory.h"
+#include "worker/worker.h"
+
+/* How often a job that takes too long is looked for. */
+#define PARSER_POLL_MS 100
 
 struct replay {
 	struct capture_info info;
+	struct worker *parser;
+	struct table_memory *memory; /* of the unwinding tables */
 	struct pipeline *pipeline;
 	struct receiver *receiver;
 	struct window *window;
@@ -29,6 +38,8 @@ struct replay *replay_free(struct replay *r)
 		return NULL;
 	window_free(r->window);
 	pipeline_free(r->pipeline);
+	worker_free(r->parser);
+	table_memory_free(r->memory);
 	free(r);
 	return NULL;
 }
@@ -36,15 +47,40 @@ struct replay *replay_free(struct replay *r)
 DEFINE_CLEANUP(struct replay *, replay_free);
 DEFINE_CLEANUP(struct capture_reader *, capture_reader_free);
 
-static int new_pipeline(struct replay *r)
+static int new_pipeline(struct replay *r, struct error *e)
 {
-	const struct pipeline_options options = { .without_proc = true };
-	int error = pipeline_new(&options, &r->pipeline);
+	struct pipeline_options options = { .without_proc = true };
+	struct pipeline_tables tables = { .job = PARSER_UNWIND_TABLE, .cache_dirfd = -1 };
+	int error = parser_new(false, &r->parser, e);
 
 	if (error < 0)
 		return error;
+	options.symbolizer.worker = r->parser;
+	options.symbolizer.symbol_job = PARSER_SYMBOLS;
+	r->memory = table_memory_new();
+	error = r->memory ? pipeline_new(&options, &r->pipeline) : -ENOMEM;
+	if (error < 0)
+		return error_set(e, -error, "cannot begin to replay: %s", strerror(-error));
+	tables.memory = table_memory_get(r->memory);
+	tables.worker = r->parser;
+	error = pipeline_use_tables(r->pipeline, &tables);
 	stream_hold_files(pipeline_stream(r->pipeline));
-	return pipeline_receive(r->pipeline, NULL, r->info.start_time, &r->receiver);
+	if (error == 0)
+		error = pipeline_receive(r->pipeline, NULL, r->info.start_time, &r->receiver);
+	if (error < 0)
+		return error_set(e, -error, "cannot begin to replay: %s", strerror(-error));
+	return 0;
+}
+
+/* A replay has time: it waits for every unwinding table that a stack needs. */
+static void flush(struct replay *r, uint64_t until)
+{
+	while (pipeline_flush(r->pipeline, until, until) < until) {
+		struct pollfd p = { .fd = worker_fd(r->parser), .events = POLLIN };
+
+		poll(&p, 1, PARSER_POLL_MS);
+		worker_process(r->parser, clock_monotonic_ns());
+	}
 }
 
 /* What is bad in a chunk is counted by the stream, as it is in a live profiler. */
@@ -69,7 +105,7 @@ static void replay_chunk(struct replay *r, uint32_t type, const void *data, size
 			pipeline_count_losses(r->pipeline, number);
 			break;
 		}
-		pipeline_flush(r->pipeline, number, number);
+		flush(r, number);
 		r->end_time = number;
 		break;
 	}
@@ -91,13 +127,14 @@ int replay_run(const char *path, struct replay **ret, struct error *e)
 	error = capture_open(path, &reader, &r->info, e);
 	if (error < 0)
 		return error;
-	error = new_pipeline(r);
+	error = new_pipeline(r, e);
 	if (error < 0)
-		return error_set(e, -error, "cannot begin to replay: %s", strerror(-error));
+		return error;
 	while ((error = capture_read(reader, &type, &data, &size, e)) > 0)
 		replay_chunk(r, type, data, size);
 	if (error < 0)
 		return error;
+	flush(r, r->end_time);
 	pipeline_flush(r->pipeline, UINT64_MAX, UINT64_MAX);
 	pipeline_count_losses(r->pipeline, 0);
 	r->window = pipeline_take(r->pipeline, TAKE_PTR(r->receiver), r->end_time);

@@ -10,6 +10,7 @@ import atexit
 import ctypes
 import functools
 import http.client
+import math
 import os
 import pwd
 import re
@@ -51,11 +52,28 @@ def check(condition, message):
 
 
 def equal(seen, wanted, what=""):
-    check(seen == wanted, f"{what + ': ' if what else ''}{seen!r}, not {wanted!r}")
+    check(seen == wanted, f"{what}: {seen!r}, not {wanted!r}" if what else f"{seen!r}, not {wanted!r}")
 
 
 def near(seen, wanted, tolerance, what):
     check(abs(seen - wanted) <= tolerance, f"{what}: {seen:.2f}, not within {tolerance} of {wanted}")
+
+
+def near_share(samples, name, wanted, tolerance=3):
+    """The function's share in percent; the fewer samples there are, the more chance is allowed."""
+    count = max(1, pprof.total(samples))
+    chance = 3 * 100 * math.sqrt(wanted / 100 * (1 - wanted / 100) / count)
+    near(pprof.share(samples, name), wanted, tolerance if chance < 1 else tolerance + chance,
+         f"{name} in {count} samples")
+
+
+def cpu_used(pid):
+    """CPU time of a process that runs, in seconds, from the scheduler's own count."""
+    seconds = 0
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as f:
+            seconds += int(f.read().split()[0]) / 1e9
+    return seconds
 
 
 # --- cases -------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ import functools
 import os
 import time
 
-from harness import (PROFD, WORKLOADS, Daemon, Workload, check, command, equal, near, nobody, run,
+from harness import (PROFD, WORKLOADS, Daemon, Workload, check, command, equal, near_share, nobody, run,
                      skip, temporary_directory, test)
-from pprof import Profile, share, total
+from pprof import Profile, total
 
 
 @functools.lru_cache(maxsize=None)
@@ -48,7 +48,7 @@ def replay_gives_the_shares():
     equal(profile.problems(), [])
     samples = profile.of(pid=pid)
     for name, wanted in (("work_sixty", 60), ("work_thirty", 30), ("work_ten", 10)):
-        near(share(samples, name), wanted, 3, name)
+        near_share(samples, name, wanted)
 
 
 @test

@@ -9,8 +9,8 @@ import subprocess
 import time
 
 from harness import (PROFCTL, WORKLOADS, Daemon, Workload, check, command, equal, go_pprof_report,
-                     near, nobody, run, shared_daemon, start, temporary_directory, test)
-from pprof import Profile, share, total
+                     near, near_share, nobody, run, shared_daemon, start, temporary_directory, test)
+from pprof import Profile, total
 
 daemon = shared_daemon(sample_frequency=499)
 NOWHERE = "--socket=/nonexistent/profd.sock"
@@ -40,7 +40,7 @@ def check_recorded(code, out, err, path, pid):
     profile = read(path)
     equal({s.pid for s in profile.samples}, {pid}, "pids")
     for name, wanted in (("work_sixty", 60), ("work_thirty", 30), ("work_ten", 10)):
-        near(share(profile.samples, name), wanted, 6, name)
+        near_share(profile.samples, name, wanted)
 
 
 @test
@@ -109,7 +109,7 @@ def check_command(path, *how):
     # It is followed from its first instruction, its whole CPU time is there.
     used = int(re.search(r"cpu_ns=(\d+)", out)[1])
     near(100 * total(inside, 1) / used, 100, 5, "sampled in % of the command's own CPU time")
-    near(share(inside, "work_sixty"), 60, 6, "work_sixty")
+    near_share(inside, "work_sixty", 60)
 
 
 @test

@@ -12,9 +12,9 @@
 #include "base/cleanup.h"
 #include "base/fileio.h"
 #include "elf/elf_symbols.h"
-#include "symbolize/debug_file.h"
 #include "symbolize/demangle.h"
 #include "symbolize/name_cache.h"
+#include "symbolize/symbol_job.h"
 #include "symbolize/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -50,15 +50,36 @@ static void as_name_and_table(const uint8_t *data, size_t size)
 {
 	_cleanup_free_ char *name = malloc(size + 1);
 	char text[NAME_CACHE_NAME_MAX];
+	struct symbol_answer answer;
+	struct elf_symbols *table;
 	struct elf_symbol s;
 
 	memcpy(name, data, size);
 	name[size] = '\0';
 	demangle(name, text, sizeof(text));
+	symbol_job_take(name, size, &table, &answer);
 	if (elf_symbols_check(name, size) == 0)
 		for (uint64_t a = 0; a < 256; a++)
 			if (elf_symbols_find((const struct elf_symbols *)name, a, &s))
 				require(strlen(s.name) < size);
+}
+
+/* As executable and as its own debug file. What the job answers is believed. */
+static void as_job(int fd, const struct elf_symbols_limits *limits)
+{
+	const int fds[] = { fd, fd };
+
+	for (size_t n = 1; n <= 2; n++) {
+		struct symbol_answer answer;
+		struct elf_symbols *t;
+		void *answered;
+		size_t size;
+
+		if (symbol_job_run(fds, n, limits, sizeof(*limits), &answered, &size) < 0)
+			continue;
+		require(symbol_job_take(answered, size, &t, &answer) == 0);
+		free(answered);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -66,19 +87,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct elf_symbols_limits limits = { .max_symbols = 10000,
 							  .max_strings = 1 << 20,
 							  .max_bytes = 1 << 20 };
-	static const struct debug_file_search search = { .debug_directory = "/nonexistent",
-							 .path = "/nonexistent/program" };
 	_cleanup_close_ int fd = memfd_create("fuzz", MFD_CLOEXEC);
 	struct elf_symbols *t = NULL;
-	int debug_fd;
 
 	require(fd >= 0 && fd_write_full(fd, data, size) == 0);
 	if (elf_symbols_read(fd, fd, &limits, &t) == 0)
 		look_up_all(t);
 	elf_symbols_free(t);
-	debug_fd = debug_file_open(fd, &search);
-	if (debug_fd >= 0)
-		close(debug_fd);
+	as_job(fd, &limits);
 	as_name_and_table(data, size);
 	return 0;
 }

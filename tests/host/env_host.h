@@ -7,6 +7,7 @@
 #pragma once
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,6 +15,9 @@
 
 #define WORLD_REGIONS 4096
 #define WORLD_FILES   8
+#define WORLD_SLOTS   32
+#define WORLD_PAGES   8
+#define WORLD_RULES   16
 
 struct world {
 	struct {
@@ -38,6 +42,12 @@ struct world {
 	bool ring_full;
 	struct abi_file_announcement announcement; /* the last one */
 	unsigned int announced, discarded;
+	/* The unwinding tables; a slot is found modulo WORLD_SLOTS. */
+	struct unwind_file unwind_files[WORLD_SLOTS];
+	struct unwind_page unwind_pages[WORLD_PAGES];
+	struct unwind_rule unwind_rules[WORLD_RULES];
+	struct unwind_segment *unwind_segment; /* number 0, the only one; may be NULL */
+	bool slice_room;
 };
 
 static struct world world;
@@ -155,4 +165,29 @@ static inline void env_file_discard(struct abi_file_announcement *a)
 {
 	(void)a;
 	world.discarded++;
+}
+
+static inline const struct unwind_file *env_unwind_file(uint32_t slot)
+{
+	return &world.unwind_files[slot % WORLD_SLOTS];
+}
+
+static inline const struct unwind_page *env_unwind_page(uint32_t i)
+{
+	return i < WORLD_PAGES ? &world.unwind_pages[i] : NULL;
+}
+
+static inline const struct unwind_rule *env_unwind_rule(uint32_t i)
+{
+	return i < WORLD_RULES ? &world.unwind_rules[i] : NULL;
+}
+
+static inline const struct unwind_segment *env_unwind_segment(uint32_t i)
+{
+	return i ? NULL : world.unwind_segment;
+}
+
+static inline bool env_slice_room(void)
+{
+	return world.slice_room;
 }

@@ -24,13 +24,19 @@
 
 static u64 stack[STACK_WORDS];
 static u64 frames[MASK + 1];
-static struct unwind_state u;
+static struct unwind_walk u;
+static struct unwind_segment rows; /* 1 MiB: not in the world, which is cleared often */
 static struct mm_struct *mm;
 static u32 n_frames;
 
-int unwind_step(struct unwind_state *s)
+int unwind_map(struct unwind_walk *w, u64 addr)
 {
-	return unwind_step_inline(s);
+	return unwind_map_inline(w, addr);
+}
+
+int unwind_step(struct unwind_walk *w)
+{
+	return unwind_step_inline(w);
 }
 
 static int setup(void **state)
@@ -57,6 +63,8 @@ static int setup(void **state)
 	world.stack = (const unsigned char *)stack;
 	world.stack_start = STACK;
 	world.stack_size = sizeof(stack);
+	world.unwind_segment = &rows;
+	world.slice_room = true;
 	return 0;
 }
 
@@ -77,8 +85,8 @@ static void push_frames(size_t n, u64 (*address)(size_t i), u64 outermost)
 		stack[i * 4 + 2] = i + 1 < n ? STACK + (i + 1) * 32 + 16 : outermost;
 		stack[i * 4 + 3] = address(i);
 	}
-	u.sp = STACK;
-	u.fp = STACK + 16;
+	u.frame.regs[UNWIND_RSP] = STACK;
+	u.frame.regs[UNWIND_RBP] = STACK + 16;
 }
 
 static u64 alternating(size_t i)
@@ -88,8 +96,9 @@ static u64 alternating(size_t i)
 
 static int run(u64 pc)
 {
-	u.pc = pc;
-	u.after_call = false;
+	u.frame.pc = pc;
+	u.frame.flags = 0;
+	u.frame.valid = UNWIND_VALID_ALL;
 	unwind_begin(&u);
 	return unwind_stack(&u, frames, 0, MASK, &n_frames);
 }
@@ -131,8 +140,8 @@ static void announces_each_file_once(void **state)
 	assert_int_equal(world.announcement.start_boottime, 6);
 	assert_int_equal(world.announcement.vm_start, LIBRARY);
 	assert_int_equal(world.announcement.file_id, 17);
-	u.fp = STACK + 16;
-	u.sp = STACK;
+	u.frame.regs[UNWIND_RBP] = STACK + 16;
+	u.frame.regs[UNWIND_RSP] = STACK;
 	run(PROGRAM + 0x10);
 	assert_int_equal(world.announced, 2);
 	assert_int_equal(world.counters[ABI_COUNTER_files_announced], 2);
@@ -219,16 +228,16 @@ static void every_ending(void **state)
 	expect_end(0x1000, ABI_STACK_no_mapping, 0);
 	expect_end(DATA, ABI_STACK_not_executable, 0);
 	expect_end(PROGRAM + PROGRAM_SIZE, ABI_STACK_no_mapping, 0);
-	u.sp = STACK;
-	u.fp = STACK + 1;
+	u.frame.regs[UNWIND_RSP] = STACK;
+	u.frame.regs[UNWIND_RBP] = STACK + 1;
 	expect_end(PROGRAM, ABI_STACK_bad_frame_pointer, 1);
-	u.fp = STACK - 8;
+	u.frame.regs[UNWIND_RBP] = STACK - 8;
 	expect_end(PROGRAM, ABI_STACK_bad_frame_pointer, 1);
-	u.fp = STACK + UNWIND_MAX_FRAME_SIZE + 8;
+	u.frame.regs[UNWIND_RBP] = STACK + UNWIND_MAX_GUESSED_FRAME + 8;
 	expect_end(PROGRAM, ABI_STACK_bad_frame_pointer, 1);
-	u.fp = ~7ULL;
+	u.frame.regs[UNWIND_RBP] = ~7ULL;
 	expect_end(PROGRAM, ABI_STACK_bad_frame_pointer, 1);
-	u.fp = STACK + sizeof(stack) - 8;
+	u.frame.regs[UNWIND_RBP] = STACK + sizeof(stack) - 8;
 	expect_end(PROGRAM, ABI_STACK_unreadable, 1);
 	return_address = 0;
 	push_frames(1, to_return_address, STACK + 0x200);
@@ -321,10 +330,282 @@ static void random_stacks_end(void **state)
 			stack[i] = seed >> 62 ? STACK + (seed >> 40) % sizeof(stack) / 8 * 8
 					      : PROGRAM + (seed >> 50);
 		}
-		u.sp = STACK;
-		u.fp = STACK + (seed >> 60) * 8;
+		u.frame.regs[UNWIND_RSP] = STACK;
+		u.frame.regs[UNWIND_RBP] = STACK + (seed >> 60) * 8;
 		assert_in_range(run(PROGRAM), ABI_STACK_complete, ABI_STACK_ENDS_COUNT - 1);
 		assert_in_range(n_frames, 1, ABI_MAX_USER_FRAMES);
+	}
+}
+
+/* --- with tables --- */
+
+enum { RULE_GAP, RULE_SP16, RULE_RBP, RULE_END, RULE_SIGNAL, RULE_UNSUPPORTED, RULE_BEYOND = 200 };
+
+/* The ids that a program, and a library that is seen after it, get. */
+#define PROGRAM_ID 16
+#define LIBRARY_ID 17
+
+static void fill_rules(void)
+{
+	world.unwind_rules[RULE_SP16] = (struct unwind_rule){ .cfa = UNWIND_CFA_REGISTER,
+							      .cfa_reg = UNWIND_RSP,
+							      .cfa_offset = 16,
+							      .ra = UNWIND_AT_CFA,
+							      .sp = UNWIND_AT_CFA,
+							      .ra_offset = -8,
+							      .burst = 1 };
+	world.unwind_rules[RULE_RBP] = (struct unwind_rule){ .cfa = UNWIND_CFA_REGISTER,
+							     .cfa_reg = UNWIND_RBP,
+							     .cfa_offset = 16,
+							     .ra = UNWIND_AT_CFA,
+							     .sp = UNWIND_AT_CFA,
+							     .bp = UNWIND_AT_CFA,
+							     .bp_offset = -16,
+							     .ra_offset = -8,
+							     .burst = 2 };
+	world.unwind_rules[RULE_END].cfa = UNWIND_CFA_END;
+	world.unwind_rules[RULE_SIGNAL].cfa = UNWIND_CFA_SIGNAL;
+	world.unwind_rules[RULE_UNSUPPORTED].cfa = UNWIND_CFA_UNSUPPORTED;
+}
+
+static void bind(u32 id, u32 page, u32 first_page, u32 n_pages)
+{
+	world.unwind_files[id % WORLD_SLOTS] = (struct unwind_file){
+		.file_id = id, .page = page, .first_page = first_page, .n_pages = n_pages
+	};
+}
+
+/* One page of the table: rows { pc_low, rule } from index @first of the segment. */
+static void fill_page(u32 page, u32 first, const struct unwind_row *from, u32 n)
+{
+	memcpy(&rows.rows[first], from, n * sizeof(*from));
+	world.unwind_pages[page] = (struct unwind_page){ .row = first, .n_rows = n };
+}
+
+/*
+ * The program is mapped from offset 0x1000 on and has two pages: 0x1000 SP16, 0x2000 RBP, 0x3000
+ * END, 0x4000 a signal trampoline, 0x5000 unsupported, 0x6000 a gap; 0x10000 SP16. The library:
+ * RBP.
+ */
+static void fill_tables(void)
+{
+	static const struct unwind_row first[] = {
+		{ 0, RULE_GAP },      { 0x1000, RULE_SP16 },   { 0x2000, RULE_RBP },
+		{ 0x3000, RULE_END }, { 0x4000, RULE_SIGNAL }, { 0x5000, RULE_UNSUPPORTED },
+		{ 0x6000, RULE_GAP }
+	};
+	static const struct unwind_row second[] = { { 0, RULE_SP16 } };
+	static const struct unwind_row library[] = { { 0, RULE_RBP } };
+
+	fill_rules();
+	fill_page(1, 1000, first, sizeof(first) / sizeof(first[0]));
+	fill_page(2, 5, second, 1);
+	fill_page(3, UNWIND_SEGMENT_ROWS - 1, library, 1);
+	bind(PROGRAM_ID, 1, 0, 2);
+	bind(LIBRARY_ID, 3, 0, 1);
+}
+
+static u64 program_at(u64 offset)
+{
+	return PROGRAM - PAGE + offset;
+}
+
+/* SP16 in the program's second page, RBP in the library, RBP and END in the program. */
+static void push_ruled(void)
+{
+	u64 words[] = { 1, LIBRARY + 0x80,    0, STACK + 64, program_at(0x2100), 0, 0, 0,
+			0, program_at(0x3100) };
+
+	memcpy(stack, words, sizeof(words));
+	u.frame.regs[UNWIND_RSP] = STACK;
+	u.frame.regs[UNWIND_RBP] = STACK + 24;
+}
+
+static int run_ruled(void)
+{
+	push_ruled();
+	return run(program_at(0x10010));
+}
+
+static void rules_lead_to_the_callers(void **state)
+{
+	(void)state;
+	fill_tables();
+	u.slices = true;
+	assert_int_equal(run_ruled(), ABI_STACK_complete);
+	assert_int_equal(n_frames, 4);
+	assert_int_equal(frames[0], file_frame(PROGRAM_ID, 0x10010, false));
+	assert_int_equal(frames[1], file_frame(LIBRARY_ID, 0x7f, false));
+	assert_int_equal(frames[2], file_frame(PROGRAM_ID, 0x20ff, false));
+	assert_int_equal(frames[3], file_frame(PROGRAM_ID, 0x30ff, false));
+	assert_int_equal(u.guesses, 0);
+	assert_int_equal(u.vma_walks, 2);
+}
+
+static void unknown_files_stop_for_a_slice(void **state)
+{
+	(void)state;
+	fill_tables();
+	u.slices = true;
+	world.unwind_files[LIBRARY_ID].file_id = 0;
+	assert_int_equal(run_ruled(), ABI_STACK_no_table);
+	assert_int_equal(n_frames, 1);
+	assert_int_equal(world.announced, 2); /* the library as well */
+	/* Another file's slot is as good as none. */
+	world.unwind_files[LIBRARY_ID].file_id = LIBRARY_ID + WORLD_SLOTS;
+	assert_int_equal(run_ruled(), ABI_STACK_no_table);
+	/* One that has no rules is not waited for. */
+	bind(LIBRARY_ID, 0, 0, 0);
+	assert_int_equal(run_ruled(), ABI_STACK_complete);
+	assert_int_equal(u.guesses, 1);
+	assert_int_equal(world.counters[ABI_COUNTER_slices_lost_ring_full], 0);
+}
+
+/* Without room the library is stepped over by its frame pointer, and its caller is marked. */
+static void without_room_the_walk_goes_on(void **state)
+{
+	(void)state;
+	fill_tables();
+	world.unwind_files[LIBRARY_ID].file_id = 0;
+	world.slice_room = false;
+	u.slices = true;
+	assert_int_equal(run_ruled(), ABI_STACK_complete);
+	assert_int_equal(n_frames, 4);
+	assert_int_equal(frames[1], file_frame(LIBRARY_ID, 0x7f, false));
+	assert_int_equal(frames[2], file_frame(PROGRAM_ID, 0x20ff, true));
+	assert_int_equal(frames[3], file_frame(PROGRAM_ID, 0x30ff, false));
+	assert_int_equal(world.counters[ABI_COUNTER_slices_lost_ring_full], 1);
+	world.slice_room = true;
+	u.slices = false;
+	assert_int_equal(run_ruled(), ABI_STACK_complete);
+	assert_int_equal(world.counters[ABI_COUNTER_slices_lost_ring_full], 1);
+}
+
+static void gaps_are_guessed(void **state)
+{
+	(void)state;
+	fill_tables();
+	/* Interrupted: what is at the top of the stack, if it is code. */
+	u.frame.regs[UNWIND_RSP] = STACK;
+	u.frame.regs[UNWIND_RBP] = 0;
+	stack[0] = program_at(0x3010);
+	assert_int_equal(run(program_at(0x6000)), ABI_STACK_complete);
+	assert_int_equal(n_frames, 2);
+	assert_int_equal(frames[0], file_frame(PROGRAM_ID, 0x6000, false));
+	assert_int_equal(frames[1], file_frame(PROGRAM_ID, 0x300f, true));
+	/* Else the frame pointer. */
+	u.frame.regs[UNWIND_RSP] = STACK;
+	u.frame.regs[UNWIND_RBP] = STACK + 16;
+	stack[0] = DATA;
+	stack[3] = program_at(0x3020);
+	assert_int_equal(run(program_at(0x6000)), ABI_STACK_complete);
+	assert_int_equal(n_frames, 2);
+	assert_int_equal(frames[1], file_frame(PROGRAM_ID, 0x301f, true));
+	/* A caller has pushed something: only the frame pointer. */
+	u.frame.regs[UNWIND_RSP] = STACK;
+	u.frame.regs[UNWIND_RBP] = 0;
+	stack[1] = program_at(0x6010);
+	stack[2] = program_at(0x3030);
+	assert_int_equal(run(program_at(0x1010)), ABI_STACK_complete);
+	assert_int_equal(n_frames, 2);
+	/* Before the first page and behind the last one there are no rules. */
+	bind(PROGRAM_ID, 1, 1, 1);
+	stack[0] = 0;
+	u.frame.regs[UNWIND_RSP] = STACK;
+	u.frame.regs[UNWIND_RBP] = 1;
+	expect_end(program_at(0x2000), ABI_STACK_bad_frame_pointer, 1);
+	bind(PROGRAM_ID, 1, 0, 1);
+	u.frame.regs[UNWIND_RBP] = 1;
+	expect_end(program_at(0x10010), ABI_STACK_bad_frame_pointer, 1);
+}
+
+static void signal_frames_are_exact(void **state)
+{
+	u64 *context = stack + 40 / 8;
+
+	(void)state;
+	fill_tables();
+	context[15] = STACK + 512;
+	context[16] = program_at(0x1000);
+	stack[512 / 8 + 1] = program_at(0x3100);
+	stack[0] = 0;
+	u.frame.regs[UNWIND_RSP] = STACK;
+	assert_int_equal(run(program_at(0x4008)), ABI_STACK_complete);
+	assert_int_equal(n_frames, 3);
+	assert_int_equal(frames[0], file_frame(PROGRAM_ID, 0x4008, false));
+	assert_int_equal(frames[1], file_frame(PROGRAM_ID, 0x1000, false));
+	assert_int_equal(frames[2], file_frame(PROGRAM_ID, 0x30ff, false));
+	/* Come upon by a return, too: the handler returns to its first instruction. */
+	stack[511] = program_at(0x4001);
+	memcpy(stack + 512, stack, 512);
+	u.frame.regs[UNWIND_RSP] = STACK + 510 * 8;
+	run(program_at(0x1800));
+	assert_int_equal(frames[1], file_frame(PROGRAM_ID, 0x4001, false));
+}
+
+static void contradictions_are_internal(void **state)
+{
+	(void)state;
+	fill_tables();
+	expect_end(program_at(0x5000), ABI_STACK_unsupported_rule, 1);
+	rows.rows[5].rule = RULE_BEYOND;
+	expect_end(program_at(0x10000), ABI_STACK_internal, 0);
+	world.unwind_pages[2].row = UNWIND_SEGMENT_ROWS;
+	expect_end(program_at(0x10000), ABI_STACK_internal, 0);
+	bind(PROGRAM_ID, WORLD_PAGES, 0, 2);
+	expect_end(program_at(0x2000), ABI_STACK_internal, 0);
+}
+
+static void every_read_can_fail_with_rules(void **state)
+{
+	u64 whole[4], reads, n;
+
+	(void)state;
+	fill_tables();
+	assert_int_equal(run_ruled(), ABI_STACK_complete);
+	memcpy(whole, frames, sizeof(whole));
+	reads = world.reads;
+	for (n = 1; n <= reads; n++) {
+		int end;
+
+		setup(NULL);
+		fill_tables();
+		world.fail_at = n;
+		end = run_ruled();
+		assert_in_range(end, ABI_STACK_complete, ABI_STACK_ENDS_COUNT - 1);
+		assert_in_range(n_frames, 0, 4);
+		assert_true(end != ABI_STACK_complete || n_frames == 4 || world.n_files < 2);
+		for (u32 i = 0; i < n_frames && world.n_files == 2; i++)
+			assert_int_equal(frames[i] & ~ABI_FRAME_GUESSED, whole[i]);
+	}
+}
+
+/* Whatever the tables hold, nothing is read outside of them and every stack ends. */
+static void random_tables_end(void **state)
+{
+	u64 seed = 7;
+
+	(void)state;
+	for (int round = 0; round < 5000; round++) {
+		unsigned char *tables = (unsigned char *)world.unwind_pages;
+
+		fill_tables();
+		for (size_t i = 0; i < sizeof(world.unwind_pages) + sizeof(world.unwind_rules);
+		     i++) {
+			seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+			if (!(seed >> 62))
+				tables[i] = (unsigned char)(seed >> 40);
+		}
+		for (size_t i = 0; i < STACK_WORDS; i++) {
+			seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+			stack[i] = seed >> 63 ? STACK + (seed >> 40) % sizeof(stack) / 8 * 8
+					      : PROGRAM + (seed >> 47);
+		}
+		u.frame.regs[UNWIND_RSP] = STACK;
+		u.frame.regs[UNWIND_RBP] = STACK + (seed >> 58) * 8;
+		assert_in_range(run(program_at(0x1000 + (seed >> 48))), ABI_STACK_complete,
+				ABI_STACK_ENDS_COUNT - 1);
+		assert_in_range(n_frames, 0, ABI_MAX_USER_FRAMES);
 	}
 }
 
@@ -345,6 +626,14 @@ int main(void)
 		TEST(damaged_mappings_are_internal),
 		TEST(every_read_can_fail),
 		TEST(random_stacks_end),
+		TEST(rules_lead_to_the_callers),
+		TEST(unknown_files_stop_for_a_slice),
+		TEST(without_room_the_walk_goes_on),
+		TEST(gaps_are_guessed),
+		TEST(signal_frames_are_exact),
+		TEST(contradictions_are_internal),
+		TEST(every_read_can_fail_with_rules),
+		TEST(random_tables_end),
 	};
 
 	return cmocka_run_group_tests_name("unwind", tests, NULL, NULL);

@@ -31,8 +31,16 @@
 #define WALL 1772366400000000000LL /* 2026-03-01 12:00:00 UTC */
 
 static struct process processes[] = {
-	{ .refs = 1, .tgid = 10, .comm = "one", .executable = "", .cgroup = "" },
-	{ .refs = 1, .tgid = 20, .comm = "two", .executable = "", .cgroup = "" },
+	{ .refs = 1,
+	  .tgid = 10,
+	  .comm = (char[]){ "one" },
+	  .executable = (char[]){ "" },
+	  .cgroup = (char[]){ "" } },
+	{ .refs = 1,
+	  .tgid = 20,
+	  .comm = (char[]){ "two" },
+	  .executable = (char[]){ "" },
+	  .cgroup = (char[]){ "" } },
 };
 
 /* A window of 10 s that holds @count samples of each process. */

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +19,11 @@
 struct seen {
 	size_t n, files, tees[2];
 	struct {
-		char what; /* s sample, b side-band, f file */
+		char what; /* s sample, l slice, b side-band, f file */
 		uint64_t time;
 		uint32_t tid;
 	} items[MAX_SEEN];
+	bool hold; /* slices */
 	struct stream *stream;
 };
 
@@ -38,6 +40,19 @@ static void on_sample(void *userdata, const struct abi_sample *a)
 	for (size_t i = 0; i < (size_t)a->kernel_frames + a->user_frames; i++)
 		assert_int_equal(a->frames[i], a->tid + i);
 	see(userdata, 's', a->record.time, a->tid);
+}
+
+static bool on_slice(void *userdata, const struct abi_sample *a, const struct abi_slice *slice)
+{
+	const uint8_t *stack = (const uint8_t *)(slice + 1);
+	struct seen *s = userdata;
+
+	if (s->hold)
+		return false;
+	for (uint32_t i = 0; i < slice->size; i++)
+		assert_int_equal(stack[i], (uint8_t)(a->tid + i));
+	see(userdata, 'l', a->record.time, a->tid);
+	return true;
 }
 
 static void on_sideband(void *userdata, const struct sideband_event *e)
@@ -63,7 +78,13 @@ static void on_tee(void *userdata, int source, const void *record, size_t size)
 static struct seen *seen_new(void)
 {
 	struct seen *s = calloc(1, sizeof(*s));
-	const struct stream_handler handler = { on_sample, on_sideband, on_file, s };
+	const struct stream_handler handler = {
+		.sample = on_sample,
+		.slice = on_slice,
+		.sideband = on_sideband,
+		.file = on_file,
+		.userdata = s,
+	};
 
 	assert_int_equal(stream_new(&handler, &s->stream), 0);
 	return s;
@@ -99,6 +120,26 @@ static int put_sample(struct seen *s, uint64_t time, uint32_t tid, uint16_t fram
 {
 	_cleanup_free_ struct abi_sample *a = make_sample(time, tid, frames);
 
+	return stream_put_ring(s->stream, a, a->record.size);
+}
+
+/* A sample of two kernel frames with @bytes of stack, of which the record has @cut less. */
+static int put_slice(struct seen *s, uint64_t time, uint32_t tid, uint32_t bytes, uint32_t cut)
+{
+	size_t size = sizeof(struct abi_sample) + 2 * sizeof(uint64_t) + sizeof(struct abi_slice);
+	_cleanup_free_ struct abi_sample *a = calloc(1, size + bytes);
+	struct abi_slice *slice = (struct abi_slice *)(a->frames + 2);
+
+	a->record.type = ABI_RECORD_SLICE;
+	a->record.size = (uint32_t)size + bytes - cut;
+	a->record.time = time;
+	a->tid = tid;
+	a->kind = ABI_KIND_CPU;
+	a->user_end = ABI_STACK_no_table;
+	a->kernel_frames = 2;
+	slice->size = bytes;
+	for (uint32_t i = 0; i < bytes; i++)
+		((uint8_t *)(slice + 1))[i] = (uint8_t)(tid + i);
 	return stream_put_ring(s->stream, a, a->record.size);
 }
 
@@ -317,9 +358,49 @@ static void test_random_streams(void **state)
 	}
 }
 
+/* What cannot be handled yet holds up all that is later, and nothing that is earlier. */
+static void test_slice_holds_back(void **state)
+{
+	struct seen *s = seen_new();
+
+	(void)state;
+	s->hold = true;
+	assert_int_equal(put_slice(s, 200, 2, 640, 0), 0);
+	assert_int_equal(put_sample(s, 300, 3, 5), 0);
+	assert_int_equal(put_sample(s, 100, 1, 5), 0);
+	assert_int_equal(stream_flush(s->stream, 1000), 199);
+	assert_int_equal(s->n, 1);
+	assert_int_equal(s->items[0].tid, 1);
+	assert_true(stream_waiting(s->stream) > 640);
+	assert_int_equal(put_sample(s, 400, 4, 5), 0);
+	s->hold = false;
+	assert_int_equal(stream_flush(s->stream, 350), 350);
+	assert_int_equal(s->n, 3);
+	assert_int_equal(s->items[1].what, 'l');
+	assert_int_equal(s->items[2].tid, 3);
+	assert_int_equal(stream_flush(s->stream, 1000), 1000);
+	assert_int_equal(stream_waiting(s->stream), 0);
+	seen_free(s);
+}
+
+static void test_slice_is_checked(void **state)
+{
+	struct seen *s = seen_new();
+
+	(void)state;
+	assert_int_equal(put_slice(s, 200, 2, 640, 8), -EBADMSG);
+	assert_int_equal(put_slice(s, 200, 2, 640, 640 + 8), -EBADMSG);
+	assert_int_equal(put_slice(s, 200, 2, 0, 0), 0);
+	assert_int_equal(stream_flush(s->stream, 1000), 1000);
+	assert_int_equal(s->n, 1);
+	seen_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slice_holds_back),
+		cmocka_unit_test(test_slice_is_checked),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_equal_times_keep_their_order),
 		cmocka_unit_test(test_late_records_are_counted),

@@ -18,6 +18,8 @@
 #include "elf/elf_symbols.h"
 #include "symbol_image.h"
 #include "symbolize/debug_file.h"
+#include "symbolize/debug_identity.h"
+#include "symbolize/symbol_reader.h"
 
 static const struct image_symbol symbols[] = {
 	{ "split", 0x1000, 16, STT_FUNC, STB_GLOBAL, 0 },
@@ -85,16 +87,54 @@ static int find(const uint8_t *id, const char *link, uint32_t crc, const char *r
 		.root = root,
 		.path = root ? "/bin/prog" : path,
 	};
+	const struct symbol_reader here = {};
 	_cleanup_close_ int fd = image_open(&image);
-	_cleanup_close_ int debug_fd = -1;
+	struct elf_symbols *table;
+	uint32_t n;
+	int error;
 
 	strcpy(debug, in("usr/lib/debug"));
 	strcpy(path, in("bin/prog"));
-	debug_fd = debug_file_open(fd, &search);
-	if (debug_fd < 0)
-		return debug_fd;
-	assert_true(elf_symbols_has_symtab(debug_fd));
-	return 0;
+	assert_int_equal(symbol_reader_read(&here, fd, &search, &table, &error), 0);
+	assert_int_equal(error, 0);
+	n = elf_symbols_count(table);
+	elf_symbols_free(table);
+	return n ? 0 : -ENOENT;
+}
+
+/* A file that is there and is not even offered to the parser. */
+static int offered(int fd, void *userdata)
+{
+	(void)fd;
+	++*(int *)userdata;
+	return -ENOENT;
+}
+
+static void test_only_code_is_offered(void **state)
+{
+	static const struct {
+		const char *content;
+		uint16_t type;
+	} files[] = {
+		{ "root:x:0:0:root", 0 }, { ELFMAG, ET_CORE }, { ELFMAG, ET_NONE }, { "", 0 },
+		{ ELFMAG, ET_DYN },
+	};
+	const struct debug_identity id = { .link = "file" };
+	char path[256];
+	const struct debug_file_search search = { .debug_directory = "/nonexistent", .path = path };
+	int n = 0;
+
+	(void)state;
+	strcpy(path, in("prog"));
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		Elf64_Ehdr header = { .e_type = files[i].type };
+
+		assert_int_equal(n, 0);
+		memcpy(header.e_ident, files[i].content, strlen(files[i].content));
+		image_write_file(in("file"), &header, files[i].content[0] ? sizeof(header) : 0);
+		assert_int_equal(debug_file_each(&id, &search, offered, &n), -ENOENT);
+	}
+	assert_int_equal(n, 1);
 }
 
 static void test_build_id(void **state)
@@ -194,6 +234,7 @@ int main(void)
 		with_directory(test_link_in_debug_directory),
 		with_directory(test_in_root_of_process),
 		with_directory(test_hostile_links),
+		with_directory(test_only_code_is_offered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -283,7 +283,13 @@ int collector_new(const struct collector_options *o, struct collector **ret, str
 	selftest_vma_walk(bpf_program__fd(c->bpf->progs.selftest_vma), &c->selftest);
 	c->files.map = bpf_map__fd(c->bpf->maps.files);
 	c->files.capacity = c->options.max_files;
-	collector_tables_init(&c->tables, c->bpf);
+	c->tables = (struct collector_tables){
+		.files_fd = bpf_map__fd(c->bpf->maps.unwind_files),
+		.pages_fd = bpf_map__fd(c->bpf->maps.unwind_pages),
+		.rules_fd = bpf_map__fd(c->bpf->maps.unwind_rules),
+		.segments_fd = bpf_map__fd(c->bpf->maps.unwind_segments),
+		.first_segment_fd = -1,
+	};
 	c->map_bytes = collector_load_map_bytes(c->bpf);
 	err = start(c, e);
 	if (err)

@@ -7,27 +7,14 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
-#include "profd.skel.h"
 #include "unwind/table_store.h"
 
 #define FILES_SIZE   (UNWIND_FILE_SLOTS * sizeof(struct unwind_file))
 #define PAGES_SIZE   (UNWIND_MAX_PAGES * sizeof(struct unwind_page))
 #define RULES_SIZE   (UNWIND_MAX_RULES * sizeof(struct unwind_rule))
 #define SEGMENT_SIZE sizeof(struct unwind_segment)
-
-void collector_tables_init(struct collector_tables *t, const struct profd_bpf *bpf)
-{
-	*t = (struct collector_tables){
-		.files_fd = bpf_map__fd(bpf->maps.unwind_files),
-		.pages_fd = bpf_map__fd(bpf->maps.unwind_pages),
-		.rules_fd = bpf_map__fd(bpf->maps.unwind_rules),
-		.segments_fd = bpf_map__fd(bpf->maps.unwind_segments),
-		.first_segment_fd = -1,
-	};
-}
 
 static void unmap(void *memory, size_t size)
 {

@@ -9,9 +9,9 @@
 
 #include "unwind_abi.h"
 
-struct profd_bpf;
 struct table_store_memory;
 
+/* Begins with its descriptors set, first_segment_fd being -1, and all else 0. */
 struct collector_tables {
 	int files_fd, pages_fd, rules_fd, segments_fd; /* borrowed */
 	int first_segment_fd;			       /* owned, -1 = there is none yet */
@@ -23,7 +23,6 @@ struct collector_tables {
 	uint32_t first_segment; /* index of first_segment_fd */
 };
 
-void collector_tables_init(struct collector_tables *t, const struct profd_bpf *bpf);
 void collector_tables_done(struct collector_tables *t);
 
 /* Maps what is not mapped yet, and says where all of it is. *@ret refers to @t. 0 or -errno. */

@@ -24,10 +24,11 @@ struct executable_key {
 	uint8_t build_id_size;
 	uint8_t build_id[BUILD_ID_MAX];
 	uint8_t reserved[6]; /* no hidden padding: it is compared as bytes */
-	uint64_t numbers[3]; /* device, inode, size; or of the first segment, and their number */
+	uint64_t numbers[4]; /* device, inode, size, time of change; or of the first segment, and
+				their number */
 };
 
-_Static_assert(sizeof(struct executable_key) == 96, "no hidden padding");
+_Static_assert(sizeof(struct executable_key) == 104, "no hidden padding");
 
 struct executable_object {
 	struct executable executable; /* must be first */
@@ -66,6 +67,7 @@ struct found_file {
 	bool deleted;
 	char *path; /* as read from /proc; NULL = as it was looked for */
 	uint64_t inode, device, size;
+	uint64_t changed; /* ns since 1970 */
 	struct elf_file elf;
 };
 

@@ -26,6 +26,7 @@
 #include <linux/openat2.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fileio.h"
 #include "process/executable_object.h"
 #include "process/process.h"
@@ -79,6 +80,7 @@ static int read_file(int path_fd, struct found_file *ret)
 	f.inode = st.st_ino;
 	f.device = st.st_dev;
 	f.size = (uint64_t)st.st_size;
+	f.changed = (uint64_t)st.st_mtim.tv_sec * NS_PER_S + (uint64_t)st.st_mtim.tv_nsec;
 	f.deleted = st.st_nlink == 0;
 	*ret = f;
 	return 0;

@@ -109,6 +109,7 @@ static struct executable_key key_of_file(const struct found_file *f)
 		key.numbers[0] = f->device;
 		key.numbers[1] = f->inode;
 		key.numbers[2] = f->size;
+		key.numbers[3] = f->changed;
 		return key;
 	}
 	key.has_build_id = 1;

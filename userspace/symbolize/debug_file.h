@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finds the separate debug file of an executable, which distributions and developers install beside
- * it or under /usr/lib/debug. Looked for in this order, first in the root of the process, then in
- * ours:
+ * Looks for the separate debug file of an executable, which distributions and developers install
+ * beside it or under /usr/lib/debug. Looked for in this order, first in the root of the process,
+ * then in ours:
  *   1. DEBUG/.build-id/xx/yyyy.debug
  *   2. the name in .gnu_debuglink: in the executable's directory, in its .debug, in DEBUG/directory
- * A file counts only if it has the executable's build id or, where one of them has none, the CRC
- * that .gnu_debuglink tells. Asking a debuginfod server belongs at the end of this list.
+ * Asking a debuginfod server belongs at the end of this list.
+ *
+ * The names come from the executable, so they may lead to any file of those directories: only
+ * regular files that begin like an ELF file of code are opened for others to read. Whether one
+ * belongs to the executable is for the caller to find out (debug_identity_fits()).
  */
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+struct debug_identity;
 
 struct debug_file_search {
 	const char *debug_directory; /* "/usr/lib/debug" */
@@ -20,6 +22,8 @@ struct debug_file_search {
 };
 
 /*
- * Opens the debug file of the executable @fd. -ENOENT if there is none that fits. Caller closes.
+ * Calls @try with the descriptor (borrowed) of each file that is there, until it returns something
+ * else than -ENOENT. Returns that; -ENOENT if there is nothing more to try.
  */
-int debug_file_open(int fd, const struct debug_file_search *search);
+int debug_file_each(const struct debug_identity *id, const struct debug_file_search *search,
+		    int (*try)(int fd, void *userdata), void *userdata);

@@ -6,7 +6,7 @@
 
 #include <utlist.h>
 
-#include "base/cleanup.h"
+#include "base/clock.h"
 #include "elf/elf_symbols.h"
 #include "process/executable.h"
 #include "symbolize/debug_file.h"
@@ -16,7 +16,8 @@ struct names {
 	struct executable_names_set *set;
 	struct executable *executable; /* borrowed: it frees us before it goes */
 	struct elf_symbols *table;     /* NULL = not loaded, or failed */
-	bool failed;
+	uint64_t retry_at;	       /* ns; the file failed and is not tried before */
+	uint64_t debug_retry_at;       /* the same of its debug file */
 	uint64_t used;
 	struct names *prev, *next;
 };
@@ -101,40 +102,60 @@ static struct names *names_of(struct executable_names_set *s, struct executable 
 	return n;
 }
 
-static int read_file(const struct executable_names_set *s, const struct executable *x, int fd,
-		     const char *root, struct elf_symbols **ret)
+static void count_crash(struct executable_names_set *s, int error)
 {
-	const struct elf_symbols_limits limits = { .max_bytes = s->options.max_table };
+	if (error == -ECHILD || error == -ETIME)
+		s->stats.crashed++;
+}
+
+static int read_table(struct names *n, int fd, const char *root, uint64_t now)
+{
+	struct executable_names_set *s = n->set;
 	const struct debug_file_search search = {
 		.debug_directory = s->options.debug_directory,
 		.root = root,
-		.path = x->path,
+		.path = n->executable->path,
 	};
-	_cleanup_close_ int debug_fd = -1;
+	int debug_error;
+	int r;
 
-	if (!elf_symbols_has_symtab(fd))
-		debug_fd = debug_file_open(fd, &search);
-	return elf_symbols_read(fd, debug_fd, &limits, ret);
+	r = symbol_reader_read(&s->options.reader, fd, now < n->debug_retry_at ? NULL : &search,
+			       &n->table, &debug_error);
+	if (r < 0)
+		return r;
+	if (debug_error < 0) {
+		n->debug_retry_at = now + s->options.retry_ns;
+		s->stats.debug_failed++;
+		count_crash(s, debug_error);
+	}
+	return 0;
 }
 
-static int read_table(const struct executable_names_set *s, struct executable *x, const char *root,
-		      struct elf_symbols **ret)
+static int open_and_read(struct names *n, const char *root, uint64_t now)
 {
-	int fd =
-		s->options.executables ? executable_table_open(s->options.executables, x) : -ENOENT;
+	int fd = n->set->options.executables
+			 ? executable_table_open(n->set->options.executables, n->executable)
+			 : -ENOENT;
+	int r = fd < 0 ? fd : read_table(n, fd, root, now);
 
-	return fd < 0 ? fd : read_file(s, x, fd, root, ret);
+	/* Too many open files passes; whatever else it was may happen again with each frame. */
+	if (r < 0 && fd != -EMFILE && fd != -ENFILE)
+		n->retry_at = now + n->set->options.retry_ns;
+	return r;
 }
 
 static void load(struct names *n, const char *root)
 {
 	struct executable_names_set *s = n->set;
-	int r = read_table(s, n->executable, root, &n->table);
+	uint64_t now = clock_monotonic_ns();
+	int r;
 
+	if (now < n->retry_at)
+		return;
+	r = open_and_read(n, root, now);
 	if (r < 0) {
-		/* These pass: it is tried again. */
-		n->failed = r != -ENOMEM && r != -EMFILE && r != -ENFILE;
 		s->stats.failed++;
+		count_crash(s, r);
 		return;
 	}
 	s->stats.loaded++;
@@ -149,7 +170,7 @@ const char *executable_names_find(struct executable_names_set *s, struct executa
 	struct names *n = names_of(s, x);
 	struct elf_symbol symbol;
 
-	if (!n || n->failed)
+	if (!n)
 		return NULL;
 	if (!n->table)
 		load(n, root);

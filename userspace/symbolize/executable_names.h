@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The symbol tables of executables: read when a name is first wanted, hung on executable->names,
- * dropped when unused for longest. A file whose symbols could not be read is not tried again while
- * its executable lives.
+ * dropped when unused for longest. A file whose symbols could not be read, or on which the parser
+ * crashed, is not tried again for a while; so is a debug file.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "symbolize/symbol_reader.h"
 
 struct executable;
 struct executable_names_set;
@@ -16,11 +18,14 @@ struct executable_table;
 struct executable_names_options {
 	struct executable_table *executables; /* borrowed; NULL = nothing can be opened */
 	const char *debug_directory;	      /* borrowed */
-	size_t max_table;		      /* bytes of one table */
+	struct symbol_reader reader;
+	uint64_t retry_ns; /* when a file that failed is tried again */
 };
 
 struct executable_names_stats {
-	uint64_t loaded, evicted, failed;
+	uint64_t loaded, evicted;
+	uint64_t failed, debug_failed; /* executables, debug files */
+	uint64_t crashed;	       /* of both */
 };
 
 int executable_names_new(const struct executable_names_options *o,

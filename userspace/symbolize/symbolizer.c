@@ -27,7 +27,8 @@
 #include "symbolize/kernel_names.h"
 #include "symbolize/name_cache.h"
 
-#define DEFAULT_BUDGET ((size_t)64 << 20)
+#define DEFAULT_BUDGET	 ((size_t)64 << 20)
+#define DEFAULT_RETRY_NS (600 * NS_PER_S)
 
 struct symbolizer {
 	char *debug_directory, *proc;
@@ -47,7 +48,12 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 	const struct executable_names_options options = {
 		.executables = executables,
 		.debug_directory = s->debug_directory,
-		.max_table = s->budget / 2,
+		.reader = {
+			.worker = o->worker,
+			.job = o->symbol_job,
+			.max_table = s->budget / 2,
+		},
+		.retry_ns = o->retry_ns ? o->retry_ns : DEFAULT_RETRY_NS,
 	};
 	const char *kallsyms = o->kallsyms ? o->kallsyms : "/proc/kallsyms";
 	int r;
@@ -244,6 +250,8 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 		.tables_loaded = files.loaded,
 		.tables_evicted = files.evicted + jit.evicted,
 		.tables_failed = files.failed,
+		.debug_files_failed = files.debug_failed,
+		.tables_crashed = files.crashed,
 		.perf_maps_loaded = jit.loaded,
 		.perf_maps_cut = jit.cut,
 		.perf_map_lines_bad = jit.bad_lines,

@@ -3,6 +3,9 @@
  * Names for frames. Tables are built when a name is first wanted, kept with the executable, and
  * bounded in sum; what was not used for longest goes first. Every frame gets a name: one that has
  * no symbol is called "libfoo.so+0x1234" (ELF virtual address) and counts as unnamed.
+ *
+ * ELF files are parsed by the worker. Perf maps, lines of text of which only the new ones are read,
+ * are parsed here.
  */
 #pragma once
 
@@ -16,6 +19,7 @@ struct process;
 struct process_table;
 struct sideband_event;
 struct symbolizer;
+struct worker;
 
 #define SYMBOL_MAX_INLINED 32
 
@@ -34,6 +38,9 @@ struct symbolizer_options {
 	const char *kallsyms;	     /* "/proc/kallsyms" if NULL; "" = none */
 	const char *proc;	     /* "/proc" if NULL */
 	size_t memory_budget;	     /* bytes of all tables together; 0 = 64 MiB */
+	struct worker *worker;	     /* borrowed: parses ELF files; NULL = in this process */
+	unsigned int symbol_job;     /* the worker's number of symbol_job_run() */
+	uint64_t retry_ns;	     /* when a file that failed is tried again; 0 = 10 minutes */
 	bool without_proc;	     /* replay: no perf maps, no running kernel */
 };
 
@@ -43,6 +50,8 @@ struct symbolizer_options {
 	X(tables_loaded, "symbol tables built")                                                    \
 	X(tables_evicted, "symbol tables dropped to stay within the memory budget")                \
 	X(tables_failed, "files whose symbols could not be read")                                  \
+	X(debug_files_failed, "debug files that could not be read")                                \
+	X(tables_crashed, "of these, files on which the parser crashed or took too long")          \
 	X(perf_maps_loaded, "perf maps of processes read")                                         \
 	X(perf_maps_cut, "times that a limit kept the rest of a perf map from being read")         \
 	X(perf_map_lines_bad, "lines of perf maps that could not be understood")                   \

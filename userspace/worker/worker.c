@@ -3,6 +3,9 @@
  * The caller's side: a queue, one child, one job in flight. Requests go over a SOCK_SEQPACKET
  * socket with their descriptors; the answer's bytes come in a memfd and are copied before anybody
  * looks at them, because the child could still write to it.
+ *
+ * A task goes from the queue to running to finished, where it waits for worker_process(): nobody is
+ * called back out of worker_submit(), nor in the middle of what another does with worker_call().
  */
 #include "worker/worker.h"
 
@@ -13,6 +16,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -31,8 +35,13 @@ struct task {
 	struct worker_request request;
 	int fds[WORKER_MAX_FDS];
 	size_t n_fds;
-	worker_done_fn done;
+	worker_done_fn done; /* NULL: worker_call() waits for it */
 	void *userdata;
+	/* Once it is finished. */
+	bool finished;
+	int status;
+	void *data;
+	size_t size;
 	struct task *prev, *next;
 };
 
@@ -41,9 +50,11 @@ struct worker {
 	pid_t child; /* 0 = none */
 	int socket;
 	int epoll;
-	struct task *queue;   /* waiting */
-	struct task *running; /* NULL = the child is idle */
-	uint64_t deadline;    /* of the running one */
+	int finished_event;    /* readable while there are finished ones */
+	struct task *queue;    /* waiting */
+	struct task *running;  /* NULL = the child is idle */
+	struct task *finished; /* whose callers were not told yet */
+	uint64_t deadline;     /* of the running one */
 	struct worker_stats stats;
 };
 
@@ -53,6 +64,7 @@ static struct task *task_free(struct task *t)
 		return NULL;
 	for (size_t i = 0; i < t->n_fds; i++)
 		close(t->fds[i]);
+	free(t->data);
 	free(t);
 	return NULL;
 }
@@ -117,6 +129,18 @@ static int child_start(struct worker *w)
 	return 0;
 }
 
+static int make_fds(struct worker *w)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	w->epoll = epoll_create1(EPOLL_CLOEXEC);
+	w->finished_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->epoll < 0 || w->finished_event < 0 ||
+	    epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->finished_event, &event) < 0)
+		return -errno;
+	return 0;
+}
+
 int worker_new(const struct worker_options *o, struct worker **ret, struct error *e)
 {
 	struct worker *w = calloc(1, sizeof(*w));
@@ -130,8 +154,9 @@ int worker_new(const struct worker_options *o, struct worker **ret, struct error
 	if (!w->options.time_limit)
 		w->options.time_limit = DEFAULT_TIME_LIMIT;
 	w->socket = -1;
-	w->epoll = epoll_create1(EPOLL_CLOEXEC);
-	r = w->epoll < 0 ? -errno : child_start(w);
+	r = make_fds(w);
+	if (r == 0)
+		r = child_start(w);
 	if (r < 0) {
 		worker_free(w);
 		return error_set(e, -r, "Failed to start the parser process: %s", strerror(-r));
@@ -147,24 +172,32 @@ struct worker *worker_free(struct worker *w)
 	if (!w)
 		return NULL;
 	child_stop(w);
-	if (w->epoll >= 0)
-		close(w->epoll);
+	closep(&w->epoll);
+	closep(&w->finished_event);
 	task_free(w->running);
 	DL_FOREACH_SAFE(w->queue, t, next)
+		task_free(t);
+	DL_FOREACH_SAFE(w->finished, t, next)
 		task_free(t);
 	free(w);
 	return NULL;
 }
 
-/* Ends the running task. The worker is ready for the next when @done is called. */
-static void finish(struct worker *w, int status, const void *data, size_t size)
+/* Ends the running task; takes over @data. */
+static void finish(struct worker *w, int status, void *data, size_t size)
 {
 	struct task *t = TAKE_PTR(w->running);
 
 	if (status < 0)
 		w->stats.jobs_failed++;
-	t->done(t->userdata, status, data, size);
-	task_free(t);
+	t->finished = true;
+	t->status = status;
+	t->data = data;
+	t->size = size;
+	if (!t->done)
+		return;
+	DL_APPEND(w->finished, t);
+	eventfd_write(w->finished_event, 1);
 }
 
 /* The child is gone, or has to go: the running task pays for it. */
@@ -243,10 +276,10 @@ static void take_answer(struct worker *w)
 	r = reply.status;
 	if (r == 0)
 		r = read_answer(fd, reply.size, &data);
-	finish(w, r, data, r == 0 ? reply.size : 0);
+	finish(w, r, TAKE_PTR(data), r == 0 ? reply.size : 0);
 }
 
-void worker_process(struct worker *w, uint64_t now)
+static void go_on(struct worker *w, uint64_t now)
 {
 	struct pollfd p = { .fd = w->socket, .events = POLLIN };
 
@@ -257,6 +290,27 @@ void worker_process(struct worker *w, uint64_t now)
 		child_failed(w, -ETIME);
 	}
 	start_next(w, now);
+}
+
+/* Those that finish meanwhile are for the next time: it ends. */
+static void tell_finished(struct worker *w)
+{
+	struct task *list = TAKE_PTR(w->finished);
+	struct task *t, *next;
+	eventfd_t ignored;
+
+	eventfd_read(w->finished_event, &ignored);
+	DL_FOREACH_SAFE(list, t, next) {
+		t->done(t->userdata, t->status, t->data, t->size);
+		task_free(t);
+	}
+}
+
+void worker_process(struct worker *w, uint64_t now)
+{
+	go_on(w, now);
+	if (w->finished)
+		tell_finished(w);
 }
 
 int worker_submit(struct worker *w, unsigned int job, const int *fds, size_t n_fds,
@@ -275,57 +329,34 @@ int worker_submit(struct worker *w, unsigned int job, const int *fds, size_t n_f
 	return 0;
 }
 
-struct call {
-	bool over;
-	int status;
-	void *data;
-	size_t size;
-};
-
-static void call_done(void *userdata, int status, const void *data, size_t size)
-{
-	struct call *call = userdata;
-
-	call->over = true;
-	call->status = status;
-	if (status < 0)
-		return;
-	call->data = malloc(size ? size : 1);
-	if (!call->data) {
-		call->status = -ENOMEM;
-		return;
-	}
-	memcpy(call->data, data, size);
-	call->size = size;
-}
-
 int worker_call(struct worker *w, unsigned int job, const int *fds, size_t n_fds, const void *args,
 		size_t args_size, void **ret_data, size_t *ret_size)
 {
-	struct call call = { 0 };
 	struct task *t;
 	int r;
 
 	if (job >= w->options.n_jobs)
 		return -EINVAL;
-	r = task_new(job, fds, n_fds, args, args_size, call_done, &call, &t);
+	r = task_new(job, fds, n_fds, args, args_size, NULL, NULL, &t);
 	if (r < 0)
 		return r;
 	DL_PREPEND(w->queue, t);
 	start_next(w, clock_monotonic_ns());
-	while (!call.over) {
+	while (!t->finished) {
 		uint64_t now = clock_monotonic_ns();
 		struct pollfd p = { .fd = w->socket, .events = POLLIN };
 
 		if (w->running && now < w->deadline)
 			poll(&p, 1, (int)((w->deadline - now) / NS_PER_MS) + 1);
-		worker_process(w, clock_monotonic_ns());
+		go_on(w, clock_monotonic_ns());
 	}
-	if (call.status < 0)
-		return call.status;
-	*ret_data = call.data;
-	*ret_size = call.size;
-	return 0;
+	r = t->status;
+	if (r == 0) {
+		*ret_data = TAKE_PTR(t->data);
+		*ret_size = t->size;
+	}
+	task_free(t);
+	return r;
 }
 
 int worker_fd(const struct worker *w)

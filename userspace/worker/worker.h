@@ -69,13 +69,16 @@ struct worker *worker_free(struct worker *w);
 typedef void (*worker_done_fn)(void *userdata, int status, const void *data, size_t size);
 
 /*
- * Queues job number @job. Descriptors are duplicated and arguments copied. @done is called from
- * worker_process() or worker_call(), once.
+ * Queues job number @job. Descriptors are duplicated and arguments copied. @done is called once,
+ * from worker_process() and from nowhere else.
  */
 int worker_submit(struct worker *w, unsigned int job, const int *fds, size_t n_fds,
 		  const void *args, size_t args_size, worker_done_fn done, void *userdata);
 
-/* Runs a job before all that wait, and waits for it. Caller frees @ret_data. */
+/*
+ * Runs a job before all that wait, and waits for it. Others that end meanwhile are told by the next
+ * worker_process(). Caller frees @ret_data.
+ */
 int worker_call(struct worker *w, unsigned int job, const int *fds, size_t n_fds, const void *args,
 		size_t args_size, void **ret_data, size_t *ret_size);
 

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Symbol tables built in the parser process: the same as here, and only the hostile file suffers.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "elf/elf_symbols.h"
+#include "process/executable.h"
+#include "process/process.h"
+#include "profile/sample.h"
+#include "symbol_image.h"
+#include "symbolize/debug_file.h"
+#include "symbolize/symbol_job.h"
+#include "symbolize/symbol_reader.h"
+#include "symbolize/symbolizer.h"
+#include "worker/worker.h"
+
+#define TIME_LIMIT (300 * NS_PER_MS)
+
+static const uint8_t build_id[] = { 0xab, 0xcd, 0xef, 0x01 };
+
+/* What a parser with a hole would do: the files say by their first symbol what they exploit. */
+static int run_with_holes(const int *fds, size_t n_fds, const void *args, size_t args_size,
+			  void **ret_data, size_t *ret_size)
+{
+	char bytes[IMAGE_MAX_BYTES];
+	ssize_t n = pread(fds[n_fds - 1], bytes, sizeof(bytes), 0);
+
+	if (n > 0 && memmem(bytes, (size_t)n, "kill_parser", 11))
+		raise(SIGKILL);
+	for (volatile bool hang = n > 0 && memmem(bytes, (size_t)n, "hang_parser", 11); hang;)
+		;
+	if (n > 0 && memmem(bytes, (size_t)n, "own_parser", 10)) {
+		*ret_data = calloc(1, 4096);
+		*ret_size = 4096;
+		return 0;
+	}
+	return symbol_job_run(fds, n_fds, args, args_size, ret_data, ret_size);
+}
+
+static int run_nothing(const int *fds, size_t n_fds, const void *args, size_t args_size,
+		       void **ret_data, size_t *ret_size)
+{
+	(void)fds, (void)n_fds, (void)args, (void)args_size, (void)ret_data, (void)ret_size;
+	return -ENOSYS;
+}
+
+enum { NOTHING, SYMBOLS };
+
+static const struct worker_job jobs[] = {
+	[NOTHING] = { "nothing", run_nothing },
+	[SYMBOLS] = { "symbols", run_with_holes },
+};
+
+/* The process room as far as the symbolizer uses it. */
+struct executable_table {
+	int fd;
+	int opened;
+};
+
+int executable_table_open(struct executable_table *t, struct executable *x)
+{
+	(void)x;
+	t->opened++;
+	return t->fd;
+}
+
+uint64_t executable_address(const struct executable *x, uint64_t offset)
+{
+	(void)x;
+	return offset;
+}
+
+struct process *process_ref(struct process *p)
+{
+	return p;
+}
+
+struct process *process_unref(struct process *p)
+{
+	(void)p;
+	return NULL;
+}
+
+static int setup(void **state)
+{
+	const struct worker_options o = { .jobs = jobs,
+					  .n_jobs = ARRAY_SIZE(jobs),
+					  .time_limit = TIME_LIMIT };
+
+	return worker_new(&o, (struct worker **)state, NULL);
+}
+
+/* Large files take their time under a sanitizer. */
+static int setup_patient(void **state)
+{
+	const struct worker_options o = { .jobs = jobs,
+					  .n_jobs = ARRAY_SIZE(jobs),
+					  .time_limit = 60 * NS_PER_S };
+
+	return worker_new(&o, (struct worker **)state, NULL);
+}
+
+static int teardown(void **state)
+{
+	worker_free(*state);
+	return 0;
+}
+
+static struct elf_symbols *read_with(struct worker *worker, int fd)
+{
+	const struct symbol_reader reader = { .worker = worker, .job = SYMBOLS };
+	struct elf_symbols *table;
+	int error;
+
+	assert_int_equal(symbol_reader_read(&reader, fd, NULL, &table, &error), 0);
+	assert_int_equal(error, 0);
+	return table;
+}
+
+static void assert_same_tables(struct worker *worker, const char *path, uint32_t least)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct elf_symbols *there, *here;
+
+	assert_true(fd >= 0);
+	there = read_with(worker, fd);
+	here = read_with(NULL, fd);
+	assert_true(elf_symbols_count(here) >= least);
+	assert_int_equal(elf_symbols_memory(here), elf_symbols_memory(there));
+	assert_memory_equal(here, there, elf_symbols_memory(here));
+	elf_symbols_free(there);
+	elf_symbols_free(here);
+}
+
+static void test_same_as_here(void **state)
+{
+	struct worker_stats stats;
+	Dl_info libc;
+
+	assert_true(dladdr(dlsym(RTLD_DEFAULT, "getaddrinfo"), &libc) != 0);
+	assert_same_tables(*state, libc.dli_fname, 1000);
+	assert_same_tables(*state, "/proc/self/exe", 100);
+	worker_get_stats(*state, &stats);
+	assert_int_equal(stats.jobs, 2);
+	assert_int_equal(stats.starts, 1);
+}
+
+static void test_same_as_here_of_a_large_file(void **state)
+{
+	if (access("/usr/bin/node", R_OK) < 0)
+		skip();
+	assert_same_tables(*state, "/usr/bin/node", 10000);
+}
+
+static int image_with(const char *name)
+{
+	const struct image_symbol symbols[] = { { name, 0x1000, 16, STT_FUNC, STB_GLOBAL, 0 }, {} };
+
+	return image_open(&(struct image){ .symtab = symbols });
+}
+
+struct world {
+	struct executable_table table;
+	struct executable hostile, good;
+	struct symbolizer *symbolizer;
+};
+
+static void world_init(struct world *w, struct worker *worker, uint64_t retry_ns)
+{
+	static char path[] = "/bin/prog";
+	const struct executable x = { .path = path, .readable = true };
+	const struct symbolizer_options o = {
+		.kallsyms = "",
+		.worker = worker,
+		.symbol_job = SYMBOLS,
+		.retry_ns = retry_ns,
+	};
+
+	*w = (struct world){ .table = { .fd = -1 }, .hostile = x, .good = x };
+	assert_int_equal(symbolizer_new(&o, &w->table, &w->symbolizer), 0);
+}
+
+/* The name of the first function of @x, whose file is @fd. */
+static const char *name_in(struct world *w, struct executable *x, int fd)
+{
+	const struct frame frame = { .kind = FRAME_FILE, .address = 0x1000, .executable = x };
+	struct symbol s;
+
+	w->table.fd = fd;
+	symbolizer_frame(w->symbolizer, &frame, NULL, &s, 1);
+	return s.unnamed ? NULL : s.name;
+}
+
+/* Whatever it does, it costs the file its names and nobody else anything. */
+static void assert_costs_one_file(struct worker *worker, const char *exploit, bool crashes)
+{
+	_cleanup_close_ int hostile = image_with(exploit), good = image_with("fine");
+	struct symbolizer_stats stats;
+	struct worker_stats before, after;
+	struct world w;
+
+	world_init(&w, worker, 0);
+	worker_get_stats(worker, &before);
+	for (int i = 0; i < 3; i++)
+		assert_null(name_in(&w, &w.hostile, hostile));
+	assert_string_equal(name_in(&w, &w.good, good), "fine");
+	worker_get_stats(worker, &after);
+	assert_int_equal(after.jobs - before.jobs, 2);
+	assert_int_equal(w.table.opened, 2);
+	symbolizer_get_stats(w.symbolizer, &stats);
+	assert_int_equal(stats.tables_failed, 1);
+	assert_int_equal(stats.tables_crashed, crashes);
+	assert_int_equal(stats.tables_loaded, 1);
+	symbolizer_free(w.symbolizer);
+}
+
+static void test_crash_costs_one_file(void **state)
+{
+	assert_costs_one_file(*state, "kill_parser", true);
+}
+
+static void test_hang_costs_one_file(void **state)
+{
+	assert_costs_one_file(*state, "hang_parser", true);
+}
+
+/* The parser was taken over and answers nonsense. */
+static void test_nonsense_costs_one_file(void **state)
+{
+	assert_costs_one_file(*state, "own_parser", false);
+}
+
+static void test_tried_again_after_a_while(void **state)
+{
+	_cleanup_close_ int hostile = image_with("kill_parser"), good = image_with("fine");
+	struct symbolizer_stats stats;
+	struct world w;
+
+	world_init(&w, *state, 1);
+	assert_null(name_in(&w, &w.hostile, hostile));
+	assert_null(name_in(&w, &w.hostile, hostile));
+	assert_string_equal(name_in(&w, &w.hostile, good), "fine");
+	symbolizer_get_stats(w.symbolizer, &stats);
+	assert_int_equal(stats.tables_crashed, 2);
+	symbolizer_free(w.symbolizer);
+}
+
+/* The executable itself is harmless, and keeps the names that it has. */
+static void test_hostile_debug_file(void **state)
+{
+	static const struct image_symbol exported[] = {
+		{ "fine", 0x1000, 16, STT_FUNC, STB_GLOBAL, 0 }, {}
+	};
+	static const struct image_symbol hostile[] = {
+		{ "kill_parser", 0x1000, 16, STT_FUNC, STB_GLOBAL, 0 }, {}
+	};
+	const struct image image = { .symtab = hostile, .build_id = build_id, .build_id_size = 4 };
+	_cleanup_close_ int fd = image_open(
+		&(struct image){ .dynsym = exported, .build_id = build_id, .build_id_size = 4 });
+	char directory[] = "/tmp/test_symbol_job.XXXXXX", path[64];
+	static uint8_t bytes[IMAGE_MAX_BYTES];
+	const struct symbol_reader reader = { .worker = *state, .job = SYMBOLS };
+	const struct debug_file_search search = { .debug_directory = mkdtemp(directory),
+						  .path = "/bin/prog" };
+	struct elf_symbols *table;
+	struct elf_symbol symbol;
+	int error;
+
+	snprintf(path, sizeof(path), "%s/.build-id/ab/cdef01.debug", directory);
+	image_write_file(path, bytes, image_build(&image, bytes));
+	assert_int_equal(symbol_reader_read(&reader, fd, &search, &table, &error), 0);
+	assert_int_equal(error, -ECHILD);
+	assert_true(elf_symbols_find(table, 0x1000, &symbol));
+	assert_string_equal(symbol.name, "fine");
+	elf_symbols_free(table);
+	for (int i = 0; i < 4; i++) { /* the file and its directories */
+		assert_int_equal(remove(path), 0);
+		*strrchr(path, '/') = '\0';
+	}
+}
+
+/* An answer, to be spoiled. */
+struct answered {
+	void *data;
+	size_t size;
+	struct symbol_answer *tail;
+};
+
+static struct answered answer(void)
+{
+	const struct elf_symbols_limits limits = {};
+	_cleanup_close_ int fd = image_with("fine");
+	struct answered a;
+
+	assert_int_equal(symbol_job_run(&fd, 1, &limits, sizeof(limits), &a.data, &a.size), 0);
+	a.tail = malloc(sizeof(*a.tail));
+	memcpy(a.tail, (char *)a.data + a.size - sizeof(*a.tail), sizeof(*a.tail));
+	return a;
+}
+
+static int take(struct answered *a, size_t size)
+{
+	struct symbol_answer ret;
+	struct elf_symbols *table;
+	int r;
+
+	memcpy((char *)a->data + a->size - sizeof(*a->tail), a->tail, sizeof(*a->tail));
+	r = symbol_job_take(a->data, size, &table, &ret);
+	free(a->data);
+	free(a->tail);
+	return r;
+}
+
+static void test_answers_are_checked(void **state)
+{
+	static const char *const bad_links[] = { "/etc/shadow", "..", ".", "a/b" };
+	struct answered a = answer();
+
+	(void)state;
+	assert_int_equal(take(&a, a.size), 0);
+	for (size_t cut = 1; cut < 600; cut += 7) {
+		a = answer();
+		assert_int_equal(take(&a, a.size > cut ? a.size - cut : 0), -EBADMSG);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad_links); i++) {
+		a = answer();
+		strcpy(a.tail->identity.link, bad_links[i]);
+		assert_int_equal(take(&a, a.size), -EBADMSG);
+	}
+	a = answer();
+	memset(a.tail->identity.link, 'x', sizeof(a.tail->identity.link));
+	assert_int_equal(take(&a, a.size), -EBADMSG);
+	a = answer();
+	a.tail->identity.build_id_size = DEBUG_BUILD_ID_MAX + 1;
+	assert_int_equal(take(&a, a.size), -EBADMSG);
+}
+
+#define with_worker(test)	  cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define with_patient_worker(test) cmocka_unit_test_setup_teardown(test, setup_patient, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with_patient_worker(test_same_as_here),
+		with_patient_worker(test_same_as_here_of_a_large_file),
+		with_worker(test_crash_costs_one_file),
+		with_worker(test_hang_costs_one_file),
+		with_worker(test_nonsense_costs_one_file),
+		with_worker(test_tried_again_after_a_while),
+		with_worker(test_hostile_debug_file),
+		cmocka_unit_test(test_answers_are_checked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
