@@ -2,6 +2,7 @@
 #include "memory.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -10,6 +11,22 @@
 #include "store.h"
 
 #define KIB 1024
+#define MIB (1024 * KIB)
+
+/* glibc would raise the first to the largest array it has seen freed, 32 MiB at most. */
+#define LARGE_BYTES (128 * KIB)
+#define KEEP_ON_TOP (1 * MIB)
+
+void memory_configure(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEEP_ON_TOP);
+}
+
+void memory_give_back(void)
+{
+	malloc_trim(KEEP_ON_TOP);
+}
 
 /* The first line of a mapping begins with its addresses, those behind it with a key. */
 static bool is_mapping(const char *line)

@@ -34,6 +34,14 @@ struct memory_parts {
 #undef X
 };
 
+/*
+ * To be called first: large arrays, which come and go with each profile, get memory of their own
+ * from the kernel, so that they leave no holes between what stays.
+ */
+void memory_configure(void);
+/* After work that needed much for a moment: gives back what is free. Takes some milliseconds. */
+void memory_give_back(void);
+
 void memory_measure(struct manager *m, struct memory_parts *ret);
 
 /* All zero if it cannot be told. */
