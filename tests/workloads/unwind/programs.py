@@ -139,9 +139,9 @@ PROGRAMS = [
     frames("stripped", link=build_id(1), extra=(
         "objcopy --only-keep-debug {out} {out}.debug",
         "objcopy --strip-all --add-gnu-debuglink={out}.debug {out}")),
-    frames("nosections", link=build_id(2) + " -Wl,--export-dynamic", extra=(
+    compiled("nosections", "frames.c", "~nosections.* " * 8 + "...", link=build_id(2), extra=(
         "objcopy --strip-all {out}", "python3 {here}/no_sections.py {out}"),
-        note="neither .eh_frame nor .dynsym can be found by sections"),
+        note="no names, and .eh_frame only by its program header"),
     frames("debugframe", flags=NO_EH),
     frames("debugframe-gz", flags=NO_EH + " -gz=zlib"),
     frames("debugframe-ext", flags=NO_EH, link=build_id(3), extra=(
@@ -164,7 +164,7 @@ PROGRAMS = [
     plt("plt-lazy", link="-Wl,-z,lazy"),
     plt("plt-now", link="-Wl,-z,now"),
     plt("plt-ibt", flags="-fcf-protection=full", link="-Wl,-z,lazy -Wl,-z,ibtplt"),
-    again("plt-resolve", "plt-lazy", "load_and_call main", "resolve", "{dir}/plt-lazy.so"),
+    again("plt-resolve", "plt-lazy", "load_and_call main", "resolve", "{dir}/plt-lazy.so", share=0.7),
     compiled("cold", "cold.c", "cold_leaf ~split_function.cold|split_function cold_caller main"),
     # Signals, children, threads, and control that does not go by calls.
     compiled("signals", "signals.c", "interrupted_leaf interrupted_caller main", share=0.2),
@@ -176,7 +176,7 @@ PROGRAMS = [
              arguments=["fork"], by_comm=True, share=0.95),
     again("spawn-vfork", "spawn", "child_leaf child_body start_vfork main", "vfork", by_comm=True,
           share=0.95),
-    again("spawn-threads", "spawn", "child_leaf thread_body", "threads", share=0.8),
+    again("spawn-threads", "spawn", "thread_leaf thread_body", "threads", share=0.8),
     compiled("jumps", "jumps.c", "~jump_deep|jump_catch ... main", arguments=["longjmp"],
              share=0.9),
     again("jumps-context", "jumps", "coroutine_leaf coroutine ~.*", "context", share=0.95),
@@ -206,8 +206,9 @@ PROGRAMS = [
     Program("rust", ["rustc -C opt-level=2 -C force-frame-pointers=no -o {out} {here}/chain.rs"],
             "rust_leaf rust_middle*5 rust_outer ~.*main ..."),
     Program("go", [GO + " -o {out} {here}/chain.go"], GO_CHAIN),
-    Program("go-stripped", [GO + " -ldflags='-s -w' -o {out} {here}/chain.go"], GO_CHAIN),
-    Program("node", [], "~JS:.jsLeaf.* ...", run=["node", "--perf-basic-prof",
+    Program("go-stripped", [GO + " -ldflags='-s -w' -o {out} {here}/chain.go"],
+            "~go-stripped.* " * 8 + "...", note="rules by Go's own table, no names"),
+    Program("node", [], "~JS:.jsMiddle.* " * 3 + "...", run=["node", "--perf-basic-prof",
                                                  "--interpreted-frames-native-stack",
                                                  "{here}/chain.js", "{seconds}"],
             share=0.9, complete=None, wrong=1, note="frame pointers, names by a perf map"),
