@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "base/clock.h"
+
 /* In HELP a backslash and a newline are escaped, in label values the quote too. */
 static void print_escaped(FILE *f, const char *text, int quote)
 {
@@ -59,4 +61,23 @@ void exposition_gauge_value(FILE *f, const char *name, const char *label, const 
 {
 	print_name(f, name, "", label, label_value);
 	fprintf(f, "%.17g\n", value);
+}
+
+void exposition_single_counter(FILE *f, const char *name, const char *help, uint64_t value)
+{
+	exposition_counter(f, name, help);
+	exposition_counter_value(f, name, NULL, NULL, value);
+}
+
+void exposition_single_gauge(FILE *f, const char *name, const char *help, double value)
+{
+	exposition_gauge(f, name, help);
+	exposition_gauge_value(f, name, NULL, NULL, value);
+}
+
+void exposition_seconds(FILE *f, const char *name, const char *help, uint64_t ns)
+{
+	exposition_counter(f, name, help);
+	print_name(f, name, "_total", NULL, NULL);
+	fprintf(f, "%llu.%09llu\n", ns / NS_PER_S, ns % NS_PER_S);
 }

@@ -14,3 +14,9 @@ void exposition_counter_value(FILE *f, const char *name, const char *label, cons
 			      uint64_t value);
 void exposition_gauge_value(FILE *f, const char *name, const char *label, const char *label_value,
 			    double value);
+
+/* All lines of a metric that has one sample. */
+void exposition_single_counter(FILE *f, const char *name, const char *help, uint64_t value);
+void exposition_single_gauge(FILE *f, const char *name, const char *help, double value);
+/* A counter of seconds, whose @name ends with that, from ns. */
+void exposition_seconds(FILE *f, const char *name, const char *help, uint64_t ns);

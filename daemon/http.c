@@ -231,7 +231,7 @@ static void dispatch(struct http_request *r, const char *method)
 		[HTTP_CMDLINE] = http_cmdline,	 [HTTP_SYMBOL] = http_symbol,
 		[HTTP_FINISH] = http_end_early,	 [HTTP_METRICS] = http_metrics,
 		[HTTP_HEALTHZ] = http_healthz,	 [HTTP_PROCESSES] = http_processes,
-		[HTTP_STATUS] = http_status,
+		[HTTP_STATUS] = http_status,	 [HTTP_EXECUTABLES] = http_executables,
 	};
 
 	r->ready = true;

@@ -78,6 +78,7 @@ int http_suspend(struct http_request *r);
 void http_home(struct http_request *r);
 void http_status(struct http_request *r);
 void http_processes(struct http_request *r);
+void http_executables(struct http_request *r);
 void http_healthz(struct http_request *r);
 void http_metrics(struct http_request *r);
 void http_index(struct http_request *r);

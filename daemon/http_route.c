@@ -169,8 +169,8 @@ static const struct {
 } pages[] = {
 	{ "/", HTTP_HOME },		  { "/metrics", HTTP_METRICS },
 	{ "/healthz", HTTP_HEALTHZ },	  { "/processes", HTTP_PROCESSES },
-	{ "/status", HTTP_STATUS },
-{ "/finish", HTTP_FINISH },
+	{ "/status", HTTP_STATUS },	  { "/executables", HTTP_EXECUTABLES },
+	{ "/finish", HTTP_FINISH },
 }, profiles[] = {
 	{ "", HTTP_INDEX },
 	{ "profile", HTTP_PROFILE },

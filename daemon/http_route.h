@@ -25,7 +25,8 @@
 	X(HEALTHZ, "healthz")                                                                      \
 	X(FINISH, "finish")                                                                        \
 	X(PROCESSES, "processes")                                                                  \
-	X(STATUS, "status")
+	X(STATUS, "status")                                                                        \
+	X(EXECUTABLES, "executables")
 
 enum http_endpoint {
 #define X(name, text) HTTP_##name,

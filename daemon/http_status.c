@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pages about the machine and about profd itself: home, processes, status, healthz. */
+/* The pages about the machine and about profd itself: home, processes, executables, status,
+ * healthz. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -9,11 +10,13 @@
 #include "base/clock.h"
 #include "http.h"
 #include "http_request.h"
+#include "library_metrics.h"
 #include "manager.h"
 #include "memory.h"
 #include "profile/window.h"
 #include "rotation.h"
 #include "store.h"
+#include "unwind_tables.h"
 
 #define PROCESSES_SECONDS 60
 /* Older than this, the last drain says that nothing is taken in any more. */
@@ -27,6 +30,7 @@ void http_home(struct http_request *r)
 		{ "debug/pprof/", "profiles, where Go programs have theirs" },
 		{ "debug/pprof/profile?seconds=10", "CPU profile of all processes, next 10 s" },
 		{ "processes", "processes by CPU time" },
+		{ "executables", "executables and their unwinding tables" },
 		{ "status", "what profd does" },
 		{ "metrics", "metrics of profd, for Prometheus" },
 		{ "healthz", "whether profd is well" },
@@ -197,10 +201,39 @@ static void print_sampling(struct manager *m, FILE *f)
 		c[ABI_COUNTER_samples_lost_ring_full] + c[ABI_COUNTER_samples_lost_nested]);
 }
 
+static void print_unwinding(struct manager *m, FILE *f)
+{
+	static const char *const states[] = {
+#define X(name, help) #name,
+		TABLE_STATES(X)
+#undef X
+	};
+	struct library_counters c;
+
+	library_counters_gather(m->profiler, &c);
+	for (unsigned int i = 0; i < TABLE_STATES_COUNT; i++)
+		fprintf(f, "unwind_tables_%s: %" PRIu64 "\n", states[i], c.table_states[i]);
+	fprintf(f, "unwind_rows: %" PRIu64 "\nunwind_row_bytes: %" PRIu64 "\n", c.store.rows,
+		c.store.row_bytes);
+	fprintf(f, "unwind_row_bytes_budget: %" PRIu64 "\n", manager_unwind_budget(m));
+	fprintf(f, "unwind_cache: %s\npreload: %s\n", m->options.unwind_cache, m->options.preload);
+	fprintf(f, "slices: %" PRIu64 "\nslices_unwound_early: %" PRIu64 "\n",
+		c.pipeline.slices_unwound, c.pipeline.slices_unwound_early);
+	/* Both are started once at the start of profd. */
+	fprintf(f, "parser_restarts: %" PRIu64 "\nparser_queued: %" PRIu64 "\n",
+		c.parser.starts - MIN(c.parser.starts, UNWINDING_PARSERS), c.parser.queued);
+}
+
 static void print_memory(struct manager *m, FILE *f)
 {
 	struct memory_parts parts;
+	struct resident_parts resident;
 
+	memory_resident(&resident);
+	fprintf(f, "memory_resident: %" PRIu64 "\n", memory_resident_sum(&resident));
+#define X(name, label) fprintf(f, "memory_resident_%s: %" PRIu64 "\n", label, resident.name);
+	RESIDENT_PARTS(X)
+#undef X
 	memory_measure(m, &parts);
 #define X(name, help) fprintf(f, "memory_%s: %" PRIu64 "\n", #name, parts.name);
 	MEMORY_PARTS(X)
@@ -230,11 +263,36 @@ void http_status(struct http_request *r)
 	fprintf(f, "version: %s\npid: %d\nuptime: %" PRIu64 "\nkernel: %s\n", PROFD_VERSION,
 		getpid(), (uint64_t)((clock_monotonic_ns() - m->started) / NS_PER_S), m->kernel);
 	print_sampling(m, f);
+	print_unwinding(m, f);
 	print_memory(m, f);
 	for (size_t i = 0; i < m->listeners.n; i++)
 		fprintf(f, "listener: %s\n", m->listeners.list[i].name);
 	print_files(m, f);
 	http_page_send(r, &page, HTTP_TEXT);
+}
+
+void http_executables(struct http_request *r)
+{
+	struct profiler *p = r->manager->profiler;
+	struct unwind_table_line *lines;
+	struct http_page page;
+	size_t n;
+	FILE *f;
+
+	if (!r->access.everything) {
+		http_error(r, MHD_HTTP_FORBIDDEN,
+			   "this page is about everybody's programs; to see it, be root or in "
+			   "group " ACCESS_GROUP);
+		return;
+	}
+	if (unwind_tables_list(profiler_tables(p), profiler_executables(p), &lines, &n) < 0)
+		return;
+	f = http_page_open(&page);
+	if (f) {
+		unwind_tables_print(lines, n, f);
+		http_page_send(r, &page, HTTP_TEXT);
+	}
+	free(lines);
 }
 
 void http_healthz(struct http_request *r)

@@ -7,6 +7,7 @@
 #include "exit_code.h"
 #include "log.h"
 #include "manager.h"
+#include "memory.h"
 #include "options.h"
 #include "replay.h"
 #include "rights.h"
@@ -25,6 +26,7 @@ static int run(const struct command *command, struct options *options)
 	struct error e;
 	int code, r;
 
+	memory_configure();
 	rights_raise_limits();
 	r = manager_new(command, options, &m, &code, &e);
 	if (r < 0)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "exit_code.h"
 #include "http.h"
 #include "log.h"
+#include "memory.h"
 #include "opener.h"
 #include "rights.h"
 #include "rotation.h"
@@ -66,12 +66,9 @@ static void rotate(struct manager *m, uint64_t now)
 		.wall_offset = profiler_wall_offset(m->profiler),
 	};
 
-	if (!m->rotation)
-		return;
-	rotation_run(m->rotation, &source, now);
-	/* Encoding takes many small pieces and gives them all back; the C library would keep them.
-	 */
-	malloc_trim(0);
+	if (m->rotation)
+		rotation_run(m->rotation, &source, now);
+	memory_give_back();
 }
 
 static void drain(struct manager *m)

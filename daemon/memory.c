@@ -1,26 +1,87 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "memory.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <unistd.h>
+#include <malloc.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "base/cleanup.h"
-#include "base/fileio.h"
 #include "manager.h"
 #include "store.h"
 
-/* Field 2 of /proc/self/statm is resident pages (proc(5)). */
-static uint64_t resident(void)
-{
-	_cleanup_free_ char *text = NULL;
-	uint64_t size, pages;
+#define KIB 1024
+#define MIB (1024 * KIB)
 
-	if (file_read(AT_FDCWD, "/proc/self/statm", 256, &text, NULL) < 0 ||
-	    sscanf(text, "%" SCNu64 " %" SCNu64, &size, &pages) != 2)
-		return 0;
-	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+/* glibc would raise the first to the largest array it has seen freed, 32 MiB at most. */
+#define LARGE_BYTES (128 * KIB)
+#define KEEP_ON_TOP (1 * MIB)
+
+void memory_configure(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEEP_ON_TOP);
+}
+
+void memory_give_back(void)
+{
+	malloc_trim(KEEP_ON_TOP);
+}
+
+/* The first line of a mapping begins with its addresses, those behind it with a key. */
+static bool is_mapping(const char *line)
+{
+	uint64_t start, end;
+
+	return sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) == 2;
+}
+
+/* What the descriptors of BPF maps (the ring is one) and of perf events are called in the kernel.
+ */
+static bool is_bpf(const char *line)
+{
+	return strstr(line, " anon_inode:bpf-map") || strstr(line, " anon_inode:[perf_event]");
+}
+
+void memory_resident_of(FILE *smaps, struct resident_parts *ret)
+{
+	_cleanup_free_ char *line = NULL;
+	struct resident_parts sum = { 0 };
+	bool bpf = false;
+	size_t size = 0;
+	uint64_t kib;
+
+	while (getline(&line, &size, smaps) > 0) {
+		if (is_mapping(line)) {
+			bpf = is_bpf(line);
+		} else if (sscanf(line, "Rss: %" SCNu64 " kB", &kib) == 1) {
+			*(bpf ? &sum.bpf : &sum.files) += kib * KIB;
+		} else if (!bpf && sscanf(line, "Anonymous: %" SCNu64 " kB", &kib) == 1) {
+			/* Behind Rss, which it is a part of. */
+			sum.anonymous += kib * KIB;
+			sum.files -= MIN(sum.files, kib * KIB);
+		}
+	}
+	*ret = sum;
+}
+
+void memory_resident(struct resident_parts *ret)
+{
+	_cleanup_fclose_ FILE *smaps = fopen("/proc/self/smaps", "re");
+
+	*ret = (struct resident_parts){ 0 };
+	if (smaps)
+		memory_resident_of(smaps, ret);
+}
+
+uint64_t memory_resident_sum(const struct resident_parts *parts)
+{
+	uint64_t sum = 0;
+
+#define X(name, label) sum += parts->name;
+	RESIDENT_PARTS(X)
+#undef X
+	return sum;
 }
 
 void memory_measure(struct manager *m, struct memory_parts *ret)
@@ -31,8 +92,8 @@ void memory_measure(struct manager *m, struct memory_parts *ret)
 	collector_get_state(profiler_collector(m->profiler), &state);
 	store_get_stats(m->store, &store);
 	*ret = (struct memory_parts){
-		.resident = resident(),
 		.bpf_maps = state.map_bytes,
+		.unwind_rows = state.segment_bytes,
 		.symbols = symbolizer_memory(profiler_symbolizer(m->profiler)),
 		.windows = store.bytes,
 		.processes = process_table_memory(profiler_processes(m->profiler)),

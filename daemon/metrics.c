@@ -1,53 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /metrics. Every counter of every module, from the lists where they are declared (X-macros), so
- * that none can be forgotten here.
+ * /metrics: what profd knows of itself, and every counter of every module (library_metrics.h).
  */
-#include <string.h>
-
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "exposition.h"
 #include "http.h"
 #include "http_request.h"
+#include "library_metrics.h"
 #include "manager.h"
 #include "memory.h"
 #include "rotation.h"
 #include "store.h"
 
-/* What can go down again; everything else in the lists only grows. */
-static bool is_gauge(const char *name)
-{
-	static const char *const gauges[] = {
-		"processes",   "processes_exited",	    "mappings",
-		"executables", "executables_unreadable",    "executables_open",
-		"file_ids",    "symbolizer_kernel_symbols",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(gauges); i++)
-		if (strcmp(gauges[i], name) == 0)
-			return true;
-	return false;
-}
-
 static void counter(FILE *f, const char *name, const char *help, uint64_t value)
 {
-	exposition_counter(f, name, help);
-	exposition_counter_value(f, name, NULL, NULL, value);
+	exposition_single_counter(f, name, help, value);
 }
 
 static void gauge(FILE *f, const char *name, const char *help, double value)
 {
-	exposition_gauge(f, name, help);
-	exposition_gauge_value(f, name, NULL, NULL, value);
-}
-
-static void either(FILE *f, const char *name, const char *help, uint64_t value)
-{
-	if (is_gauge(name))
-		gauge(f, name, help, (double)value);
-	else
-		counter(f, name, help, value);
+	exposition_single_gauge(f, name, help, value);
 }
 
 static void print_build(struct manager *m, FILE *f)
@@ -65,12 +37,13 @@ static void print_collector(struct manager *m, FILE *f)
 
 	collector_get_state(profiler_collector(m->profiler), &s);
 	for (unsigned int i = 0; i < ABI_COUNTERS_COUNT; i++)
-		either(f, collector_counter_name(i), collector_counter_help(i), s.counters[i]);
+		counter(f, collector_counter_name(i), collector_counter_help(i), s.counters[i]);
 	gauge(f, "sample_frequency_hertz", "samples per second and CPU", s.sample_frequency);
 	gauge(f, "cpus_sampled", "CPUs that are sampled", s.cpus);
 	gauge(f, "vma_walk_works", "1 if the start-up self-test passed", s.vma_walk_works);
-	counter(f, "bpf_run_nanoseconds",
-		"time in the sampling program; 0 unless kernel.bpf_stats_enabled is set", s.run_ns);
+	exposition_seconds(f, "bpf_run_seconds",
+			   "time in the sampling program; 0 unless kernel.bpf_stats_enabled is set",
+			   s.run_ns);
 	counter(f, "bpf_runs", "runs of the sampling program; as above", s.run_count);
 }
 
@@ -89,26 +62,21 @@ static void print_quality(struct manager *m, FILE *f)
 
 static void print_library(struct manager *m, FILE *f)
 {
-	struct stream_stats stream;
-	struct process_table_stats processes;
-	struct executable_table_stats executables;
-	struct symbolizer_stats symbolizer;
+	struct library_counters counters;
 
-	stream_get_stats(profiler_stream(m->profiler), &stream);
-	process_table_get_stats(profiler_processes(m->profiler), &processes);
-	executable_table_get_stats(profiler_executables(m->profiler), &executables);
-	symbolizer_get_stats(profiler_symbolizer(m->profiler), &symbolizer);
-#define X(name, help) either(f, "stream_" #name, help, stream.name);
-	STREAM_COUNTERS(X)
-#undef X
-#define X(name, help) either(f, #name, help, processes.name);
-	PROCESS_TABLE_COUNTERS(X)
-#undef X
-#define X(name, help) either(f, #name, help, executables.name);
-	EXECUTABLE_TABLE_COUNTERS(X)
-#undef X
-#define X(name, help) either(f, "symbolizer_" #name, help, symbolizer.name);
-	SYMBOLIZER_COUNTERS(X)
+	library_counters_gather(m->profiler, &counters);
+	library_counters_print(&counters, f);
+}
+
+static void print_resident(FILE *f)
+{
+	struct resident_parts parts;
+
+	memory_resident(&parts);
+	exposition_gauge(f, "resident_memory_bytes", "resident memory of profd, by what backs it");
+#define X(name, label)                                                                             \
+	exposition_gauge_value(f, "resident_memory_bytes", "kind", label, (double)parts.name);
+	RESIDENT_PARTS(X)
 #undef X
 }
 
@@ -122,6 +90,8 @@ static void print_memory(struct manager *m, FILE *f)
 #undef X
 	gauge(f, "memory_budget_bytes", "the option memory_budget",
 	      (double)m->options.memory_budget);
+	gauge(f, "memory_unwind_budget_bytes", "what memory_unwind_rows_bytes may become",
+	      (double)manager_unwind_budget(m));
 }
 
 static void print_http(struct http_request *r, FILE *f)
@@ -178,6 +148,7 @@ void http_metrics(struct http_request *r)
 	print_collector(r->manager, f);
 	print_quality(r->manager, f);
 	print_library(r->manager, f);
+	print_resident(f);
 	print_memory(r->manager, f);
 	print_http(r, f);
 	print_files(r->manager, f);

@@ -12,9 +12,11 @@
 #include "base/cleanup.h"
 #include "base/fileio.h"
 
+/* CAP_KILL: the process that parses executables is another user, and may have to be ended. */
 static const cap_value_t kept[] = {
 	CAP_BPF,	CAP_PERFMON,	     CAP_SYSLOG,
 	CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_CHECKPOINT_RESTORE,
+	CAP_KILL,
 };
 
 void rights_raise_limits(void)

@@ -31,6 +31,7 @@ struct unwinding_options {
 
 #define UNWINDING_DEFAULT_MEMORY (64ULL << 20)
 #define UNWINDING_DEFAULT_CACHE	 "/var/cache/profd"
+#define UNWINDING_PARSERS	 2
 #define UNWINDING_CACHE_BYTES	 (512ULL << 20) /* that the cache may have at a start */
 
 /* Starts the parser processes. To be called early: they have a copy of what the caller has. */

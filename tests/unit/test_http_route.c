@@ -29,6 +29,7 @@ static void routes(void **state)
 		{ "/healthz", HTTP_HEALTHZ, 0, "", NULL },
 		{ "/status", HTTP_STATUS, 0, "", NULL },
 		{ "/processes", HTTP_PROCESSES, 0, "", NULL },
+		{ "/executables", HTTP_EXECUTABLES, 0, "", NULL },
 		{ "/processes/", HTTP_UNKNOWN, 0, "", NULL },
 		{ "/nothing", HTTP_UNKNOWN, 0, "", NULL },
 		{ "/debug/pprof", HTTP_REDIRECT, 0, "", "/debug/pprof/" },

@@ -197,6 +197,7 @@ static void test_sums(void **state)
 		struct window *w = window_new(0);
 		uint64_t random = seed * 0x9e3779b97f4a7c15ULL;
 		struct sums in = {}, out = {};
+		size_t open_bytes;
 
 		for (int i = 0; i < 2000; i++) {
 			struct frame frames[12];
@@ -207,7 +208,9 @@ static void test_sums(void **state)
 			in.count += sample.count;
 			in.value += sample.value;
 		}
+		open_bytes = window_memory(w);
 		window_close(w, 1);
+		assert_true(window_memory(w) < open_bytes);
 		window_each(w, sum, &out);
 		assert_int_equal(out.samples, in.samples);
 		assert_int_equal(out.count, in.count);

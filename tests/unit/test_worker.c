@@ -311,6 +311,41 @@ static void test_nobody_is_told_during_a_call(void **state)
 	assert_int_equal(seen.n, 1);
 }
 
+static bool set_cap_kill(cap_flag_value_t value)
+{
+	static const cap_value_t kill_others = CAP_KILL;
+	cap_t caps = cap_get_proc();
+	bool done = caps && cap_set_flag(caps, CAP_EFFECTIVE, 1, &kill_others, value) == 0 &&
+		    cap_set_proc(caps) == 0;
+
+	if (caps)
+		cap_free(caps);
+	return done;
+}
+
+/* The child is nobody, and we may not end it: nothing waits for it all the same. */
+static void test_without_the_right_to_end_it(void **state)
+{
+	uint64_t begin = clock_monotonic_ns();
+	struct worker *w = NULL;
+
+	(void)state;
+	if (geteuid() != 0 || !set_cap_kill(CAP_SET)) /* then the child stays who we are */
+		skip();
+	alarm(20);
+	assert_int_equal(setup((void **)&w), 0);
+	assert_true(set_cap_kill(CAP_CLEAR));
+	assert_echo_works(w);
+	w = worker_free(w);
+	assert_int_equal(setup((void **)&w), 0);
+	assert_int_equal(call(w, HANG), -ETIME);
+	assert_echo_works(w);
+	worker_free(w);
+	alarm(0);
+	assert_true(clock_monotonic_ns() - begin < 15 * NS_PER_S);
+	assert_true(set_cap_kill(CAP_SET));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +359,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_has_no_rights, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_queue_keeps_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nobody_is_told_during_a_call, setup, teardown),
+		/* Last: leaves a child that runs for as long as we do. */
+		cmocka_unit_test(test_without_the_right_to_end_it),
 	};
 
 	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);

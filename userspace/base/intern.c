@@ -25,7 +25,7 @@ struct intern {
 	size_t used, allocated;
 	struct item *items; /* items[id - 1] */
 	uint32_t count, items_allocated;
-	uint32_t *slots; /* ids, 0 = free */
+	uint32_t *slots; /* ids, 0 = free; NULL = sealed */
 	uint32_t slots_mask;
 };
 
@@ -126,7 +126,7 @@ uint32_t intern_bytes(struct intern *t, const void *data, size_t size)
 	uint32_t hash = hash_bytes(data, size);
 	uint32_t i;
 
-	if (size > UINT32_MAX - ALIGNMENT)
+	if (size > UINT32_MAX - ALIGNMENT || !t->slots)
 		return 0;
 	if ((t->count + 1) * 2ULL > t->slots_mask && !grow_slots(t))
 		return 0;
@@ -154,6 +154,26 @@ const void *intern_get(const struct intern *t, uint32_t id, size_t *ret_size)
 	return t->content + (size_t)item->offset * ALIGNMENT;
 }
 
+/* realloc() to 0 bytes would free. */
+static void *shrink(void *memory, size_t size)
+{
+	void *smaller = size ? realloc(memory, size) : NULL;
+
+	return smaller ? smaller : memory;
+}
+
+void intern_seal(struct intern *t)
+{
+	free(t->slots);
+	t->slots = NULL;
+	t->content = shrink(t->content, t->used);
+	t->items = shrink(t->items, t->count * sizeof(*t->items));
+	if (t->count) {
+		t->allocated = t->used;
+		t->items_allocated = t->count;
+	}
+}
+
 uint32_t intern_count(const struct intern *t)
 {
 	return t->count;
@@ -162,5 +182,5 @@ uint32_t intern_count(const struct intern *t)
 size_t intern_memory(const struct intern *t)
 {
 	return sizeof(*t) + t->allocated + t->items_allocated * sizeof(*t->items) +
-	       ((size_t)t->slots_mask + 1) * sizeof(*t->slots);
+	       (t->slots ? ((size_t)t->slots_mask + 1) * sizeof(*t->slots) : 0);
 }

@@ -27,6 +27,12 @@ uint32_t intern_string(struct intern *t, const char *s);
  */
 const void *intern_get(const struct intern *t, uint32_t id, size_t *ret_size);
 
+/*
+ * Gives back the memory that is only there for adding: from now on intern_bytes() adds nothing and
+ * returns 0. Pointers from intern_get() move.
+ */
+void intern_seal(struct intern *t);
+
 uint32_t intern_count(const struct intern *t);
 /* Bytes of memory in use. */
 size_t intern_memory(const struct intern *t);

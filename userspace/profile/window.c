@@ -239,6 +239,10 @@ void window_close(struct window *w, uint64_t end_time)
 	uint32_t n = intern_count(w->keys);
 
 	w->end_time = end_time;
+	intern_seal(w->processes);
+	intern_seal(w->executables);
+	intern_seal(w->stacks);
+	intern_seal(w->keys);
 	if (n > 0 && n < w->values_allocated) {
 		struct entry_value *values = reallocarray(w->values, n, sizeof(*values));
 

@@ -71,7 +71,7 @@ static int serve_one(const struct worker_options *o, int socket)
 	return r;
 }
 
-static void child_main(const struct worker_options *o, int socket)
+static void child_main(const struct worker_options *o, int socket, pid_t parent)
 {
 	sigset_t none;
 
@@ -83,7 +83,7 @@ static void child_main(const struct worker_options *o, int socket)
 	prctl(PR_SET_NAME, "profd-parser");
 	if (o->idle)
 		sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 });
-	if (worker_child_confine(socket, o->memory_limit) < 0)
+	if (worker_child_confine(socket, o->memory_limit, parent) < 0)
 		_exit(1);
 	while (serve_one(o, socket) == 0)
 		;
@@ -111,7 +111,7 @@ int worker_child_start(const struct worker_options *o, pid_t *ret_pid, int *ret_
 		if (getppid() != parent)
 			_exit(1);
 		close(sockets[0]);
-		child_main(o, sockets[1]);
+		child_main(o, sockets[1], parent);
 	}
 	close(sockets[1]);
 	*ret_pid = pid;

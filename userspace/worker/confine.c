@@ -11,6 +11,7 @@
 #include <grp.h>
 #include <linux/close_range.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -94,6 +95,14 @@ static int limit(int resource, rlim_t most)
 	return setrlimit(resource, &l) < 0 ? -errno : 0;
 }
 
+/* Asked for anew: changing user or capabilities makes the kernel forget it (commit_creds()). */
+static int end_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -errno;
+	return getppid() == parent ? 0 : -ESRCH;
+}
+
 static int filter_system_calls(void)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -117,7 +126,7 @@ static int filter_system_calls(void)
 	return r;
 }
 
-int worker_child_confine(int socket, size_t memory_limit)
+int worker_child_confine(int socket, size_t memory_limit, pid_t parent)
 {
 	int r = detach_stdio();
 
@@ -134,6 +143,8 @@ int worker_child_confine(int socket, size_t memory_limit)
 	change_user();
 	if (r == 0)
 		r = drop_capabilities();
+	if (r == 0)
+		r = end_with(parent);
 	if (r == 0 && !SANITIZED)
 		r = filter_system_calls();
 	return r;

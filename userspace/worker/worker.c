@@ -100,17 +100,22 @@ static int task_new(unsigned int job, const int *fds, size_t n_fds, const void *
 	return 0;
 }
 
+/*
+ * The child may be another user by now. A caller that has given up CAP_KILL cannot end it then, and
+ * must not wait for it: it ends when it next looks at its socket, or when the caller does.
+ */
 static void child_stop(struct worker *w)
 {
-	if (w->child > 0) {
-		kill(w->child, SIGKILL);
-		while (waitpid(w->child, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
-	w->child = 0;
 	if (w->socket >= 0)
 		close(w->socket); /* leaves the epoll set with it */
 	w->socket = -1;
+	if (w->child > 0) {
+		int options = kill(w->child, SIGKILL) < 0 && errno == EPERM ? WNOHANG : 0;
+
+		while (waitpid(w->child, NULL, options) < 0 && errno == EINTR)
+			;
+	}
+	w->child = 0;
 }
 
 static int child_start(struct worker *w)
