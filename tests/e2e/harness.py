@@ -376,13 +376,13 @@ def profile_of(daemon, workload, seconds, settle=0.5):
     return daemon.profile(seconds=seconds, pid=workload.pid)
 
 
-def in_background(daemon, seconds):
-    """Starts a request for everything; call the result for its profile."""
+def in_background(daemon, seconds, **query):
+    """Starts a request, for everything unless told otherwise; call the result for its profile."""
     out = []
 
     def fetch():
         try:
-            out.append(daemon.profile(seconds=seconds))
+            out.append(daemon.profile(seconds=seconds, **query))
         except BaseException as e:
             out.append(e)
     thread = threading.Thread(target=fetch)

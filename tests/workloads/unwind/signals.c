@@ -31,6 +31,9 @@ __asm__(".text\n"
 	"	ret\n"
 	"	.cfi_endproc\n"
 	".size first_instruction, . - first_instruction\n"
+	/* What is before it would be taken for the caller: return addresses are looked up one less.
+	 */
+	"	.fill 16, 1, 0x90\n"
 	".globl own_restorer\n"
 	".type own_restorer, @function\n"
 	"own_restorer:\n"

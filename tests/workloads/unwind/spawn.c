@@ -11,12 +11,17 @@
 
 #define THREADS 1000
 
-void child_leaf(void), child_body(void), start_fork(void), start_vfork(void);
+void child_leaf(void), thread_leaf(void), child_body(void), start_fork(void), start_vfork(void);
 void *thread_body(void *argument);
 
 NAMED void child_leaf(void)
 {
 	burn(UNIT * 40);
+}
+
+NAMED void thread_leaf(void)
+{
+	burn(UNIT * 10);
 }
 
 NAMED void child_body(void)
@@ -47,12 +52,12 @@ NAMED void start_vfork(void)
 	waitpid(pid, NULL, 0);
 }
 
-/* All live at the same time; each works once in a while. */
+/* All live at the same time; each works once in a while, together a fraction of a CPU. */
 NAMED void *thread_body(void *argument)
 {
 	while (!is_over()) {
-		child_leaf();
-		usleep(500000);
+		thread_leaf();
+		usleep(4000000);
 	}
 	return argument;
 }
