@@ -78,6 +78,14 @@ $(BUILD)/obj/%.o: %.c Makefile | $(GENERATED)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# What says the version is compiled again when it has changed.
+VERSION_OBJS := $(patsubst %.c,$(BUILD)/obj/%.o,$(shell grep -l PROFD_VERSION daemon/*.c userspace/*/*.c))
+$(VERSION_OBJS): $(BUILD)/gen/version
+$(BUILD)/gen/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+.PHONY: FORCE
+
 # Generated code is compiled without our warnings.
 $(BUILD)/obj/proto/%.pb-c.o: $(BUILD)/gen/%.pb-c.c
 	@mkdir -p $(@D)

@@ -10,7 +10,7 @@
  */
 #include "elf/eh_frame.h"
 #include "elf/pclntab.h"
-#include "unwind/elf_image.h"
+#include "elf/elf_image.h"
 #include "unwind/row_writer.h"
 #include "unwind/table_builder.h"
 

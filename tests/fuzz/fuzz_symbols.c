@@ -11,11 +11,11 @@
 
 #include "base/cleanup.h"
 #include "base/fileio.h"
+#include "base/utf8.h"
 #include "elf/elf_symbols.h"
 #include "symbolize/demangle.h"
 #include "symbolize/name_cache.h"
 #include "symbolize/symbol_job.h"
-#include "symbolize/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -41,7 +41,7 @@ static void look_up_all(const struct elf_symbols *t)
 		require(elf_symbols_find(t, end - 1, &found) && found.name == s.name);
 		require(strlen(s.name) <= ELF_SYMBOL_NAME_MAX);
 		demangle(s.name, text, sizeof(text));
-		text_clean(s.name, strlen(s.name), text, sizeof(text));
+		utf8_clean(text, sizeof(text), s.name, strlen(s.name));
 	}
 }
 

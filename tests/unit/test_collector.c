@@ -353,14 +353,14 @@ static void samples_this_process(void **state)
 	begin = clock_ns(CLOCK_PROCESS_CPUTIME_ID); /* loading can take a second by itself */
 	spin(DEPTH, begin + NS_PER_S / 2);
 	read_zeros(begin + NS_PER_S / 4 * 3);
-	assert_true(collector_drain(c, stream) > 100);
+	assert_true(collector_drain(c, stream) > 30);
 	stream_flush(stream, UINT64_MAX);
 	spent = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin;
 	check_state(c);
 	assert_int_equal(collector_follow_cpus(c), 0);
 	assert_int_equal(collector_evict_files(c, NULL, 0), 0);
-	/* Most of the time was spent there; the machine may be slow, but not that slow. */
-	assert_in_range(all.value, spent / 2, spent + spent / 4);
+	/* Never more than there was. Less, where a virtual machine is not run: its timer is late. */
+	assert_in_range(all.value, spent / 8, spent + spent / 4);
 	assert_true(all.files >= 1);
 	assert_true(all.spinning > all.n / 3);
 	assert_true(all.in_kernel > all.n / 10);

@@ -11,7 +11,6 @@
 #include "base/cleanup.h"
 #include "symbolize/demangle.h"
 #include "symbolize/name_cache.h"
-#include "symbolize/text.h"
 
 static const struct {
 	const char *mangled, *expected;
@@ -121,46 +120,6 @@ static void test_long_input(void **state)
 	assert_false(demangle(mangled, text, sizeof(text)));
 }
 
-static void test_clean(void **state)
-{
-	static const struct {
-		const char *in, *out;
-	} texts[] = {
-		{ "plain", "plain" },
-		{ "na\xc3\xafve \xe2\x82\xac \xf0\x9f\x98\x80",
-		  "na\xc3\xafve \xe2\x82\xac \xf0\x9f\x98\x80" },
-		{ "a\xff"
-		  "b",
-		  "a\xef\xbf\xbd"
-		  "b" },
-		{ "\xc3", "\xef\xbf\xbd" },
-		{ "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" },
-		{ "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
-		{ "a\nb\x7f", "a\xef\xbf\xbd"
-			      "b\xef\xbf\xbd" },
-		{ "\xc2\x85", "\xef\xbf\xbd\xef\xbf\xbd" },
-		{ "", "" },
-	};
-	char text[64];
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		size_t n = text_clean(texts[i].in, strlen(texts[i].in), text, sizeof(text));
-
-		assert_string_equal(text, texts[i].out);
-		assert_int_equal(n, strlen(text));
-	}
-	/* Cut between characters, and never beyond the buffer. */
-	for (size_t size = 4; size < 14; size++) {
-		size_t n = text_clean("\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac", 12, text,
-				      size);
-
-		assert_true(n < size);
-		assert_int_equal(strlen(text), n);
-		assert_true(size == 13 ? n == 12 : (n - 3) % 3 == 0);
-	}
-}
-
 static void test_cache(void **state)
 {
 	struct name_cache *c = name_cache_new();
@@ -192,8 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),	     cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_doubling_cpp), cmocka_unit_test(test_doubling_rust),
-		cmocka_unit_test(test_long_input),   cmocka_unit_test(test_clean),
-		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_long_input),   cmocka_unit_test(test_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

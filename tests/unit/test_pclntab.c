@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Go's function table: made by hand in each version's layout, and damaged. */
+#include "base/cleanup.h"
 #include "elf/pclntab.h"
 
 #include <errno.h>
@@ -44,7 +45,7 @@ static void patch(struct bytes *b, size_t at, uint64_t value, size_t size)
  * RSP deltas of a function of 0x40 bytes: 0 for 4, 0x28 for 0x3b, 0 for 1. Values are zigzag
  * differences from -1.
  */
-static const uint8_t deltas[] = { 2, 4, 0x50, 0x3b, 0x4f, 1, 0 };
+static const uint8_t deltas[16] = { 2, 4, 0x50, 0x3b, 0x4f, 1, 0 };
 
 static const struct {
 	const char *name;
@@ -205,15 +206,18 @@ static void test_fixed_rules(void **state)
 /* A table of deltas that ends early, stands still or goes below 0: frame pointers from there on. */
 static void test_bad_deltas(void **state)
 {
-	static const uint8_t bad[][8] = {
-		{ 2, 4, 0 },				      /* ends */
-		{ 2, 4, 0x50, 0, 0x50, 4 },		      /* no code */
-		{ 2, 4, 1, 4 },				      /* below the caller */
-		{ 2, 4, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80 }, /* runs on into other bytes */
+	static const uint8_t bad[][sizeof(deltas)] = {
+		{ 2, 4, 0 },		    /* ends */
+		{ 2, 4, 0x50, 0, 0x50, 4 }, /* no code */
+		{ 2, 4, 1, 4 },		    /* below the caller */
+		{ 2, 4, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+		  0x80 }, /* runs on into other bytes */
+		/* 0x28, and 2^63 - 1 more */
+		{ 2, 4, 0x50, 1, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 1 },
 	};
 
 	(void)state;
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct bytes b = make(0xfffffff1);
 		struct pclntab_function f;
 		struct rows rows = {};

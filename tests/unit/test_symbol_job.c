@@ -347,7 +347,7 @@ static void test_answers_are_checked(void **state)
 	memset(a.tail->identity.link, 'x', sizeof(a.tail->identity.link));
 	assert_int_equal(take(&a, a.size), -EBADMSG);
 	a = answer();
-	a.tail->identity.build_id_size = DEBUG_BUILD_ID_MAX + 1;
+	a.tail->identity.build_id_size = ELF_BUILD_ID_MAX + 1;
 	assert_int_equal(take(&a, a.size), -EBADMSG);
 }
 

@@ -4,7 +4,7 @@
  * row that readelf prints must be what the table says for its address.
  */
 #include "base/cleanup.h"
-#include "unwind/elf_image.h"
+#include "elf/elf_image.h"
 #include "unwind/table_builder.h"
 
 #include <fcntl.h>

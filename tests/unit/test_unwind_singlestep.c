@@ -6,7 +6,7 @@
  * signal frames that the child's work comes by, in this program and in the C library.
  */
 #include "base/cleanup.h"
-#include "unwind/elf_image.h"
+#include "elf/elf_image.h"
 #include "unwind/table_builder.h"
 #include "unwind/unwinder.h"
 

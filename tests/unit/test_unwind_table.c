@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables of ELF files made by hand: what becomes of pages, gaps, overlaps and undescribed code. */
 #include "base/cleanup.h"
-#include "unwind/elf_image.h"
+#include "elf/elf_image.h"
 #include "unwind/rule_table.h"
 #include "unwind/table_builder.h"
 
@@ -432,13 +432,16 @@ static void test_debug_frame(void **state)
 static void test_not_elf(void **state)
 {
 	struct file f = new_file();
+	struct unwind_table *t;
 	struct elf_image image;
 
 	(void)state;
 	for (size_t n = 0; n < sizeof(Elf64_Ehdr) + 3 * sizeof(Elf64_Phdr); n++)
 		assert_int_equal(elf_image_of(f.at, n, &image), -ENOEXEC);
 	f.header->e_machine = EM_AARCH64;
-	assert_int_equal(elf_image_of(f.at, FILE_SIZE, &image), -ENOEXEC);
+	assert_int_equal(elf_image_of(f.at, FILE_SIZE, &image), 0);
+	assert_int_equal(unwind_table_build_image(&image, NULL, &t), -ENOEXEC);
+	elf_image_done(&image);
 	free(f.at);
 }
 

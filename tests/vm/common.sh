@@ -31,6 +31,7 @@ pass() {
 		failed=$((failed + 1))
 		echo "not ok $cases - $name"
 		echo "# $*"
+		return 1
 	fi
 }
 
@@ -67,9 +68,19 @@ has() {
 	gzip -dc "$1" | LC_ALL=C grep -a -q -- "$2"
 }
 
-# quality FILE KEY: a number of the quality record of a profile, 0 if it is not there
+# quality FILE KEY: a number of the quality record of a profile, 0 if it is not there. The string is
+# as long as the byte before it says; what follows it in the file may look like a digit too.
 quality() {
-	gzip -dc "$1" | LC_ALL=C grep -a -o "profd: $2=[0-9]*" | head -1 | sed 's/.*=//' | grep . || echo 0
+	local raw=$SCRATCH/raw at length text
+	gzip -dc "$1" >"$raw"
+	at=$(LC_ALL=C grep -a -o -b "profd: $2=" "$raw" | head -1 | cut -d: -f1)
+	[ -n "$at" ] || {
+		echo 0
+		return
+	}
+	length=$(od -An -tu1 -j$((at - 1)) -N1 "$raw")
+	text=$(tail -c +$((at + 1)) "$raw" | head -c "$((length))")
+	echo "${text##*=}"
 }
 
 above() {

@@ -35,26 +35,32 @@ pass "to the outermost" has "$profile" chain_outer
 pass "kernel frames have names" has "$profile" "page_fault"
 pass "the kernel has its mapping" has "$profile" "\[kernel"
 pass "comms" has "$profile" faults
-gzip -dc "$profile" | LC_ALL=C grep -a -o 'profd: [a-z_]*=[0-9]*' | sed 's/^/# /'
+for key in $(gzip -dc "$profile" | LC_ALL=C grep -a -o 'profd: [a-z_]*=' | tr -d '= ' | cut -d: -f2); do
+	echo "# $key=$(quality "$profile" "$key")"
+done
 
 one=$SCRATCH/one.pb.gz
 pass "one process alone" get $PORT "/pid/$chain/debug/pprof/profile?seconds=4" "$one"
 pass "has its frames" has "$one" chain_middle
 pass "and none of another" [ "$(gzip -dc "$one" | LC_ALL=C grep -a -c touch_pages)" = 0 ]
 
-for _ in 1 2 3 4 5 6 7 8 9 10; do
-	"$VM/workloads/brief" 30
-done &
+{
+	sleep 1
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		"$VM/workloads/brief" 30
+	done
+} &
 get $PORT "/debug/pprof/profile?seconds=5" "$SCRATCH/brief.pb.gz"
 wait $!
-pass "processes of milliseconds have names" has "$SCRATCH/brief.pb.gz" brief_leaf
+pass "processes of milliseconds have names" has "$SCRATCH/brief.pb.gz" brief_leaf ||
+	gzip -dc "$SCRATCH/brief.pb.gz" | LC_ALL=C grep -a -o '[a-z_./]*brief[a-z_.+0-9]*' | sort -u | sed 's/^/# /'
 
 "$profctl" record --socket="$SCRATCH/s" --pid "$chain" --seconds 2 -o "$SCRATCH/record.pb.gz" \
 	>"$SCRATCH/record.log" 2>&1
 pass "profctl records through the daemon" has "$SCRATCH/record.pb.gz" chain_leaf
 "$profctl" record --socket=/nonexistent --pid "$chain" --seconds 3 -o "$SCRATCH/alone.pb.gz" \
 	>"$SCRATCH/alone.log" 2>&1
-pass "and without it" has "$SCRATCH/alone.pb.gz" chain_leaf
+pass "and without it" has "$SCRATCH/alone.pb.gz" chain_leaf || sed 's/^/# /' "$SCRATCH/alone.log"
 "$profctl" doctor --socket="$SCRATCH/s" 2>&1 | sed 's/^/# /'
 
 hotplug=/sys/devices/system/cpu/cpu1/online

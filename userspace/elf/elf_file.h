@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The little of an ELF file that identifies it: build id, executable segments, type and entry
- * point. Files belong to anybody, so this reads headers with pread and checks every number: a
- * damaged file is an error, never more work or memory than the limits below.
+ * point, taken from its program headers. This is all of it that is read with the profiler's rights,
+ * so section headers are only looked at if nothing else tells a build id.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define ELF_FILE_BUILD_ID_MAX 64
+#include "elf/build_id.h"
+
 #define ELF_FILE_SEGMENTS_MAX 64 /* executable PT_LOADs; usual files have one */
 
 /* One executable PT_LOAD. */
@@ -25,17 +26,10 @@ struct elf_file {
 	uint16_t machine; /* EM_X86_64, ... */
 	uint64_t entry;	  /* ELF virtual address; 0 = none */
 	uint8_t build_id_size;
-	uint8_t build_id[ELF_FILE_BUILD_ID_MAX];
+	uint8_t build_id[ELF_BUILD_ID_MAX];
 	uint32_t n_segments;
 	struct elf_file_segment segments[ELF_FILE_SEGMENTS_MAX]; /* in file header order */
 };
 
-/*
- * Reads the headers of an open file. The build id comes from the notes of the program headers, so
- * it is found in files without section headers; only if there is none, from note sections.
- * -ENOEXEC if it is not ELF of this machine's byte order, or is damaged or beyond the limits.
- */
+/* -ENOEXEC if it is not ELF of this machine's byte order, or is damaged or beyond the limits. */
 int elf_file_read(int fd, struct elf_file *ret);
-
-/* The same of an image in memory that is laid out like the file (the vdso). */
-int elf_file_read_image(const void *image, size_t size, struct elf_file *ret);

@@ -45,8 +45,8 @@ struct elf_symbol {
 /*
  * Reads the names of the file @fd, those of its .symtab from @debug_fd instead if it has none
  * (-1 = there is no separate debug file). A limit of NULL is the default. A file that has no
- * symbols gives an empty table. -ENOEXEC not ELF, -ENOTSUP of another class, -EBADMSG damaged,
- * -EFBIG over a limit, or another -errno.
+ * symbols gives an empty table. -ENOEXEC not ELF of this byte order, -ENOTSUP not of 64 bits,
+ * -EBADMSG damaged, -EFBIG over a limit, or another -errno.
  */
 int elf_symbols_read(int fd, int debug_fd, const struct elf_symbols_limits *limits,
 		     struct elf_symbols **ret);

@@ -45,15 +45,15 @@ static int compare_ranges(const void *a, const void *b)
 	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-int elf_symbols_builder_set_code(struct elf_symbols_builder *b, const struct elf_sections *s)
+int elf_symbols_builder_set_code(struct elf_symbols_builder *b, const struct elf_image *image)
 {
 	uint32_t n = 0, kept = 0;
 
-	b->code = calloc(s->n + 1, sizeof(*b->code));
+	b->code = calloc(image->n_sections + 1, sizeof(*b->code));
 	if (!b->code)
 		return -ENOMEM;
-	for (uint32_t i = 1; i < s->n; i++) {
-		const Elf64_Shdr *section = &s->list[i];
+	for (uint32_t i = 1; i < image->n_sections; i++) {
+		const Elf64_Shdr *section = &image->sections[i];
 
 		if (!(section->sh_flags & SHF_EXECINSTR) || section->sh_size == 0 ||
 		    section->sh_addr > UINT64_MAX - section->sh_size)

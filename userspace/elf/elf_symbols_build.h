@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "elf/elf_sections.h"
+#include "elf/elf_image.h"
 #include "elf/elf_symbols.h"
 
 #define ELF_SYMBOLS_MAGIC 0x314d5953u /* "SYM1" */
@@ -57,7 +57,7 @@ void elf_symbols_builder_init(struct elf_symbols_builder *b,
 void elf_symbols_builder_done(struct elf_symbols_builder *b);
 
 /* Takes the executable sections: symbols outside of them are refused. */
-int elf_symbols_builder_set_code(struct elf_symbols_builder *b, const struct elf_sections *s);
+int elf_symbols_builder_set_code(struct elf_symbols_builder *b, const struct elf_image *image);
 
 /* Copies a string table of @size bytes; names are then given as @ret_base plus their offset. */
 int elf_symbols_builder_add_strings(struct elf_symbols_builder *b, const void *data, size_t size,
@@ -77,4 +77,4 @@ int elf_symbols_builder_add(struct elf_symbols_builder *b, uint64_t address, uin
 int elf_symbols_builder_finish(struct elf_symbols_builder *b, struct elf_symbols **ret);
 
 /* Adds the entries of the procedure linkage table, as "NAME@plt". */
-int elf_symbols_add_plt(struct elf_symbols_builder *b, const struct elf_sections *s);
+int elf_symbols_add_plt(struct elf_symbols_builder *b, const struct elf_image *image);

@@ -47,7 +47,7 @@ static int compare_slots(const void *a, const void *b)
 }
 
 /* .rela.plt fills the slots of .plt and .plt.sec; .rela.dyn those of .plt.got. */
-static int add_slots(struct plt *p, const struct elf_sections *s, const Elf64_Shdr *section)
+static int add_slots(struct plt *p, const struct elf_image *image, const Elf64_Shdr *section)
 {
 	_cleanup_free_ void *data = NULL;
 	const Elf64_Rela *relocations;
@@ -55,7 +55,7 @@ static int add_slots(struct plt *p, const struct elf_sections *s, const Elf64_Sh
 	size_t size, n;
 	int r;
 
-	r = elf_sections_load(s, section, MAX_RELOCATION, &data, &size);
+	r = elf_image_copy(image, section, MAX_RELOCATION, &data, &size);
 	if (r < 0)
 		return r;
 	relocations = data;
@@ -76,33 +76,34 @@ static int add_slots(struct plt *p, const struct elf_sections *s, const Elf64_Sh
 	return 0;
 }
 
-static int plt_read(struct plt *p, const struct elf_sections *s)
+static int plt_read(struct plt *p, const struct elf_image *image)
 {
-	const Elf64_Shdr *dynsym = elf_sections_find_type(s, SHT_DYNSYM);
-	const Elf64_Shdr *names = dynsym ? elf_sections_link(s, dynsym) : NULL;
+	const Elf64_Shdr *dynsym = elf_image_section_of_type(image, SHT_DYNSYM);
+	const Elf64_Shdr *names = dynsym ? elf_image_link(image, dynsym) : NULL;
 	void *data = NULL;
 	size_t size;
 	int r;
 
 	if (!names)
 		return -ENOENT;
-	for (uint32_t i = 1; i < s->n; i++) {
-		if (s->list[i].sh_type != SHT_RELA || !(s->list[i].sh_flags & SHF_ALLOC) ||
-		    elf_sections_link(s, &s->list[i]) != dynsym)
+	for (uint32_t i = 1; i < image->n_sections; i++) {
+		if (image->sections[i].sh_type != SHT_RELA ||
+		    !(image->sections[i].sh_flags & SHF_ALLOC) ||
+		    elf_image_link(image, &image->sections[i]) != dynsym)
 			continue;
-		r = add_slots(p, s, &s->list[i]);
+		r = add_slots(p, image, &image->sections[i]);
 		if (r < 0)
 			return r;
 	}
 	if (p->n_slots == 0)
 		return -ENOENT;
 	qsort(p->slots, p->n_slots, sizeof(*p->slots), compare_slots);
-	r = elf_sections_load(s, dynsym, MAX_RELOCATION, &data, &size);
+	r = elf_image_copy(image, dynsym, MAX_RELOCATION, &data, &size);
 	if (r < 0)
 		return r;
 	p->symbols = data;
 	p->n_symbols = size / sizeof(*p->symbols);
-	r = elf_sections_load(s, names, MAX_RELOCATION, &data, &p->names_size);
+	r = elf_image_copy(image, names, MAX_RELOCATION, &data, &p->names_size);
 	if (r < 0)
 		return r;
 	p->names = data;
@@ -136,7 +137,7 @@ static int add_entry(struct elf_symbols_builder *b, uint64_t address, uint64_t s
 	return r < 0 ? r : elf_symbols_builder_add(b, address, size, at, ELF_BINDING_LOCAL, true);
 }
 
-static int add_section(struct elf_symbols_builder *b, const struct elf_sections *s,
+static int add_section(struct elf_symbols_builder *b, const struct elf_image *image,
 		       const struct plt *p, const Elf64_Shdr *section, size_t entry_size)
 {
 	_cleanup_free_ void *data = NULL;
@@ -144,7 +145,7 @@ static int add_section(struct elf_symbols_builder *b, const struct elf_sections 
 	size_t size;
 	int r;
 
-	r = elf_sections_load(s, section, MAX_SECTION, &data, &size);
+	r = elf_image_copy(image, section, MAX_SECTION, &data, &size);
 	if (r < 0)
 		return r;
 	bytes = data;
@@ -167,22 +168,22 @@ static int add_section(struct elf_symbols_builder *b, const struct elf_sections 
 	return 0;
 }
 
-int elf_symbols_add_plt(struct elf_symbols_builder *b, const struct elf_sections *s)
+int elf_symbols_add_plt(struct elf_symbols_builder *b, const struct elf_image *image)
 {
 	static const char *const sections[] = { ".plt", ".plt.sec", ".plt.got" };
 	_cleanup_(plt_done)
 	struct plt p = {};
 	int r;
 
-	if (s->header.e_machine != EM_X86_64)
+	if (image->header.e_machine != EM_X86_64)
 		return 0;
-	r = plt_read(&p, s);
+	r = plt_read(&p, image);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(sections); i++) {
-		const Elf64_Shdr *section = elf_sections_find(s, sections[i], SHT_PROGBITS);
+		const Elf64_Shdr *section = elf_image_section(image, sections[i]);
 
 		/* .plt.got has entries of 8 bytes, or of 16 where they begin with endbr64. */
 		if (section)
-			r = add_section(b, s, &p, section, section->sh_entsize == 8 ? 8 : 16);
+			r = add_section(b, image, &p, section, section->sh_entsize == 8 ? 8 : 16);
 	}
 	/* Entries without names are no reason to do without the rest. */
 	return r == -ENOMEM ? r : 0;

@@ -6,11 +6,26 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "base/fileio.h"
 #include "elf/elf_symbols_build.h"
 
 /* Symbols are read in pieces: a symbol table is never in memory as a whole. */
 #define CHUNK_SYMBOLS 4096
+
+/* Symbols are found by section and are read as those of 64-bit files. */
+static int open_image(int fd, struct elf_image *ret)
+{
+	struct elf_image image;
+	int r = elf_image_open(fd, &image);
+
+	if (r < 0)
+		return r;
+	r = image.header.e_ident[EI_CLASS] == ELFCLASS64 ? image.sections_error : -ENOTSUP;
+	if (r < 0)
+		elf_image_done(&image);
+	else
+		*ret = image;
+	return r;
+}
 
 static bool is_function(const Elf64_Sym *symbol)
 {
@@ -50,10 +65,10 @@ static int add_chunk(struct elf_symbols_builder *b, const Elf64_Sym *symbols, ui
 	return 0;
 }
 
-static int add_table(struct elf_symbols_builder *b, const struct elf_sections *s,
+static int add_table(struct elf_symbols_builder *b, const struct elf_image *image,
 		     const Elf64_Shdr *table)
 {
-	const Elf64_Shdr *names = elf_sections_link(s, table);
+	const Elf64_Shdr *names = elf_image_link(image, table);
 	_cleanup_free_ Elf64_Sym *chunk = NULL;
 	uint64_t n = table->sh_size / sizeof(Elf64_Sym);
 	void *strings = NULL;
@@ -62,13 +77,13 @@ static int add_table(struct elf_symbols_builder *b, const struct elf_sections *s
 	int r;
 
 	if (!names || names->sh_type != SHT_STRTAB || table->sh_entsize != sizeof(Elf64_Sym) ||
-	    table->sh_flags & SHF_COMPRESSED || table->sh_offset > s->file_size ||
-	    table->sh_size > s->file_size - table->sh_offset)
+	    table->sh_flags & SHF_COMPRESSED || table->sh_offset > image->size ||
+	    table->sh_size > image->size - table->sh_offset)
 		return -EBADMSG;
 	chunk = malloc(CHUNK_SYMBOLS * sizeof(*chunk));
 	if (!chunk)
 		return -ENOMEM;
-	r = elf_sections_load(s, names, b->limits.max_strings, &strings, &size);
+	r = elf_image_copy(image, names, b->limits.max_strings, &strings, &size);
 	if (r == 0)
 		r = elf_symbols_builder_take_strings(b, strings, size, &base);
 	if (r < 0)
@@ -76,8 +91,8 @@ static int add_table(struct elf_symbols_builder *b, const struct elf_sections *s
 	for (uint64_t i = 0; i < n; i += CHUNK_SYMBOLS) {
 		uint32_t some = (uint32_t)MIN(n - i, (uint64_t)CHUNK_SYMBOLS);
 
-		r = fd_pread_full(s->fd, chunk, some * sizeof(*chunk),
-				  table->sh_offset + i * sizeof(*chunk));
+		r = elf_image_read(image, chunk, some * sizeof(*chunk),
+				   table->sh_offset + i * sizeof(*chunk));
 		if (r == 0)
 			r = add_chunk(b, chunk, some, base, size);
 		if (r < 0)
@@ -87,54 +102,54 @@ static int add_table(struct elf_symbols_builder *b, const struct elf_sections *s
 }
 
 /* Half a table would have functions without a size reach over those that are missing. */
-static int add_whole_table(struct elf_symbols_builder *b, const struct elf_sections *s,
+static int add_whole_table(struct elf_symbols_builder *b, const struct elf_image *image,
 			   const Elf64_Shdr *table)
 {
 	uint32_t before = b->n;
-	int r = add_table(b, s, table);
+	int r = add_table(b, image, table);
 
 	if (r < 0)
 		b->n = before;
 	return r;
 }
 
-static int add_symtab(struct elf_symbols_builder *b, const struct elf_sections *s)
+static int add_symtab(struct elf_symbols_builder *b, const struct elf_image *image)
 {
-	const Elf64_Shdr *symtab = elf_sections_find_type(s, SHT_SYMTAB);
+	const Elf64_Shdr *symtab = elf_image_section_of_type(image, SHT_SYMTAB);
 
-	return symtab ? add_whole_table(b, s, symtab) : 0;
+	return symtab ? add_whole_table(b, image, symtab) : 0;
 }
 
 static int add_debug_file(struct elf_symbols_builder *b, int debug_fd)
 {
-	_cleanup_(elf_sections_done)
-	struct elf_sections s = {};
-	int r = elf_sections_read(debug_fd, &s);
+	_cleanup_(elf_image_done)
+	struct elf_image image = { .fd = -1 };
+	int r = open_image(debug_fd, &image);
 
-	return r < 0 ? r : add_symtab(b, &s);
+	return r < 0 ? r : add_symtab(b, &image);
 }
 
 /*
  * The order of sources is told in elf_symbols.h; one that is damaged or too large makes room
  * for the next.
  */
-static int add_sources(struct elf_symbols_builder *b, const struct elf_sections *s, int debug_fd)
+static int add_sources(struct elf_symbols_builder *b, const struct elf_image *image, int debug_fd)
 {
-	const Elf64_Shdr *dynsym = elf_sections_find_type(s, SHT_DYNSYM);
+	const Elf64_Shdr *dynsym = elf_image_section_of_type(image, SHT_DYNSYM);
 	int r, first_error;
 
-	first_error = add_symtab(b, s);
+	first_error = add_symtab(b, image);
 	if (b->n == 0 && debug_fd >= 0) {
 		r = add_debug_file(b, debug_fd);
 		first_error = first_error ? first_error : r;
 	}
 	/* .gnu_debugdata and .gopclntab belong here. */
 	if (b->n == 0 && dynsym) {
-		r = add_whole_table(b, s, dynsym);
+		r = add_whole_table(b, image, dynsym);
 		first_error = first_error ? first_error : r;
 	}
 	if (first_error == 0 || b->n > 0)
-		first_error = elf_symbols_add_plt(b, s);
+		first_error = elf_symbols_add_plt(b, image);
 	return b->n > 0 ? 0 : first_error;
 }
 
@@ -143,24 +158,24 @@ int elf_symbols_read(int fd, int debug_fd, const struct elf_symbols_limits *limi
 {
 	_cleanup_(elf_symbols_builder_done)
 	struct elf_symbols_builder b = {};
-	_cleanup_(elf_sections_done)
-	struct elf_sections s = {};
+	_cleanup_(elf_image_done)
+	struct elf_image image = { .fd = -1 };
 	int r;
 
 	elf_symbols_builder_init(&b, limits);
-	r = elf_sections_read(fd, &s);
+	r = open_image(fd, &image);
 	if (r < 0)
 		return r;
-	r = elf_symbols_builder_set_code(&b, &s);
+	r = elf_symbols_builder_set_code(&b, &image);
 	if (r == 0)
-		r = add_sources(&b, &s, debug_fd);
+		r = add_sources(&b, &image, debug_fd);
 	return r < 0 ? r : elf_symbols_builder_finish(&b, ret);
 }
 
 bool elf_symbols_has_symtab(int fd)
 {
-	_cleanup_(elf_sections_done)
-	struct elf_sections s = {};
+	_cleanup_(elf_image_done)
+	struct elf_image image = { .fd = -1 };
 
-	return elf_sections_read(fd, &s) == 0 && elf_sections_find_type(&s, SHT_SYMTAB);
+	return open_image(fd, &image) == 0 && elf_image_section_of_type(&image, SHT_SYMTAB);
 }

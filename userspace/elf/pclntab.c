@@ -248,10 +248,11 @@ static void delta_rows(const struct pclntab *t, const struct pclntab_function *f
 		uint64_t step = cursor_uleb(&c);
 		struct unwind_rule rule;
 
-		/* A difference of 0 ends the table, the first value excepted. */
-		delta += (int64_t)(zigzag >> 1) ^ -(int64_t)(zigzag & 1);
-		if (c.bad || !step || (!zigzag && pc != f->start) || delta < 0 ||
-		    delta > INT32_MAX - 8) {
+		/* A difference of 0 ends the table, the first value excepted; it has 32 bits. */
+		if (zigzag <= UINT32_MAX)
+			delta += (int64_t)(zigzag >> 1) ^ -(int64_t)(zigzag & 1);
+		if (c.bad || !step || (!zigzag && pc != f->start) || zigzag > UINT32_MAX ||
+		    delta < 0 || delta > INT32_MAX - 8) {
 			row(userdata, pc, &frame_pointer_rule);
 			return;
 		}

@@ -14,8 +14,8 @@
 
 #include "base/cleanup.h"
 #include "base/fileio.h"
+#include "base/utf8.h"
 #include "process/cgroup.h"
-#include "process/utf8.h"
 
 /* More live cgroups than this are rare; the cache is then begun anew. */
 #define CACHE_MAX 8192

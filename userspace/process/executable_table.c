@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "process/executable_object.h"
 #include "process/process.h"
-#include "process/utf8.h"
 
 #define DEFAULT_MAX_OPEN 256
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "process/utf8.h"
+#include "base/utf8.h"
 
 #define DELETED " (deleted)"
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "process/cgroups.h"
 #include "process/mappings.h"
 #include "process/process_object.h"
-#include "process/utf8.h"
 
 /* What the strings of a process point to while they are not known; never written to. */
 static char nothing[1];

@@ -43,7 +43,7 @@ static int try_path(const struct attempt *a, const char *path)
 
 static int try_build_id(const struct attempt *a)
 {
-	char path[PATH_MAX], hex[2 * DEBUG_BUILD_ID_MAX + 1];
+	char path[PATH_MAX], hex[2 * ELF_BUILD_ID_MAX + 1];
 
 	if (a->id->build_id_size < 2)
 		return -ENOENT;

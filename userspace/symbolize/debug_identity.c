@@ -8,39 +8,11 @@
 #include <zlib.h>
 
 #include "base/cleanup.h"
-#include "elf/elf_sections.h"
+#include "elf/elf_image.h"
 
-#define MAX_NOTES    ((size_t)1 << 20)
 #define MAX_LINK     ((size_t)8192)
 #define MAX_CRC_FILE ((uint64_t)1 << 30)
 #define CRC_CHUNK    ((size_t)1 << 18)
-
-/* The notes of one section: { u32 name size, u32 size, u32 type, name, content }, padded to 4. */
-static void find_build_id(const uint8_t *p, size_t size, struct debug_identity *id)
-{
-	Elf64_Nhdr note;
-
-	while (size >= sizeof(note)) {
-		size_t name_size, content_size;
-
-		memcpy(&note, p, sizeof(note));
-		p += sizeof(note);
-		size -= sizeof(note);
-		name_size = ((size_t)note.n_namesz + 3) & ~(size_t)3;
-		content_size = ((size_t)note.n_descsz + 3) & ~(size_t)3;
-		if (name_size > size || content_size > size - name_size)
-			return;
-		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
-		    memcmp(p, "GNU", 4) == 0 && note.n_descsz > 0 &&
-		    note.n_descsz <= DEBUG_BUILD_ID_MAX) {
-			memcpy(id->build_id, p + name_size, note.n_descsz);
-			id->build_id_size = note.n_descsz;
-			return;
-		}
-		p += name_size + content_size;
-		size -= name_size + content_size;
-	}
-}
 
 static bool is_file_name(const char *name)
 {
@@ -48,13 +20,13 @@ static bool is_file_name(const char *name)
 }
 
 /* A name without slashes, padded to 4, and the CRC. */
-static void read_link(const struct elf_sections *s, struct debug_identity *id)
+static void read_link(const struct elf_image *image, struct debug_identity *id)
 {
-	const Elf64_Shdr *section = elf_sections_find(s, ".gnu_debuglink", SHT_NULL);
+	const Elf64_Shdr *section = elf_image_section(image, ".gnu_debuglink");
 	_cleanup_free_ void *data = NULL;
 	size_t size, length, crc_at;
 
-	if (!section || elf_sections_load(s, section, MAX_LINK, &data, &size) < 0)
+	if (!section || elf_image_copy(image, section, MAX_LINK, &data, &size) < 0)
 		return;
 	length = strlen(data);
 	crc_at = (length + 4) & ~(size_t)3;
@@ -66,22 +38,19 @@ static void read_link(const struct elf_sections *s, struct debug_identity *id)
 
 int debug_identity_read(int fd, struct debug_identity *ret)
 {
-	_cleanup_(elf_sections_done)
-	struct elf_sections s = {};
-	int r = elf_sections_read(fd, &s);
+	_cleanup_(elf_image_done)
+	struct elf_image image = { .fd = -1 };
+	size_t size;
+	int r = elf_image_open(fd, &image);
 
+	if (r == 0)
+		r = image.sections_error;
 	if (r < 0)
 		return r;
 	*ret = (struct debug_identity){};
-	for (uint32_t i = 1; i < s.n && ret->build_id_size == 0; i++) {
-		_cleanup_free_ void *data = NULL;
-		size_t size;
-
-		if (s.list[i].sh_type == SHT_NOTE &&
-		    elf_sections_load(&s, &s.list[i], MAX_NOTES, &data, &size) == 0)
-			find_build_id(data, size, ret);
-	}
-	read_link(&s, ret);
+	if (build_id_of_sections(&image, ret->build_id, &size) == 0)
+		ret->build_id_size = (uint32_t)size;
+	read_link(&image, ret);
 	return 0;
 }
 

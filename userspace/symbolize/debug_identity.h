@@ -10,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DEBUG_BUILD_ID_MAX 64
+#include "elf/build_id.h"
 
 struct debug_identity {
-	uint8_t build_id[DEBUG_BUILD_ID_MAX];
+	uint8_t build_id[ELF_BUILD_ID_MAX];
 	uint32_t build_id_size; /* 0 = none */
 	uint32_t link_crc;
 	char link[NAME_MAX + 1]; /* the name of a file in some directory; "" = none */

@@ -14,7 +14,7 @@
 
 #include <libiberty/demangle.h>
 
-#include "symbolize/text.h"
+#include "base/utf8.h"
 
 #define RAW_MAX 8192 /* of output, before it is cleaned and cut to what the caller can take */
 
@@ -128,6 +128,6 @@ bool demangle(const char *name, char *ret, size_t ret_size)
 	if (!run(mangled, size, &o) || o.used == 0)
 		return false;
 	print_suffix(name + size, &o);
-	text_clean(o.text, o.used, ret, ret_size);
+	utf8_clean(ret, ret_size, o.text, o.used);
 	return true;
 }

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "symbolize/demangle.h"
-#include "symbolize/text.h"
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -75,7 +75,7 @@ static struct cached_name get(struct name_cache *c, const char *text, size_t siz
 	char system_name[NAME_CACHE_NAME_MAX], demangled[NAME_CACHE_NAME_MAX];
 	struct entry *e;
 
-	size = text_clean(text, size, system_name, sizeof(system_name));
+	size = utf8_clean(system_name, sizeof(system_name), text, size);
 	HASH_FIND(hh, c->entries, system_name, size, e);
 	if (!e) {
 		mangled = mangled && demangle(system_name, demangled, sizeof(demangled));

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* No section of call frame information seen yet had more than 40 MiB. */
+#define MAX_SECTION (256U << 20)
+
 /* Sections of call frame information, numbered as their span_source; SPAN_GO stays empty. */
 #define N_CFI (SPAN_DEBUG_FILE + 1)
 
@@ -17,8 +20,8 @@ struct builder {
 	const struct elf_image *image;
 	struct spans spans;
 	struct cfi_index cfi[N_CFI];
-	uint8_t *cfi_data[N_CFI];
-	uint8_t *go_data;
+	void *cfi_data[N_CFI];
+	void *go_data;
 	struct pclntab go;
 	struct row_writer *writer;
 	struct unwind_table_stats stats;
@@ -58,7 +61,7 @@ static int add_span(struct builder *b, uint64_t start, uint64_t end, enum span_s
 
 /* Takes over @section->data. */
 static int add_cfi(struct builder *b, enum span_source source, const struct cfi_section *section,
-		   uint8_t *data)
+		   void *data)
 {
 	struct cfi_index *index = &b->cfi[source];
 	int r;
@@ -83,10 +86,10 @@ static int add_section(struct builder *b, enum span_source source, const struct 
 		.address = header->sh_addr,
 		.debug_frame = source != SPAN_EH_FRAME,
 	};
-	uint8_t *data;
+	void *data;
 	int r;
 
-	r = elf_image_copy(image, header, &data, &section.size);
+	r = elf_image_copy(image, header, MAX_SECTION, &data, &section.size);
 	if (r)
 		return refuse_section(b, r);
 	section.data = data;
@@ -122,7 +125,7 @@ static int add_eh_frame_by_segment(struct builder *b)
 	struct cfi_section section = { .open_end = true };
 	const Elf64_Phdr *p;
 	Elf64_Shdr whole = {};
-	uint8_t *data;
+	void *data;
 	int r;
 
 	if (!find_eh_frame(b->image, &section.address))
@@ -132,7 +135,7 @@ static int add_eh_frame_by_segment(struct builder *b)
 		return refuse_section(b, -EBADMSG);
 	whole.sh_offset = p->p_offset + (section.address - p->p_vaddr);
 	whole.sh_size = p->p_filesz - (section.address - p->p_vaddr);
-	r = elf_image_copy(b->image, &whole, &data, &section.size);
+	r = elf_image_copy(b->image, &whole, MAX_SECTION, &data, &section.size);
 	if (r)
 		return refuse_section(b, r);
 	section.data = data;
@@ -187,17 +190,18 @@ static int add_go_functions(struct builder *b)
 static bool find_relocated(const struct elf_image *image, uint64_t address, uint64_t *ret)
 {
 	const Elf64_Shdr *section = elf_image_section(image, ".rela.dyn");
-	_cleanup_free_ uint8_t *data = NULL;
+	_cleanup_free_ void *data = NULL;
+	const Elf64_Rela *relocations;
 	size_t size;
 
-	if (!section || elf_image_copy(image, section, &data, &size))
+	if (!section || elf_image_copy(image, section, MAX_SECTION, &data, &size))
 		return false;
-	for (size_t at = 0; size - at >= sizeof(Elf64_Rela); at += sizeof(Elf64_Rela)) {
-		Elf64_Rela r;
+	relocations = data;
+	for (size_t i = 0; i < size / sizeof(*relocations); i++) {
+		const Elf64_Rela *r = &relocations[i];
 
-		memcpy(&r, data + at, sizeof(r));
-		if (r.r_offset == address && ELF64_R_TYPE(r.r_info) == R_X86_64_RELATIVE) {
-			*ret = (uint64_t)r.r_addend;
+		if (r->r_offset == address && ELF64_R_TYPE(r->r_info) == R_X86_64_RELATIVE) {
+			*ret = (uint64_t)r->r_addend;
 			return true;
 		}
 	}
@@ -222,10 +226,10 @@ static uint64_t go_text(const struct elf_image *image, uint64_t pclntab)
 static int find_pclntab(struct builder *b, const Elf64_Shdr *section, size_t size)
 {
 	static const size_t step = 8; /* it is aligned to more */
+	const uint8_t *data = b->go_data;
 
 	for (size_t at = 0; at + step <= size; at += step) {
-		if (!pclntab_looks_like(b->go_data + at) ||
-		    pclntab_read(b->go_data + at, size - at, &b->go))
+		if (!pclntab_looks_like(data + at) || pclntab_read(data + at, size - at, &b->go))
 			continue;
 		if (!b->go.text)
 			b->go.text = go_text(b->image, section->sh_addr + at);
@@ -247,7 +251,7 @@ static int add_go(struct builder *b)
 		section = elf_image_section(b->image, ".data.rel.ro");
 	if (!section)
 		return 0;
-	r = elf_image_copy(b->image, section, &b->go_data, &size);
+	r = elf_image_copy(b->image, section, MAX_SECTION, &b->go_data, &size);
 	if (!r)
 		r = find_pclntab(b, section, size);
 	return r ? refuse_section(b, r) : add_go_functions(b);
@@ -334,6 +338,12 @@ static int collect(struct builder *b, const struct elf_image *debug)
 	return spans_add_synthetic(&b->spans, b->image, &b->stats.synthetic);
 }
 
+static bool is_x86_64(const struct elf_image *image)
+{
+	return image->header.e_machine == EM_X86_64 &&
+	       image->header.e_ident[EI_CLASS] == ELFCLASS64;
+}
+
 int unwind_table_build_image(const struct elf_image *image, const struct elf_image *debug,
 			     struct unwind_table **ret)
 {
@@ -341,6 +351,10 @@ int unwind_table_build_image(const struct elf_image *image, const struct elf_ima
 	struct builder b = { .image = image };
 	int r;
 
+	if (!is_x86_64(image))
+		return -ENOEXEC;
+	if (debug && !is_x86_64(debug))
+		debug = NULL;
 	b.writer = row_writer_new();
 	if (!b.writer)
 		return -ENOMEM;

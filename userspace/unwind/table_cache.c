@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unwind/table_cache.h"
-#include "unwind/elf_image.h"
 #include "unwind/table.h"
 #include "base/cleanup.h"
 #include "base/fileio.h"
+#include "elf/build_id.h"
+#include "elf/elf_image.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,7 @@
 #define CACHE_VERSION 1 /* of what the builder puts into tables, too: raise it for either */
 #define SUFFIX	      ".unwind"
 #define TEMPORARY     ".unwind.new"
-#define NAME_LEN      (2 * TABLE_CACHE_MAX_BUILD_ID + 64)
+#define NAME_LEN      (2 * ELF_BUILD_ID_MAX + 64)
 #define MAX_TABLE     (1U << 30)
 
 /* In front of the table. */
@@ -35,6 +36,7 @@ int table_cache_key_of(int fd, struct table_cache_key *ret)
 	_cleanup_(elf_image_done)
 	struct elf_image image = { .fd = -1 };
 	struct table_cache_key key = {};
+	size_t build_id_size;
 	struct stat st;
 	int r;
 
@@ -42,13 +44,13 @@ int table_cache_key_of(int fd, struct table_cache_key *ret)
 		return -errno;
 	if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))
 		return -EPERM;
-	r = elf_image_open(fd, &image);
+	r = elf_image_open_segments(fd, &image);
 	if (r)
 		return r;
-	key.size = image.size;
-	key.build_id_size = (uint8_t)elf_image_build_id(&image, key.build_id, sizeof(key.build_id));
-	if (!key.build_id_size)
+	if (build_id_of_segments(&image, key.build_id, &build_id_size) || !build_id_size)
 		return -ENOENT;
+	key.size = image.size;
+	key.build_id_size = (uint8_t)build_id_size;
 	*ret = key;
 	return 0;
 }

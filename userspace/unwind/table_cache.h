@@ -13,19 +13,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "elf/build_id.h"
+
 struct unwind_table;
 
-#define TABLE_CACHE_MAX_BUILD_ID 64
-
 struct table_cache_key {
-	uint8_t build_id[TABLE_CACHE_MAX_BUILD_ID];
+	uint8_t build_id[ELF_BUILD_ID_MAX];
 	uint8_t build_id_size;
 	uint64_t size; /* of the executable, bytes */
 };
 
 /*
  * The key of an open executable. -ENOENT if it has no build id, -EPERM if it is not root's alone,
- * -ENOEXEC if it is not ELF for x86-64, or -errno.
+ * -ENOEXEC if it is not ELF, or -errno.
  */
 int table_cache_key_of(int fd, struct table_cache_key *ret);
 

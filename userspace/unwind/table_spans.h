@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "unwind/elf_image.h"
+#include "elf/elf_image.h"
 #include "unwind/table.h"
 
 /* In the order of trust: where two begin at the same place the first is taken. */

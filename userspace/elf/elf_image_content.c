@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding sections and segments, and copying what is in them. */
+#include "elf/elf_image.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zlib.h>
+
+#include "base/cleanup.h"
+
+/* zlib cannot do better than about 1030:1. */
+#define MAX_INFLATION 1032
+
+static bool has_bytes(const Elf64_Shdr *s)
+{
+	return s->sh_type != SHT_NOBITS && s->sh_type != SHT_NULL && s->sh_size > 0;
+}
+
+const Elf64_Shdr *elf_image_section(const struct elf_image *image, const char *name)
+{
+	for (uint32_t i = 1; i < image->n_sections; i++) {
+		const Elf64_Shdr *s = &image->sections[i];
+
+		if (has_bytes(s) && s->sh_name < image->names_size &&
+		    strcmp(image->names + s->sh_name, name) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+const Elf64_Shdr *elf_image_section_of_type(const struct elf_image *image, uint32_t type)
+{
+	for (uint32_t i = 1; i < image->n_sections; i++)
+		if (image->sections[i].sh_type == type)
+			return &image->sections[i];
+	return NULL;
+}
+
+const Elf64_Shdr *elf_image_link(const struct elf_image *image, const Elf64_Shdr *section)
+{
+	if (section->sh_link == 0 || section->sh_link >= image->n_sections)
+		return NULL;
+	return &image->sections[section->sh_link];
+}
+
+static int uncompress_section(const char *data, size_t size, size_t max, void **ret_data,
+			      size_t *ret_size)
+{
+	_cleanup_free_ Bytef *plain = NULL;
+	Elf64_Chdr header;
+	uLongf plain_size;
+
+	if (size < sizeof(header))
+		return -EBADMSG;
+	memcpy(&header, data, sizeof(header));
+	if (header.ch_type != ELFCOMPRESS_ZLIB)
+		return -ENOTSUP;
+	if (header.ch_size > max)
+		return -EFBIG;
+	if (header.ch_size == 0 || header.ch_size / MAX_INFLATION > size)
+		return -EBADMSG;
+	plain_size = header.ch_size;
+	plain = malloc(plain_size + 1);
+	if (!plain)
+		return -ENOMEM;
+	if (uncompress(plain, &plain_size, (const Bytef *)data + sizeof(header),
+		       size - sizeof(header)) != Z_OK)
+		return -EBADMSG;
+	plain[plain_size] = '\0';
+	*ret_size = plain_size;
+	*ret_data = TAKE_PTR(plain);
+	return 0;
+}
+
+int elf_image_copy(const struct elf_image *image, const Elf64_Shdr *section, size_t max,
+		   void **ret_data, size_t *ret_size)
+{
+	_cleanup_free_ void *data = NULL;
+	int r;
+
+	if (section->sh_type == SHT_NOBITS)
+		return -EBADMSG;
+	if (section->sh_size > max)
+		return -EFBIG;
+	r = elf_image_read_new(image, section->sh_size, section->sh_offset, &data);
+	if (r < 0)
+		return r == -ENODATA ? -EBADMSG : r;
+	if (section->sh_flags & SHF_COMPRESSED) {
+		if (image->header.e_ident[EI_CLASS] != ELFCLASS64)
+			return -ENOTSUP;
+		return uncompress_section(data, section->sh_size, max, ret_data, ret_size);
+	}
+	*ret_size = section->sh_size;
+	*ret_data = TAKE_PTR(data);
+	return 0;
+}
+
+static bool segment_holds(const Elf64_Phdr *p, uint64_t address)
+{
+	return p->p_type == PT_LOAD && address >= p->p_vaddr &&
+	       address - p->p_vaddr < p->p_filesz && p->p_offset + p->p_filesz >= p->p_offset;
+}
+
+const Elf64_Phdr *elf_image_segment_at(const struct elf_image *image, uint64_t address)
+{
+	for (uint32_t i = 0; i < image->n_segments; i++)
+		if (segment_holds(&image->segments[i], address))
+			return &image->segments[i];
+	return NULL;
+}
+
+const Elf64_Phdr *elf_image_text_at(const struct elf_image *image, uint64_t address)
+{
+	for (uint32_t i = 0; i < image->n_segments; i++)
+		if (image->segments[i].p_flags & PF_X &&
+		    segment_holds(&image->segments[i], address))
+			return &image->segments[i];
+	return NULL;
+}
