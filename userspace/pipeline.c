@@ -442,6 +442,7 @@ void pipeline_tick(struct pipeline *p, uint64_t now)
 	process_table_expire(p->processes, now);
 	jit_watch_tick(p->jit);
 	symbolizer_trim(p->symbolizer);
+	symbolizer_expire(p->symbolizer, now);
 }
 
 struct stream *pipeline_stream(struct pipeline *p)
