@@ -15,9 +15,8 @@ from programs import SHARES
 
 WANTED = {"work_sixty": 60, "work_thirty": 30, "work_ten": 10}
 # Programs that are always in one chain, and whose C library has rules.
-COMPARED = ["o2-gcc", "o2-clang", "o0-gcc", "o3fp-clang", "mixed-clang", "static-pie", "stripped",
-            "debugframe-gz", "noreturn-gcc", "cold", "alloca-gcc", "realign-gcc", "large-clang",
-            "safestack", "rust", "jumps-switch", "signal-first"]
+COMPARED = ["o2-gcc", "o3fp-clang", "mixed-clang", "static-pie", "noreturn-gcc", "cold",
+            "alloca-gcc", "realign-gcc", "large-clang", "rust", "jumps-switch", "signal-first"]
 
 # gdb.INLINE_FRAME and so on.
 INLINE, TAIL_CALL, SIGNAL = 2, 3, 4

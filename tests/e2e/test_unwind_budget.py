@@ -7,7 +7,7 @@ import os
 import time
 
 from harness import Daemon, check, run, start, temporary_directory, test
-from unwind import BY_NAME, Running, endings, exists, judged, say
+from unwind import BY_NAME, Running, disordered, endings, exists, judged, say
 
 PROGRAMS = ["o2-gcc", "static", "plugins", "alloca-gcc", "realign-gcc", "exceptions", "rust", "cold"]
 
@@ -35,6 +35,8 @@ def under_pressure(seconds, **options):
             running = [Running(BY_NAME[n]) for n in PROGRAMS if exists(BY_NAME[n])]
             before = counters(daemon)
             time.sleep(1)
+            for r in running:
+                r.wait_known(daemon)
             with concurrent.futures.ThreadPoolExecutor(len(running)) as pool:
                 fetched = [pool.submit(daemon.profile, seconds=seconds, **r.query)
                            for r in running]
@@ -55,17 +57,21 @@ def check_no_wrong_frame(profiles):
         attempted, complete, reasons = endings(profile)
         say(f"{program.name}: {dict(counts)}, {complete} of {attempted} complete, {reasons}, "
             f"{profile.quality()['user_stacks_from_slices']} from slices")
+        # Where there is no table a guess can miss callers, and says so; all there is is in order.
+        guessed = profile.quality()["user_frames_guessed"]
         wrong = [(k, n) for (verdict, k), n in others.most_common() if verdict == "wrong"]
-        check(not wrong, f"{program.name}: {wrong[:4]}")
+        check(sum(n for _, n in wrong) <= guessed, f"{program.name}: {wrong[:4]}")
+        check(not disordered(program, profile),
+              f"{program.name}: {disordered(program, profile).most_common(4)}")
 
 
 @test
 def a_tiny_budget_under_load():
-    profiles, changed = under_pressure(8, unwind_memory="1M", preload="running")
+    profiles, changed = under_pressure(14, unwind_memory="1M", preload="running")
     say(f"{changed}")
     check_no_wrong_frame(profiles)
-    evicted = sum(v for k, v in changed.items() if "evict" in k)
-    check(evicted > 0, f"nothing was evicted: {changed}")
+    pressed = sum(v for k, v in changed.items() if "evicted_total" in k or "refused_total" in k)
+    check(pressed > 0, f"there was room for all: {changed}")
 
 
 @test

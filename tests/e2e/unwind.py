@@ -4,15 +4,16 @@
 import collections
 import concurrent.futures
 import os
+import re
 import shutil
 import sys
 import time
 
-from harness import ROOT, WORKLOADS, Workload, check, skip, temporary_directory
+from harness import ROOT, WORKLOADS, Workload, check, skip, temporary_directory, wait_until
 
 sys.path.insert(0, os.path.join(ROOT, "tests/workloads/unwind"))
 
-from programs import BY_NAME, Chain, command_line, path_of  # noqa: E402
+from programs import BY_NAME, Chain, command_line, path_of, patterns  # noqa: E402
 
 DIRECTORY = os.path.join(WORKLOADS, "unwind")
 FIGURES = os.environ.get("PROFD_TEST_FIGURES")
@@ -52,8 +53,14 @@ class Running:
         self.pid = self.workload.pid
         self.query = {"comm": os.path.basename(words[0])} if program.by_comm else {"pid": self.pid}
 
+    def wait_known(self, daemon):
+        """On a busy machine the daemon may hear of it late, and profiles are of what it knows."""
+        query = "&".join(f"{k}={v}" for k, v in self.query.items())
+        wait_until(lambda: daemon.get(f"/debug/pprof/cmdline?{query}").status == 200,
+                   f"{self.program.name} is known")
+
     def end(self):
-        """Whether it was still running."""
+        """Fails if it had ended by itself."""
         dead = self.workload.child.poll()
         self.workload.end()
         Workload.running.remove(self.workload)
@@ -64,6 +71,8 @@ def record(daemon, programs, seconds, settle=1.0):
     """Runs these at the same time: {name: profile} of those that were built."""
     running = [Running(p) for p in programs if exists(p)]
     time.sleep(settle)
+    for r in running:
+        r.wait_known(daemon)
     out = {}
     with concurrent.futures.ThreadPoolExecutor(len(running) or 1) as pool:
         fetched = [pool.submit(daemon.profile, seconds=seconds, **r.query) for r in running]
@@ -90,6 +99,26 @@ def judged(program, profile):
             if verdict != "whole":
                 others[verdict, " < ".join(names[:24])] += s.values[0]
     return counts, others
+
+
+def disordered(program, profile):
+    """{stack: samples} with a function of the chain above one that calls it."""
+    tokens, out = [p for p in patterns(program.chain) if "*?" not in p], collections.Counter()
+    for s in profile.samples:
+        at = 0
+        for name in user_names(s):
+            # One that stands for several functions may come again.
+            matching = [i for i, t in enumerate(tokens) if re.fullmatch(t, name + "\n")]
+            below = [i for i in matching if i >= at or (i == at - 1 and stands_for_several(tokens[i]))]
+            if matching and not below:
+                out[" < ".join(user_names(s)[:24])] += s.values[0]
+                break
+            at = below[0] + 1 if below else at
+    return out
+
+
+def stands_for_several(token):
+    return "|" in token
 
 
 def endings(profile):

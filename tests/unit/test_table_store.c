@@ -258,7 +258,7 @@ static void test_too_large_is_refused(void **state)
 	struct table_store_stats stats;
 	struct stored_table *stored;
 
-	assert_int_equal(table_store_put(w->store, t, NULL, 1, &stored), -ENOSPC);
+	assert_int_equal(table_store_put(w->store, t, NULL, 1, &stored), -EFBIG);
 	table_store_get_stats(w->store, &stats);
 	assert_int_equal(stats.refused, 1);
 	assert_int_equal(stats.rows, 0);

@@ -16,6 +16,8 @@
 #include "worker/worker.h"
 
 #define DEFAULT_RETRY_NS (600 * NS_PER_S)
+/* Where there was no room: the store gives up tables that were not used for such a time. */
+#define NO_ROOM_RETRY_NS (10 * NS_PER_S)
 /* Inodes with one content: images that share a program. More than these are unwound too, but not
  * unbound one by one. */
 #define MAX_FILE_IDS 64
@@ -176,7 +178,8 @@ static void settle(struct entry *e, enum table_state state, int error)
 	e->error = error;
 	if (state == TABLE_refused) {
 		m->stats.refused++;
-		e->retry_at = clock_monotonic_ns() + m->options.retry_ns;
+		e->retry_at = clock_monotonic_ns() +
+			      (error == -ENOSPC ? NO_ROOM_RETRY_NS : m->options.retry_ns);
 	}
 	bind_all(e);
 	if (m->options.settled)
@@ -232,17 +235,25 @@ static bool load_from_cache(struct entry *e, int fd)
 static void built(struct entry *e, enum priority priority, int status, const void *data,
 		  size_t size)
 {
+	struct table_manager *m = e->manager;
+
 	e->running[priority] = false;
-	e->manager->queues[priority].running--;
+	m->queues[priority].running--;
 	if (e->state != TABLE_waiting)
 		return;
+	/* On a busy machine the idle worker runs out of time without having had any. */
+	if (status == -ETIME && priority == BACKGROUND &&
+	    m->queues[URGENT].worker != m->queues[BACKGROUND].worker) {
+		enqueue(e, URGENT);
+		return;
+	}
 	if (status == 0)
 		status = unwind_table_check(data, size);
 	if (status < 0) {
 		settle(e, TABLE_refused, status);
 		return;
 	}
-	e->manager->stats.built++;
+	m->stats.built++;
 	remember(e, data);
 	load(e, data, TABLE_FROM_FILE);
 }
@@ -358,7 +369,7 @@ static void retry(struct table_manager *m, uint64_t now)
 
 	if (now < m->retry_scan_at)
 		return;
-	m->retry_scan_at = now + m->options.retry_ns / 10;
+	m->retry_scan_at = now + MIN(m->options.retry_ns / 10, NO_ROOM_RETRY_NS / 2);
 	HASH_ITER(hh, m->entries, e, next) {
 		if (e->state == TABLE_refused && now >= e->retry_at)
 			enqueue(e, BACKGROUND);

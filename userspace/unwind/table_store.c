@@ -301,7 +301,7 @@ int table_store_put(struct table_store *s, const struct unwind_table *table, voi
 		.n_pages = table->n_pages,
 	};
 	if (table->n_rows > (uint64_t)s->max_segments * UNWIND_SEGMENT_ROWS)
-		r = -ENOSPC;
+		r = -EFBIG;
 	while (r == 0 && t->n_pages &&
 	       (r = extents_take(&s->pages, t->n_pages, &t->page)) == -ENOSPC)
 		r = evict(s, 0, t->n_pages, now);

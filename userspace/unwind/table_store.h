@@ -63,7 +63,8 @@ struct table_store *table_store_free(struct table_store *s);
 
 /*
  * Copies a table (checked by the caller, unwind_table_check()) into the kernel, taking others out
- * if it must. It is in use only after table_store_bind(). -ENOSPC if there is no room, -ENOMEM.
+ * if it must. It is in use only after table_store_bind(). -ENOSPC if there is no room, -EFBIG
+ * if there never will be, -ENOMEM.
  */
 int table_store_put(struct table_store *s, const struct unwind_table *table, void *owner,
 		    uint64_t now, struct stored_table **ret);

@@ -208,7 +208,7 @@ PROGRAMS = [
             "~throw_deep|catch_one ... main", share=0.95, complete=0.98,
             note="_Unwind_Resume() writes over its own frame before it jumps; gdb errs there too"),
     Program("rust", ["rustc -C opt-level=2 -C force-frame-pointers=no -o {out} {here}/chain.rs"],
-            "rust_leaf rust_middle*5 rust_outer ~.*main ..."),
+            "rust_leaf rust_middle*5 rust_outer chain::main ..."),
     Program("go", [GO + " -o {out} {here}/chain.go"], GO_CHAIN),
     Program("go-stripped", [GO + " -ldflags='-s -w' -o {out} {here}/chain.go"],
             "~go-stripped.* " * 8 + "...", note="rules by Go's own table, no names"),
