@@ -288,7 +288,10 @@ int pipeline_new(const struct pipeline_options *o, struct pipeline **ret)
 	_cleanup_(pipeline_freep)
 	struct pipeline *p = calloc(1, sizeof(*p));
 	const struct process_table_options processes = { .without_proc = o->without_proc };
-	const struct executable_table_options executables = { .without_proc = o->without_proc };
+	const struct executable_table_options executables = {
+		.without_proc = o->without_proc,
+		.same_vdso = o->same_vdso,
+	};
 	int r;
 
 	if (!p)

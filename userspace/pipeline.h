@@ -35,6 +35,7 @@ struct worker;
 struct pipeline_options {
 	struct symbolizer_options symbolizer;
 	bool without_proc; /* replay: never look at the running machine */
+	bool same_vdso;	   /* without_proc: but its vdso is the right one */
 	/* May be NULL. Called when a file got its executable (capture). */
 	void (*file_announced)(void *userdata, const struct abi_file_announcement *file,
 			       const struct executable *x);

@@ -7,12 +7,14 @@
 #include "profiler.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fileio.h"
 #include "collect/capture.h"
 #include "parser.h"
 #include "pipeline.h"
@@ -47,9 +49,22 @@ struct replay *replay_free(struct replay *r)
 DEFINE_CLEANUP(struct replay *, replay_free);
 DEFINE_CLEANUP(struct capture_reader *, capture_reader_free);
 
+/* The vdso is the kernel's: ours is the captured one if the machine has not been started anew. */
+static bool is_this_boot(const struct capture_info *info)
+{
+	_cleanup_free_ char *boot_id = NULL;
+
+	return info->boot_id[0] &&
+	       file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 128, &boot_id, NULL) == 0 &&
+	       strncmp(boot_id, info->boot_id, strlen(info->boot_id)) == 0;
+}
+
 static int new_pipeline(struct replay *r, struct error *e)
 {
-	struct pipeline_options options = { .without_proc = true };
+	struct pipeline_options options = {
+		.without_proc = true,
+		.same_vdso = is_this_boot(&r->info),
+	};
 	struct pipeline_tables tables = { .job = PARSER_UNWIND_TABLE, .cache_dirfd = -1 };
 	int error = parser_new(false, &r->parser, e);
 
@@ -117,6 +132,7 @@ int replay_run(const char *path, struct replay **ret, struct error *e)
 	struct capture_reader *reader = NULL;
 	_cleanup_(replay_freep)
 	struct replay *r = calloc(1, sizeof(*r));
+	struct error damage;
 	const void *data;
 	uint32_t type;
 	size_t size;
@@ -130,10 +146,10 @@ int replay_run(const char *path, struct replay **ret, struct error *e)
 	error = new_pipeline(r, e);
 	if (error < 0)
 		return error;
-	while ((error = capture_read(reader, &type, &data, &size, e)) > 0)
+	while ((error = capture_read(reader, &type, &data, &size, &damage)) > 0)
 		replay_chunk(r, type, data, size);
 	if (error < 0)
-		return error;
+		return error_set(e, -error, "%s: %s", path, damage.text);
 	flush(r, r->end_time);
 	pipeline_flush(r->pipeline, UINT64_MAX, UINT64_MAX);
 	pipeline_count_losses(r->pipeline, 0);

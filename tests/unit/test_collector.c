@@ -359,7 +359,8 @@ static void samples_this_process(void **state)
 	check_state(c);
 	assert_int_equal(collector_follow_cpus(c), 0);
 	assert_int_equal(collector_evict_files(c, NULL, 0), 0);
-	/* Never more than there was. Less, where a virtual machine is not run: its timer is late. */
+	/* Never more than there was. Less, where a virtual machine is not run: its timer is late.
+	 */
 	assert_in_range(all.value, spent / 8, spent + spent / 4);
 	assert_true(all.files >= 1);
 	assert_true(all.spinning > all.n / 3);

@@ -177,8 +177,12 @@ static void read_cie(const struct cfi_section *s, const struct entry *e, struct 
 		return;
 	text = cursor_take(&c, (uint64_t)(nul - c.at));
 	cursor_skip(&c, 1);
-	if (version == 4 && (cursor_u8(&c) != 8 || cursor_u8(&c) != 0))
-		return; /* not 8-byte addresses, or segmented ones */
+	if (version == 4) {
+		uint8_t address_size = cursor_u8(&c), segment_size = cursor_u8(&c);
+
+		if (address_size != 8 || segment_size != 0)
+			return;
+	}
 	cie->code_align = cursor_uleb(&c);
 	cie->data_align = cursor_sleb(&c);
 	if ((version == 1 ? cursor_u8(&c) : cursor_uleb(&c)) != UNWIND_RIP || c.bad)

@@ -81,9 +81,9 @@ bool cfi_run_initial(struct cfi_cie *cie, struct cursor program);
  * What a CFA expression computes, if it is one of the forms that compilers, linkers and OpenSSL
  * write; CFI_CFA_EXPRESSION if not. Fills the cfa fields of @state.
  */
-void cfi_recognise_cfa(struct cursor expression, struct cfi_state *state);
+void cfi_recognise_cfa(struct cursor c, struct cfi_state *state);
 /* The place that a register's expression computes; .where CFI_EXPRESSION if it is unknown. */
-struct cfi_place cfi_recognise_place(struct cursor expression);
+struct cfi_place cfi_recognise_place(struct cursor c);
 
 /* The unwinder's rule for a state. */
 void cfi_state_rule(const struct cfi_state *state, bool signal_frame, struct unwind_rule *ret);

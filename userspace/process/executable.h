@@ -70,6 +70,7 @@ struct executable_table_options {
 	uint32_t max_open; /* descriptors to hold; 0 = 256. Deleted files keep theirs for as long as
 			      they can */
 	bool without_proc; /* replay: only paths, and only if the build id agrees */
+	bool same_vdso;	   /* without_proc: but our vdso is that of the processes */
 };
 
 int executable_table_new(const struct executable_table_options *o, struct executable_table **ret);

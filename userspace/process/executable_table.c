@@ -205,7 +205,7 @@ static int add_id(struct executable_table *t, uint32_t file_id, struct executabl
 	return 0;
 }
 
-static int add_vdso(struct executable_table *t)
+static int add_vdso(struct executable_table *t, bool same)
 {
 	struct found_file f = { .fd = -1 };
 	int r = 0;
@@ -213,7 +213,7 @@ static int add_vdso(struct executable_table *t)
 	t->vdso = object_new(t, "[vdso]");
 	if (!t->vdso)
 		return -ENOMEM;
-	if (t->proc_fd >= 0 && found_file_vdso(&f) == 0) {
+	if (same && found_file_vdso(&f) == 0) {
 		r = fill_in(t, t->vdso, &f);
 		found_file_done(&f);
 	}
@@ -239,7 +239,7 @@ int executable_table_new(const struct executable_table_options *o, struct execut
 			return r;
 		}
 	}
-	r = add_vdso(t);
+	r = add_vdso(t, t->proc_fd >= 0 || o->same_vdso);
 	if (r < 0) {
 		executable_table_free(t);
 		return r;

@@ -53,10 +53,10 @@ struct mappings *mappings_ref(struct mappings *m);
 struct mappings *mappings_unref(struct mappings *m);
 
 /*
- * Adds one to *@m, which is first copied if others hold it too. Takes a reference of the file.
+ * Adds one to *@list, which is first copied if others hold it too. Takes a reference of the file.
  * 0 or -ENOMEM.
  */
-int mappings_add(struct mappings **m, const struct mapping *added);
+int mappings_add(struct mappings **list, const struct mapping *added);
 /* The mapping of a file at @address; NULL if there is none. Accepts NULL. */
 const struct mapping *mappings_find(const struct mappings *m, uint64_t address);
 
