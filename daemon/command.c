@@ -183,6 +183,14 @@ static int read_config(const struct command *c, struct options *o, struct error 
 	return r == -ENOENT && !c->config ? 0 : r;
 }
 
+/* A message begins with the key of its option; people type a flag with '-'. */
+static void name_as_flag(struct error *e, int option)
+{
+	for (size_t i = strlen(options_key((size_t)option)); i-- > 0;)
+		if (e->text[i] == '_')
+			e->text[i] = '-';
+}
+
 static int apply_flags(const struct command *c, struct options *o, struct error *e)
 {
 	struct options_setter s = { .options = o, .layer = OPTIONS_FLAGS };
@@ -191,8 +199,12 @@ static int apply_flags(const struct command *c, struct options *o, struct error 
 		struct error inner;
 		int r = options_set(&s, c->flags[i].option, c->flags[i].value, &inner);
 
-		if (r < 0)
+		if (r == -ENOMEM)
+			return error_set(e, ENOMEM, "out of memory");
+		if (r < 0) {
+			name_as_flag(&inner, c->flags[i].option);
 			return error_set(e, -r, "--%.500s", inner.text);
+		}
 	}
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "http_request.h"
 #include "manager.h"
 
@@ -81,6 +82,15 @@ static bool narrow(struct http_request *r, struct selection *s)
 	return true;
 }
 
+/* Whether there is anything of it. What has just started may not be known yet: it is looked for. */
+static bool matches_something(struct profiler *p, const struct selection *s)
+{
+	if (selection_is_everything(s) || profiler_count_matches(p, s))
+		return true;
+	profiler_catch_up(p, clock_monotonic_ns());
+	return profiler_count_matches(p, s) > 0;
+}
+
 bool http_select(struct http_request *r, const char *query, struct selection *ret)
 {
 	const char *bad = "out of memory";
@@ -91,7 +101,7 @@ bool http_select(struct http_request *r, const char *query, struct selection *re
 		http_error(r, MHD_HTTP_BAD_REQUEST, "%s", bad);
 		return false;
 	}
-	if (!selection_is_everything(&s) && profiler_count_matches(r->manager->profiler, &s) == 0) {
+	if (!matches_something(r->manager->profiler, &s)) {
 		describe(&s, what, sizeof(what));
 		selection_done(&s);
 		http_error(r, MHD_HTTP_NOT_FOUND, "no process matches %s", what);

@@ -17,10 +17,9 @@
 #include "profile/selection.h"
 #include "profile/window.h"
 #include "slice.h"
+#include "unopened.h"
 #include "unwind/table_manager.h"
 
-/* An announced file that could not be opened is looked for again for so long. */
-#define UNOPENED_NS 2000000000ULL
 /* Bytes of records that may be held back for a table. */
 #define MAX_WAITING (32UL << 20)
 
@@ -28,13 +27,6 @@ struct receiver {
 	struct selection selection;
 	struct window *window;
 	struct receiver *prev, *next;
-};
-
-/* A file whose process was gone when it was announced; its mapping may still be told. */
-struct unopened {
-	uint32_t file_id;
-	uint64_t give_up;
-	struct unopened *prev, *next;
 };
 
 struct pipeline {
@@ -244,39 +236,15 @@ static void file_found(struct pipeline *p, uint32_t file_id, struct executable *
 		table_manager_bind(p->tables, x, file_id, false); /* without memory: no table */
 }
 
-static void remember_unopened(struct pipeline *p, uint32_t file_id, uint64_t time)
+/* What is never found is unwound by frame pointer. */
+static void unopened_settled(void *userdata, uint32_t file_id, struct executable *x)
 {
-	struct unopened *u = calloc(1, sizeof(*u));
+	struct pipeline *p = userdata;
 
-	if (!u)
-		return;
-	u->file_id = file_id;
-	u->give_up = time + UNOPENED_NS;
-	DL_APPEND(p->unopened, u);
-}
-
-static void forget_unopened(struct pipeline *p, struct unopened *u)
-{
-	DL_DELETE(p->unopened, u);
-	free(u);
-}
-
-/* The side-band may have told of the mapping since. What is never found has no table. */
-static void retry_unopened(struct pipeline *p, uint64_t now)
-{
-	struct unopened *u, *next;
-
-	DL_FOREACH_SAFE(p->unopened, u, next) {
-		struct executable *x = executable_table_get(p->executables, u->file_id);
-
-		if (x && x->readable)
-			file_found(p, u->file_id, x);
-		else if (now < u->give_up)
-			continue;
-		else if (p->tables)
-			table_store_bind(table_manager_store(p->tables), NULL, u->file_id);
-		forget_unopened(p, u);
-	}
+	if (x)
+		file_found(p, file_id, x);
+	else if (p->tables)
+		table_store_bind(table_manager_store(p->tables), NULL, file_id);
 }
 
 static void handle_file(void *userdata, const struct abi_file_announcement *file)
@@ -292,7 +260,7 @@ static void handle_file(void *userdata, const struct abi_file_announcement *file
 	if (x && x->readable)
 		file_found(p, file->file_id, x);
 	else
-		remember_unopened(p, file->file_id, file->record.time);
+		unopened_add(&p->unopened, file->file_id, file->record.time);
 }
 
 struct pipeline *pipeline_free(struct pipeline *p)
@@ -304,8 +272,7 @@ struct pipeline *pipeline_free(struct pipeline *p)
 	/* In this order: each may hold what belongs to the next. */
 	stream_free(p->stream);
 	table_manager_free(p->tables);
-	while (p->unopened)
-		forget_unopened(p, p->unopened);
+	unopened_free(&p->unopened);
 	jit_watch_free(p->jit);
 	symbolizer_free(p->symbolizer);
 	executable_table_free(p->executables);
@@ -419,7 +386,7 @@ uint64_t pipeline_flush(struct pipeline *p, uint64_t until, uint64_t now)
 	if (p->tables)
 		table_manager_process(p->tables, now);
 	until = stream_flush(p->stream, until);
-	retry_unopened(p, now);
+	unopened_retry(&p->unopened, p->executables, now, unopened_settled, p);
 	return until;
 }
 
@@ -442,6 +409,7 @@ void pipeline_tick(struct pipeline *p, uint64_t now)
 	process_table_expire(p->processes, now);
 	jit_watch_tick(p->jit);
 	symbolizer_trim(p->symbolizer);
+	symbolizer_expire(p->symbolizer, now);
 }
 
 struct stream *pipeline_stream(struct pipeline *p)

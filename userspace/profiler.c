@@ -331,6 +331,12 @@ int profiler_drain(struct profiler *p, uint64_t now)
 	return first_error(drained, advanced, ticked);
 }
 
+void profiler_catch_up(struct profiler *p, uint64_t now)
+{
+	profiler_drain(p, now);
+	advance(p, now);
+}
+
 void profiler_close_window(struct profiler *p, uint64_t now)
 {
 	profiler_drain(p, now);

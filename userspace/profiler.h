@@ -54,6 +54,11 @@ int profiler_fd(const struct profiler *p);
  * call goes on. Callbacks may open, finish and cancel taps, but must not drain.
  */
 int profiler_drain(struct profiler *p, uint64_t now);
+/*
+ * Handles also what has not settled yet, so that a process is known as soon as it has started.
+ * Records that come later for the time before are then handled late; not to be done all the time.
+ */
+void profiler_catch_up(struct profiler *p, uint64_t now);
 /* Ends the continuous window now (rotation, shutdown). */
 void profiler_close_window(struct profiler *p, uint64_t now);
 /* The error that has ended the capture, -errno; 0 if it is well, or if there is none. */

@@ -56,6 +56,7 @@ _profctl() {
 	record) options="--pid --comm --unit --seconds --frequency --output --local --socket --help --" ;;
 	top) options="--pid --comm --unit --seconds --frequency --lines --cum --once --local --socket --help" ;;
 	list) options="--seconds --frequency --lines --local --socket --help" ;;
+	status) options="--executables --socket --help" ;;
 	help) options=$verbs ;;
 	*) options="--socket --help" ;;
 	esac

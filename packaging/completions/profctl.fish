@@ -26,3 +26,4 @@ complete -c profctl -n '__fish_seen_subcommand_from record' -s o -l output -r -F
 complete -c profctl -n '__fish_seen_subcommand_from top list' -s n -l lines -x -d 'At most so many lines'
 complete -c profctl -n '__fish_seen_subcommand_from top' -l cum -d 'Sort by cumulative time'
 complete -c profctl -n '__fish_seen_subcommand_from top' -l once -d 'One report'
+complete -c profctl -n '__fish_seen_subcommand_from status' -l executables -d 'List executables'

@@ -362,6 +362,16 @@ class Daemon:
             equal(self.stop(), 0, f"exit status of profd\n{self.log()}\n")
 
 
+def read_profile(path):
+    """A profile that was written as a file, decoded; fails if it is not flawless."""
+    with open(path, "rb") as f:
+        data = f.read()
+    decoded = pprof.Profile(data)
+    decoded.data = data
+    equal(decoded.problems(), [], path)
+    return decoded
+
+
 def shared_daemon(**options):
     """A daemon that is started at its first use and serves the rest of the file."""
     @functools.lru_cache(maxsize=None)

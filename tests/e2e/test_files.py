@@ -8,9 +8,9 @@ import os
 import re
 import time
 
-from harness import (Daemon, Workload, check, command, cpu_used, equal, go_pprof_report, near,
-                     protoc_decode, run, skip, temporary_directory, test, wait_until)
-from pprof import Profile, total
+from harness import (Daemon, Workload, check, command, cpu_used, equal, go_pprof_report,
+                     protoc_decode, read_profile, run, skip, temporary_directory, test, wait_until)
+from pprof import total
 
 NAME = re.compile(r"\d{4}-\d{2}-\d{2}/\d{6}Z-cpu(-\d+)?\.pb\.gz")
 
@@ -26,22 +26,19 @@ def profiles(place):
 
 
 def read(place, name):
-    with open(os.path.join(place, name), "rb") as f:
-        data = f.read()
-    decoded = Profile(data)
-    decoded.data = data
-    equal(decoded.problems(), [], name)
-    return decoded
+    return read_profile(os.path.join(place, name))
 
 
 @test
 def files_rotate_and_cover_the_time():
     place = temporary_directory()
-    workload = Workload("shares", 9)
+    workload = Workload("shares", 20)
+    first = cpu_used(workload.pid)
     with Daemon(directory=place, rotate_interval="2s", window="1s", sample_frequency=499):
         before = cpu_used(workload.pid)
         time.sleep(7.5)
         used = cpu_used(workload.pid) - before
+    used_at_most = cpu_used(workload.pid) - first
     names = profiles(place)
     check(len(names) >= 3, f"{files(place)}")
     decoded = []
@@ -61,7 +58,9 @@ def files_rotate_and_cover_the_time():
     covered = sum(p.duration_nanos for p in decoded) / 1e9
     check(covered > 6, f"{covered} s are covered")
     work = total([s for p in decoded for s in p.of(pid=workload.pid)], 1) / 1e9
-    near(work, used, 0.05 * used + 0.5, "seconds of the workload, that the files have and it used")
+    # Sampling begins before the daemon is ready and ends after it was told to.
+    check(0.97 * used - 0.1 <= work <= 1.03 * used_at_most + 0.1,
+          f"{work:.2f} s of the workload are in the files, it used {used:.2f} to {used_at_most:.2f}")
     equal([n for n in files(place) if n not in names], [], "other files")
     workload.end()
 

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+import time
 
 from harness import (WORKLOADS, Daemon, Workload, another, build_id, check, command, equal,
                      new_mount_namespace, profile_of, run, shared_daemon, temporary_directory,
@@ -48,8 +49,8 @@ def check_chain(profile, wanted, file, mapped=None, ids=None):
 
 
 def check_linked(program):
-    file = os.path.join(WORKLOADS, program)
-    workload = Workload(program, 4)
+    file = another(program, os.path.join(temporary_directory(), program))
+    workload = Workload(file, 4)
     check_chain(profile_of(daemon(), workload, 2), CHAIN, file, file)
     workload.end()
 
@@ -188,7 +189,7 @@ def in_another_mount_namespace():
 @test
 def in_another_pid_namespace():
     # The pid is the one that the host knows it by.
-    file = os.path.join(WORKLOADS, "chain-pie")
+    file = another("chain-pie", os.path.join(temporary_directory(), "inside"))
     outer = Workload(tool("unshare"), "--pid", "--fork", "--kill-child", file, 6)
     children = f"/proc/{outer.pid}/task/{outer.pid}/children"
     pid = int(wait_until(lambda: open(children, encoding="ascii").read().split(), "its child")[0])
@@ -209,10 +210,11 @@ def process_that_has_just_started():
 
 @test
 def one_mapping_for_many_processes():
-    workloads = [Workload("chain-pie", 5) for _ in range(3)]
-    profile = daemon().profile("/comm/chain-pie/debug/pprof/profile", seconds=2)
+    file = another("chain-pie", os.path.join(temporary_directory(), "three-of-us"))
+    workloads = [Workload(file, 5) for _ in range(3)]
+    time.sleep(0.5)
+    profile = daemon().profile("/comm/three-of-us/debug/pprof/profile", seconds=2)
     equal({s.pid for s in profile.samples}, {w.pid for w in workloads}, "pids")
-    file = os.path.join(WORKLOADS, "chain-pie")
     equal(len([m for m in profile.mappings if m.file == file]), 1, "mappings of the program")
     equal(len([f for f in profile.functions if f.name == "chain_leaf"]), 1, "functions chain_leaf")
     for w in workloads:

@@ -3,9 +3,11 @@
 """A program with known shares: what is sampled, and what go tool pprof shows of it."""
 
 import functools
+import os
 import re
+import time
 
-from harness import (Daemon, Workload, check, equal, go_pprof_report, near, profile_of,
+from harness import (Workload, check, equal, go_pprof_report, near, profile_of,
                      run, shared_daemon, test)
 from pprof import share, total
 
@@ -17,10 +19,11 @@ daemon = shared_daemon(sample_frequency=999)
 @functools.lru_cache(maxsize=None)
 def recorded():
     """(pid, its threads, the profile of ten seconds)."""
-    import os
-    workload = Workload("shares", 13, 2)
-    profile = profile_of(daemon(), workload, 10)
+    running = daemon()
+    workload = Workload("shares", 14, 2)
+    time.sleep(0.5)
     threads = {int(t) for t in os.listdir(f"/proc/{workload.pid}/task")}
+    profile = profile_of(running, workload, 10, settle=0)
     workload.report()
     return workload.pid, threads, profile
 

@@ -4,8 +4,8 @@
 
 import os
 
-from harness import (Workload, another, check, command, equal, in_background, near, run,
-                     shared_daemon, temporary_directory, test, tool)
+from harness import (Daemon, Workload, another, check, command, equal, in_background, near, run,
+                     read_profile, shared_daemon, temporary_directory, test, tool)
 from pprof import total
 
 COUNT = 2000
@@ -39,7 +39,8 @@ def two_thousand_processes():
     place = temporary_directory()
     programs = {name: another("brief", os.path.join(place, name))
                 for name in ("brief_a", "brief_b")}
-    fetched = in_background(daemon(), 20)
+    # However long it takes: what the daemon keeps as files, from its start to its end.
+    kept = Daemon(sample_frequency=999, rotate_interval="1h")
     launcher = Workload("launcher", COUNT, programs["brief_a"], programs["brief_b"], 4)
     launcher.report()
     children = {}
@@ -48,7 +49,9 @@ def two_thousand_processes():
         if words and words[0] == "child":
             children[int(words[1])] = (words[2], int(words[3]))
     # A pid can come again; then the table above has its last life only.
-    profile = fetched()
+    equal(kept.stop(), 0, "exit status")
+    profile, = (read_profile(os.path.join(base, name))
+                for base, _, names in os.walk(kept.directory) for name in names)
     equal(len(children), COUNT, "children")
     names = {"A": "brief_a", "B": "brief_b"}
     samples = [s for s in profile.samples if s.pid in children]

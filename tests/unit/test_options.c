@@ -362,7 +362,7 @@ static void flags_win_over_the_file(void **state)
 	snprintf(line, sizeof(line), "--config=%s --sample-frequency=x", path);
 	assert_int_equal(parse(&c, &e, line), 0);
 	assert_int_equal(command_options(&c, &o, &e), -EINVAL);
-	assert_non_null(strstr(e.text, "--sample_frequency: 'x' is not allowed"));
+	assert_non_null(strstr(e.text, "--sample-frequency: 'x' is not allowed"));
 	command_done(&c);
 	unlink(path);
 

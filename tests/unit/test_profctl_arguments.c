@@ -79,7 +79,11 @@ static void defaults_are_unset(void **state)
 	struct arguments a;
 
 	(void)state;
+	accepts("profctl status --executables", &a);
+	assert_true(a.executables);
+	arguments_done(&a);
 	accepts("profctl record", &a);
+	assert_false(a.executables);
 	assert_string_equal(a.socket, PROFCTL_DEFAULT_SOCKET);
 	assert_int_equal(a.duration, 0);
 	assert_int_equal(a.frequency, 0);
@@ -173,6 +177,8 @@ static void refusals_name_the_argument(void **state)
 	refuses("profctl top -o x", "'-o'");
 	refuses("profctl top -n many", "--lines 'many'");
 	refuses("profctl status --pid 1", "'--pid'");
+	refuses("profctl status --executables=1", "'--executables=1'");
+	refuses("profctl top --executables", "'--executables'");
 	refuses("profctl help nothing", "'nothing'");
 }
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "profctl/columns.h"
 #include "profctl/list_table.h"
 #include "profctl/measure.h"
 #include "profctl/summary.h"
@@ -320,6 +321,43 @@ static void summary_says_what_was_recorded(void **state)
 			    "123 samples, 1.23s of CPU time in 2s; user stacks complete: 75.0%\n");
 }
 
+static void assert_columns(const char *text, size_t width, const char *expected)
+{
+	_cleanup_free_ char *copy = strdup(text), *out = NULL;
+	size_t size;
+	FILE *f = open_memstream(&out, &size);
+
+	assert_int_equal(columns_print(f, copy, width), 0);
+	fclose(f);
+	assert_string_equal(out, expected);
+}
+
+static void columns_are_aligned(void **state)
+{
+	(void)state;
+	assert_columns("state\trows\tpath\nloaded\t1000\t/a\nbad\t7\t/b\n", 0,
+		       "state   rows  path\n"
+		       "loaded  1000  /a\n"
+		       "bad        7  /b\n");
+	/* Characters count, not bytes; what a file chose as its name cannot steer the terminal. */
+	assert_columns("a\tb\n\303\244\303\244\303\244\tx\ny\t\033[2J\n", 0,
+		       "a    b\n\303\244\303\244\303\244  x\ny    ?[2J\n");
+	assert_columns("a\tpath\nx\t/usr/lib/libvery.so\n", 18, "a  path\nx  /usr/lib/libve~\n");
+	assert_columns("a\tpath\nx\t/usr/lib/libvery.so\n", 2, "a  path\nx  /usr/lib/li~\n");
+	/* Short and long lines. */
+	assert_columns("a\tb\tc\n1\n1\t2\t3\t4\n", 0, "a  b  c\n1     \n1  2  3\n");
+	assert_columns("one\n", 0, "one\n");
+}
+
+static void columns_of_nothing(void **state)
+{
+	char nothing[] = "", blank[] = "\n\n";
+
+	(void)state;
+	assert_int_equal(columns_print(stdout, nothing, 0), -EBADMSG);
+	assert_int_equal(columns_print(stdout, blank, 0), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +376,8 @@ int main(void)
 		cmocka_unit_test(top_of_nothing_is_a_header),
 		cmocka_unit_test(list_is_sorted_and_aligned),
 		cmocka_unit_test(summary_says_what_was_recorded),
+		cmocka_unit_test(columns_are_aligned),
+		cmocka_unit_test(columns_of_nothing),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

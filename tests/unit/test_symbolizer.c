@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "process/executable.h"
 #include "process/process.h"
 #include "process/sideband.h"
@@ -367,6 +368,36 @@ static void test_budget(void **state)
 		free_names(&many[i]);
 }
 
+static void look_up(struct world *w)
+{
+	struct frame frame = { .address = 0x404, .executable = &w->executable };
+	struct symbol s;
+
+	symbolizer_frame(w->symbolizer, &frame, NULL, &s, 1);
+	assert_string_equal(s.name, "main");
+}
+
+/* A table goes when it was not used for a period, and comes again when it is wanted. */
+static void test_unused_tables_expire(void **state)
+{
+	struct world *w = *state;
+	uint64_t now = NS_PER_S;
+
+	look_up(w);
+	for (int i = 0; i < 5; i++, now += SYMBOLIZER_IDLE_NS) {
+		symbolizer_expire(w->symbolizer, now);
+		look_up(w);
+	}
+	assert_int_equal(stats(w).tables_loaded, 1);
+	symbolizer_expire(w->symbolizer, now);
+	symbolizer_expire(w->symbolizer, now + SYMBOLIZER_IDLE_NS - 1);
+	assert_int_equal(stats(w).tables_evicted, 0);
+	symbolizer_expire(w->symbolizer, now + SYMBOLIZER_IDLE_NS);
+	assert_int_equal(stats(w).tables_evicted, 1);
+	look_up(w);
+	assert_int_equal(stats(w).tables_loaded, 2);
+}
+
 #define with_world(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -380,6 +411,7 @@ int main(void)
 		with_world(test_jit),
 		with_world(test_replay),
 		with_world(test_budget),
+		with_world(test_unused_tables_expire),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

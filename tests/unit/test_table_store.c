@@ -173,7 +173,31 @@ static void test_reader_finds_rules(void **state)
 	table_store_remove(w->store, stored);
 	assert_null(read_rule(w, 17, 0x30001));
 	assert_null(read_rule(w, 18, 0x30001));
+}
+
+/* Many can go at one time: the next one that comes waits for the readers of all of them. */
+static void test_removed_room_is_used_again(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ struct unwind_table *t = make_table(0, 5, 50000, 8);
+	struct table_store_stats before, after;
+	struct stored_table *a = put(w, t, 17, 1), *b = put(w, t, 18, 1);
+
+	table_store_get_stats(w->store, &before);
+	table_store_remove(w->store, a);
+	table_store_remove(w->store, b);
+	assert_int_equal(w->waits, 0);
+	table_store_get_stats(w->store, &after);
+	assert_int_equal(after.tables + after.rows + after.pages, 0);
+	put(w, t, 19, 1);
+	put(w, t, 20, 1);
 	assert_int_equal(w->waits, 1);
+	assert_int_equal(w->evicted, 0);
+	table_store_get_stats(w->store, &after);
+	assert_int_equal(after.rows, before.rows);
+	assert_int_equal(after.row_bytes, before.row_bytes);
+	/* Nobody waits for what is removed last. */
+	table_store_remove(w->store, put(w, t, 19, 1000 * KEEP_NS));
 }
 
 static void test_file_without_table(void **state)
@@ -297,6 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_extents_join),
 		cmocka_unit_test_setup_teardown(test_reader_finds_rules, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_removed_room_is_used_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_without_table, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_newer_file_takes_slot, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_least_used_goes_first, setup, teardown),

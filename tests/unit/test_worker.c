@@ -13,6 +13,7 @@
 #include <sys/capability.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -323,11 +324,12 @@ static bool set_cap_kill(cap_flag_value_t value)
 	return done;
 }
 
-/* The child is nobody, and we may not end it: nothing waits for it all the same. */
+/* The child is nobody, and we may not end it: nothing waits for it, and its own timer ends it. */
 static void test_without_the_right_to_end_it(void **state)
 {
 	uint64_t begin = clock_monotonic_ns();
 	struct worker *w = NULL;
+	int status = 0;
 
 	(void)state;
 	if (geteuid() != 0 || !set_cap_kill(CAP_SET)) /* then the child stays who we are */
@@ -337,8 +339,13 @@ static void test_without_the_right_to_end_it(void **state)
 	assert_true(set_cap_kill(CAP_CLEAR));
 	assert_echo_works(w);
 	w = worker_free(w);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 	assert_int_equal(setup((void **)&w), 0);
 	assert_int_equal(call(w, HANG), -ETIME);
+	assert_true(waitpid(-1, &status, 0) > 0);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGALRM);
 	assert_echo_works(w);
 	worker_free(w);
 	alarm(0);
@@ -359,7 +366,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_has_no_rights, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_queue_keeps_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nobody_is_told_during_a_call, setup, teardown),
-		/* Last: leaves a child that runs for as long as we do. */
 		cmocka_unit_test(test_without_the_right_to_end_it),
 	};
 

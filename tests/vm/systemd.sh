@@ -49,6 +49,9 @@ pass "not all capabilities are left" [ "$((0x$(field CapEff) & (1 << 21 | 1 << 1
 pass "system calls are filtered" is 2 "$(field Seccomp)"
 pass "no new privileges" is 1 "$(field NoNewPrivs)"
 pass "profctl status over the socket" profctl status
+pass "unwinding tables are loaded" above 1 "$(profctl status | sed -n 's/^unwind_tables_loaded: //p')"
+pass "the parser processes do not crash" is 0 "$(profctl status | sed -n 's/^parser_restarts: //p')"
+pass "they are nobody" [ "$(ps -C profd-parser -o user= | sort -u)" = nobody ]
 
 pass "reload" systemctl reload profd.service
 sleep 1
@@ -73,8 +76,15 @@ kill -KILL "$(property MainPID)"
 sleep 1
 pass "it comes back from SIGKILL" within 60 get $PORT /healthz "$SCRATCH/health"
 
+group=/sys/fs/cgroup$(property ControlGroup)
+echo "# processes: $(ps -o user=,comm= -p "$(paste -sd, "$group/cgroup.procs")" | paste -sd,)"
+begin=$(date +%s%3N)
 pass "systemctl stop" systemctl stop profd.service
+pass "within three seconds" above "$(($(date +%s%3N) - begin))" 3000
 pass "it ended well" is success "$(property Result)"
+pass "nothing is left of it" [ ! -s "$group/cgroup.procs" ]
+pass "nobody had to be killed" [ -z "$(journalctl -q -u profd.service -o cat | grep -i sigkill.*stop)" ]
+pass "unwinding tables are kept" [ -n "$(find /var/cache/profd -name '*' -type f 2>/dev/null)" ]
 pass "files are there" [ -n "$(find /var/lib/profd/ /var/lib/private/profd/ -name '*-cpu.pb.gz' 2>/dev/null)" ]
 
 systemctl stop profd.socket 2>/dev/null

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Records lie one after the other in a buffer, as they came; what is sorted at each flush is an
- * index of it. What is too young to be handled is moved to the front, which is little: a flush
- * leaves only the last STREAM_SETTLE_NS.
+ * index of it, of which only what came since the last flush is not in order. What is too young to
+ * be handled, which is little (the last STREAM_SETTLE_NS), is moved to the front by way of a second
+ * buffer.
  *
  * How it can be wrong: a record that arrives later than the settling time allows is handled after
  * records that it should have preceded; it is counted.
@@ -32,10 +33,11 @@ struct item {
 
 struct stream {
 	struct stream_handler handler;
-	char *buffer;
-	size_t used, allocated;
-	struct item *items;
-	size_t n_items, items_allocated;
+	char *buffer, *other;
+	size_t used, allocated, other_allocated;
+	struct item *items, *scratch;
+	size_t n_items, items_allocated, scratch_allocated;
+	size_t n_sorted; /* of the items, the first so many are in order */
 	uint64_t sequence;
 	uint64_t handled_time; /* of the latest record that was handled */
 	bool hold_files;
@@ -60,7 +62,9 @@ struct stream *stream_free(struct stream *s)
 	if (!s)
 		return NULL;
 	free(s->buffer);
+	free(s->other);
 	free(s->items);
+	free(s->scratch);
 	free(s);
 	return NULL;
 }
@@ -101,11 +105,14 @@ static int reserve(struct stream *s, size_t size)
 	return 0;
 }
 
+static size_t padded(size_t size)
+{
+	return (size + 7) & ~(size_t)7;
+}
+
 static int put(struct stream *s, enum source source, uint64_t time, const void *record, size_t size)
 {
-	size_t padded = (size + 7) & ~(size_t)7;
-
-	if (reserve(s, padded) < 0) {
+	if (reserve(s, padded(size)) < 0) {
 		s->stats.dropped_memory++;
 		return -ENOMEM;
 	}
@@ -117,7 +124,7 @@ static int put(struct stream *s, enum source source, uint64_t time, const void *
 		.size = (uint32_t)size,
 		.source = source,
 	};
-	s->used += padded;
+	s->used += padded(size);
 	if (time < s->handled_time)
 		s->stats.out_of_order++;
 	return 0;
@@ -252,29 +259,80 @@ static bool handle(struct stream *s, const struct item *item)
 	return true;
 }
 
-static int by_offset(const void *a, const void *b)
+/* For the new ones while they are merged. */
+static bool reserve_scratch(struct stream *s, size_t n)
 {
-	const struct item *x = a, *y = b;
+	struct item *scratch;
 
-	return x->offset < y->offset ? -1 : 1;
+	if (n <= s->scratch_allocated)
+		return true;
+	scratch = reallocarray(s->scratch, n, sizeof(*scratch));
+	if (!scratch)
+		return false;
+	s->scratch = scratch;
+	s->scratch_allocated = n;
+	return true;
 }
 
-/* Moves what is left, from item @first on, to the front of the buffer. */
+static void sort(struct stream *s)
+{
+	size_t old = s->n_sorted, new = s->n_items - old, to = s->n_items;
+
+	s->n_sorted = s->n_items;
+	if (!reserve_scratch(s, new)) {
+		qsort(s->items, s->n_items, sizeof(*s->items), by_time);
+		return;
+	}
+	if (!new)
+		return;
+	qsort(s->items + old, new, sizeof(*s->items), by_time);
+	memcpy(s->scratch, s->items + old, new * sizeof(*s->items));
+	while (new > 0) {
+		bool is_old = old > 0 && by_time(&s->items[old - 1], &s->scratch[new - 1]) > 0;
+
+		s->items[--to] = is_old ? s->items[--old] : s->scratch[--new];
+	}
+}
+
+static bool reserve_other(struct stream *s, size_t size)
+{
+	char *other;
+
+	if (size <= s->other_allocated)
+		return true;
+	other = malloc(size);
+	if (!other)
+		return false;
+	free(s->other);
+	s->other = other;
+	s->other_allocated = size;
+	return true;
+}
+
+/*
+ * Forgets the first items, which have been handled, and moves the others to the front, in order.
+ * Without memory for that they stay where they are until the next time.
+ */
 static void compact(struct stream *s, size_t first)
 {
-	size_t used = 0;
+	size_t left = 0, used = 0;
 
 	s->n_items -= first;
+	s->n_sorted = s->n_items;
 	memmove(s->items, s->items + first, s->n_items * sizeof(*s->items));
-	/* In this order nothing is overwritten that is still to be moved. */
-	qsort(s->items, s->n_items, sizeof(*s->items), by_offset);
+	for (size_t i = 0; i < s->n_items; i++)
+		left += padded(s->items[i].size);
+	if (!reserve_other(s, left))
+		return;
 	for (size_t i = 0; i < s->n_items; i++) {
 		struct item *item = &s->items[i];
 
-		memmove(s->buffer + used, s->buffer + item->offset, item->size);
+		memcpy(s->other + used, s->buffer + item->offset, item->size);
 		item->offset = used;
-		used += ((size_t)item->size + 7) & ~(size_t)7;
+		used += padded(item->size);
 	}
+	if (used)
+		memcpy(s->buffer, s->other, used);
 	s->used = used;
 }
 
@@ -284,7 +342,7 @@ uint64_t stream_flush(struct stream *s, uint64_t until)
 
 	if (s->n_items == 0)
 		return until;
-	qsort(s->items, s->n_items, sizeof(*s->items), by_time);
+	sort(s);
 	for (i = 0; i < s->n_items && s->items[i].time <= until; i++) {
 		if (!handle(s, &s->items[i])) {
 			until = s->items[i].time - 1;

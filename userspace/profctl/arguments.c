@@ -18,7 +18,15 @@
 #define ALL_VERBS  (~0U)
 
 /* Long options without a letter; above every char. */
-enum { OPTION_LOCAL = 256, OPTION_SOCKET, OPTION_CUM, OPTION_ONCE, OPTION_SECONDS, OPTION_VERSION };
+enum {
+	OPTION_LOCAL = 256,
+	OPTION_SOCKET,
+	OPTION_CUM,
+	OPTION_ONCE,
+	OPTION_SECONDS,
+	OPTION_EXECUTABLES,
+	OPTION_VERSION
+};
 
 struct option_entry {
 	int letter; /* or one of the numbers above */
@@ -48,6 +56,8 @@ static const struct option_entry entries[] = {
 	{ 'n', "lines", "N", BIT(VERB_TOP) | BIT(VERB_LIST), "At most so many lines; 0 = all" },
 	{ OPTION_CUM, "cum", NULL, BIT(VERB_TOP), "Sort by cumulative instead of flat value" },
 	{ OPTION_ONCE, "once", NULL, BIT(VERB_TOP), "One report, also on a terminal" },
+	{ OPTION_EXECUTABLES, "executables", NULL, BIT(VERB_STATUS),
+	  "List executables and their unwinding tables, most\nrows first (root or group profd)" },
 	{ OPTION_LOCAL, "local", NULL, COLLECTING, "Collect without the daemon (root)" },
 	{ OPTION_SOCKET, "socket", "PATH", ALL_VERBS,
 	  "The daemon's socket;\n" PROFCTL_DEFAULT_SOCKET " unless given" },
@@ -207,6 +217,9 @@ static int read_option(int letter, const char *text, struct arguments *a, struct
 		return 0;
 	case OPTION_ONCE:
 		a->once = true;
+		return 0;
+	case OPTION_EXECUTABLES:
+		a->executables = true;
 		return 0;
 	case OPTION_LOCAL:
 		a->local = true;

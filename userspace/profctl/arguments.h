@@ -28,6 +28,7 @@ struct arguments {
 	const char *output; /* NULL = a name made of what is recorded; "-" = stdout */
 	bool cumulative;
 	bool once;
+	bool executables;  /* status: list them instead */
 	uint32_t lines;	   /* 0 = not given */
 	char **command;	   /* argv of the program to start, NULL = none */
 	const char *topic; /* help: about this verb; NULL = about profctl */

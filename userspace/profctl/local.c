@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -26,7 +27,14 @@ struct local {
 
 int local_new(uint32_t frequency, struct local **ret, struct error *e)
 {
-	const struct profiler_options o = { .collector.sample_frequency = frequency };
+	/* What others will start meanwhile is not waited for: preloading all takes minutes. */
+	const struct profiler_options o = {
+		.collector.sample_frequency = frequency,
+		.unwinding = {
+			.cache = geteuid() == 0 ? UNWINDING_DEFAULT_CACHE : NULL,
+			.preload = PRELOAD_RUNNING,
+		},
+	};
 	struct local *l = calloc(1, sizeof(*l));
 	int r;
 

@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "profctl/arguments.h"
 #include "profctl/client.h"
+#include "profctl/columns.h"
 #include "profctl/profctl.h"
+#include "profctl/terminal.h"
 #include "profctl/text.h"
 
 DEFINE_CLEANUP(struct client *, client_free);
@@ -21,13 +24,38 @@ static int no_daemon(const char *socket, int number, struct error *e)
 	return error_set(e, ENOTCONN, "no daemon at %s (%s)", socket, strerror(number));
 }
 
+static void print_lines(char *text)
+{
+	char *line;
+
+	while ((line = strsep(&text, "\n"))) {
+		if (!*line)
+			continue;
+		text_print(stdout, line, SIZE_MAX);
+		putchar('\n');
+	}
+}
+
+static int print_columns(char *text, struct error *e)
+{
+	unsigned int height, width = 0;
+	int r;
+
+	if (isatty(STDOUT_FILENO))
+		terminal_size(&height, &width);
+	r = columns_print(stdout, text, width);
+	if (r < 0)
+		return error_set(e, -r, "the daemon's list of executables cannot be read: %s",
+				 strerror(-r));
+	return 0;
+}
+
 static int print_status(const struct arguments *a, struct error *e)
 {
 	_cleanup_(client_freep)
 	struct client *client = NULL;
 	_cleanup_free_ char *body = NULL;
 	struct reply reply;
-	char *rest, *line;
 	int r;
 
 	r = client_probe(a->socket);
@@ -35,16 +63,13 @@ static int print_status(const struct arguments *a, struct error *e)
 		return no_daemon(a->socket, -r, e);
 	r = client_new(a->socket, &client, e);
 	if (r == 0)
-		r = client_get(client, "/status", &reply, e);
+		r = client_get(client, a->executables ? "/executables" : "/status", &reply, e);
 	if (r < 0)
 		return r;
-	rest = body = reply.body;
-	while ((line = strsep(&rest, "\n"))) {
-		if (!*line)
-			continue;
-		text_print(stdout, line, SIZE_MAX);
-		putchar('\n');
-	}
+	body = reply.body;
+	if (a->executables)
+		return print_columns(body, e);
+	print_lines(body);
 	return 0;
 }
 

@@ -34,7 +34,8 @@ struct symbolizer {
 	char *debug_directory, *proc;
 	bool without_proc;
 	size_t budget;
-	uint64_t clock; /* a number for each look-up: what was used when */
+	uint64_t clock;			   /* a number for each look-up: what was used when */
+	uint64_t expire_at, expire_before; /* monotonic ns; the clock one period earlier */
 	struct kernel_names *kernel;
 	struct executable_names_set *executables;
 	struct jit_names *jit;
@@ -235,6 +236,16 @@ void symbolizer_trim(struct symbolizer *s)
 	if (name_cache_memory(s->cache) > budget_of_cache(s))
 		name_cache_clear(s->cache);
 	stay_in_budget(s, UINT64_MAX);
+}
+
+void symbolizer_expire(struct symbolizer *s, uint64_t now)
+{
+	if (now < s->expire_at)
+		return;
+	while (executable_names_oldest(s->executables) <= s->expire_before)
+		executable_names_evict(s->executables);
+	s->expire_before = s->clock;
+	s->expire_at = now + SYMBOLIZER_IDLE_NS;
 }
 
 void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *ret)

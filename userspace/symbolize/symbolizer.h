@@ -48,7 +48,8 @@ struct symbolizer_options {
 	X(frames_looked_up, "frames for which a name was asked")                                   \
 	X(frames_unnamed, "frames for which there was none")                                       \
 	X(tables_loaded, "symbol tables built")                                                    \
-	X(tables_evicted, "symbol tables dropped to stay within the memory budget")                \
+	X(tables_evicted,                                                                          \
+	  "symbol tables dropped: over the memory budget, or not used for a while")                \
 	X(tables_failed, "files whose symbols could not be read")                                  \
 	X(debug_files_failed, "debug files that could not be read")                                \
 	X(tables_crashed, "of these, files on which the parser crashed or took too long")          \
@@ -90,6 +91,12 @@ void symbolizer_forget_process(struct symbolizer *s, const struct process *proce
 
 /* Brings memory back within the budget. Strings handed out before are invalid afterwards. */
 void symbolizer_trim(struct symbolizer *s);
+/*
+ * Drops the symbol tables of files that were not used for SYMBOLIZER_IDLE_NS; within twice that.
+ * What JIT compilers wrote stays: it may not be there to be read again.
+ */
+#define SYMBOLIZER_IDLE_NS (150 * 1000000000ULL)
+void symbolizer_expire(struct symbolizer *s, uint64_t now);
 
 void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *ret);
 size_t symbolizer_memory(const struct symbolizer *s);

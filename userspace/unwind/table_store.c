@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rows are given out page by page (a page's rows lie in one segment), pages as one stretch a table.
- * What an eviction frees is given back only after wait_for_readers(), all of it at once.
+ * What was taken out of the readers' sight has its room given back only after wait_for_readers(),
+ * which takes long: once for all that an eviction takes, or that was removed since the last put.
  */
 #include "unwind/table_store.h"
 
@@ -37,6 +38,7 @@ struct table_store {
 	struct extents rows, pages;
 	struct stored_table **bound; /* by slot: which table; NULL = none */
 	struct stored_table *tables;
+	struct stored_table *removed; /* out of sight, their room is not given back yet */
 	struct table_store_stats stats;
 };
 
@@ -94,25 +96,43 @@ static void give_back_rows(struct table_store *s, uint32_t page, uint32_t n_page
 	}
 }
 
-/* Gives the room back that a table had. No reader may be left. */
-static void reclaim(struct table_store *s, struct stored_table *t)
+/* Out of the readers' sight: none that begins now finds it. */
+static void hide(struct table_store *s, struct stored_table *t)
 {
-	give_back_rows(s, t->page, t->n_pages);
-	extents_give(&s->pages, t->page, t->n_pages);
+	clear_slots_of(s, t);
 	s->stats.tables--;
 	s->stats.rows -= t->rows;
 	s->stats.pages -= t->n_pages;
 	DL_DELETE(s->tables, t);
+}
+
+/* Gives the room back that a hidden table had. No reader may be left. */
+static void reclaim(struct table_store *s, struct stored_table *t)
+{
+	give_back_rows(s, t->page, t->n_pages);
+	extents_give(&s->pages, t->page, t->n_pages);
 	free(t);
+}
+
+static void reclaim_removed(struct table_store *s)
+{
+	struct stored_table *t, *next;
+
+	if (!s->removed)
+		return;
+	s->options.memory.wait_for_readers(s->options.memory.userdata);
+	DL_FOREACH_SAFE(s->removed, t, next) {
+		DL_DELETE(s->removed, t);
+		reclaim(s, t);
+	}
 }
 
 void table_store_remove(struct table_store *s, struct stored_table *t)
 {
 	if (!t)
 		return;
-	clear_slots_of(s, t);
-	s->options.memory.wait_for_readers(s->options.memory.userdata);
-	reclaim(s, t);
+	hide(s, t);
+	DL_APPEND(s->removed, t);
 }
 
 struct table_store *table_store_free(struct table_store *s)
@@ -124,6 +144,8 @@ struct table_store *table_store_free(struct table_store *s)
 	for (uint32_t slot = 0; s->bound && slot < UNWIND_FILE_SLOTS; slot++)
 		clear_slot(s, slot);
 	DL_FOREACH_SAFE(s->tables, t, next)
+		free(t);
+	DL_FOREACH_SAFE(s->removed, t, next)
 		free(t);
 	extents_done(&s->rows);
 	extents_done(&s->pages);
@@ -157,10 +179,9 @@ static int evict(struct table_store *s, uint32_t rows, uint32_t pages, uint64_t 
 		t = least_recently_used(s, now);
 		if (!t)
 			break;
-		clear_slots_of(s, t);
+		hide(s, t);
 		freed_rows += t->rows;
 		freed_pages += t->n_pages;
-		DL_DELETE(s->tables, t);
 		DL_APPEND(gone, t);
 	}
 	if (!gone)
@@ -170,7 +191,6 @@ static int evict(struct table_store *s, uint32_t rows, uint32_t pages, uint64_t 
 		void *owner = t->owner;
 
 		DL_DELETE(gone, t);
-		DL_APPEND(s->tables, t);
 		reclaim(s, t);
 		s->stats.evicted++;
 		if (s->options.evicted)
@@ -273,6 +293,7 @@ int table_store_put(struct table_store *s, const struct unwind_table *table, voi
 
 	if (!t)
 		return -ENOMEM;
+	reclaim_removed(s);
 	*t = (struct stored_table){
 		.owner = owner,
 		.used = now,

@@ -75,7 +75,11 @@ void table_store_bind(struct table_store *s, struct stored_table *table, uint32_
 /* Whether anything is bound to @file_id. */
 bool table_store_knows(const struct table_store *s, uint32_t file_id);
 
-/* Takes a table out: its files have none any more. Does not call evicted(). Accepts NULL. */
+/*
+ * Takes a table out: its files have none any more. Its room is used again by the next
+ * table_store_put(), which waits for readers for all that were removed. Does not call evicted().
+ * Accepts NULL.
+ */
 void table_store_remove(struct table_store *s, struct stored_table *table);
 
 /*

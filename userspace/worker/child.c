@@ -9,8 +9,10 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fileio.h"
 #include "worker/message.h"
 
@@ -47,6 +49,20 @@ static int run_job(const struct worker_options *o, const struct worker_request *
 	return answer_fd(data, size);
 }
 
+/*
+ * The caller ends a job that takes too long, but may lack the right to: then the kernel does it,
+ * a little later. 0 = no more.
+ */
+static void end_after(uint64_t ns)
+{
+	const struct itimerval timer = {
+		.it_value = { .tv_sec = (time_t)(ns / NS_PER_S),
+			      .tv_usec = (suseconds_t)(ns % NS_PER_S / 1000) },
+	};
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 static int serve_one(const struct worker_options *o, int socket)
 {
 	struct worker_request request;
@@ -60,7 +76,9 @@ static int serve_one(const struct worker_options *o, int socket)
 		return -ECONNRESET;
 	while (n_fds < WORKER_MAX_FDS && fds[n_fds] >= 0)
 		n_fds++;
+	end_after(o->time_limit + NS_PER_S / 4);
 	fd = run_job(o, &request, fds, n_fds, &size);
+	end_after(0);
 	reply.status = fd < 0 ? fd : 0;
 	reply.size = size;
 	r = worker_send(socket, &reply, sizeof(reply), &fd, fd < 0 ? 0 : 1);
@@ -79,6 +97,7 @@ static void child_main(const struct worker_options *o, int socket, pid_t parent)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGINT, SIG_IGN); /* Ctrl-C is for the parent, which ends us by closing the socket */
 	signal(SIGTERM, SIG_DFL);
+	signal(SIGALRM, SIG_DFL);
 	signal(SIGHUP, SIG_IGN);
 	prctl(PR_SET_NAME, "profd-parser");
 	if (o->idle)

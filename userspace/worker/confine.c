@@ -39,12 +39,12 @@
  * qsort() of the C library asks with sysinfo() how much memory there is.
  */
 static const int allowed[] = {
-	SCMP_SYS(read),		SCMP_SYS(pread64),	 SCMP_SYS(lseek),   SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat),	SCMP_SYS(close),	 SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
-	SCMP_SYS(memfd_create), SCMP_SYS(write),	 SCMP_SYS(brk),	    SCMP_SYS(munmap),
-	SCMP_SYS(mremap),	SCMP_SYS(madvise),	 SCMP_SYS(exit),    SCMP_SYS(exit_group),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(clock_gettime), SCMP_SYS(futex),   SCMP_SYS(getrandom),
-	SCMP_SYS(fcntl),	SCMP_SYS(sysinfo),
+	SCMP_SYS(read),		SCMP_SYS(pread64),	 SCMP_SYS(lseek),     SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),	SCMP_SYS(close),	 SCMP_SYS(recvmsg),   SCMP_SYS(sendmsg),
+	SCMP_SYS(memfd_create), SCMP_SYS(write),	 SCMP_SYS(brk),	      SCMP_SYS(munmap),
+	SCMP_SYS(mremap),	SCMP_SYS(madvise),	 SCMP_SYS(exit),      SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigreturn), SCMP_SYS(clock_gettime), SCMP_SYS(futex),     SCMP_SYS(getrandom),
+	SCMP_SYS(fcntl),	SCMP_SYS(sysinfo),	 SCMP_SYS(setitimer),
 };
 
 static int close_all_but(int fd)

@@ -47,7 +47,9 @@ struct task {
 
 struct worker {
 	struct worker_options options;
-	pid_t child; /* 0 = none */
+	pid_t child;   /* 0 = none */
+	pid_t left[8]; /* that could not be ended, or did not end yet; 0 = none */
+	size_t n_left;
 	int socket;
 	int epoll;
 	int finished_event;    /* readable while there are finished ones */
@@ -100,20 +102,40 @@ static int task_new(unsigned int job, const int *fds, size_t n_fds, const void *
 	return 0;
 }
 
+static bool has_ended(pid_t child, int options)
+{
+	pid_t ended;
+
+	do
+		ended = waitpid(child, NULL, options);
+	while (ended < 0 && errno == EINTR);
+	return ended != 0;
+}
+
+/* What is overwritten stays a zombie; many at one time take many hostile files in a second. */
+static void reap_left(struct worker *w)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(w->left); i++)
+		if (w->left[i] > 0 && has_ended(w->left[i], WNOHANG))
+			w->left[i] = 0;
+}
+
 /*
  * The child may be another user by now. A caller that has given up CAP_KILL cannot end it then, and
- * must not wait for it: it ends when it next looks at its socket, or when the caller does.
+ * must not wait for it: it ends when it next looks at its socket, when its own timer does it, or
+ * when the caller does.
  */
 static void child_stop(struct worker *w)
 {
 	if (w->socket >= 0)
 		close(w->socket); /* leaves the epoll set with it */
 	w->socket = -1;
+	reap_left(w);
 	if (w->child > 0) {
-		int options = kill(w->child, SIGKILL) < 0 && errno == EPERM ? WNOHANG : 0;
+		bool forbidden = kill(w->child, SIGKILL) < 0 && errno == EPERM;
 
-		while (waitpid(w->child, NULL, options) < 0 && errno == EINTR)
-			;
+		if (!has_ended(w->child, forbidden ? WNOHANG : 0))
+			w->left[w->n_left++ % ARRAY_SIZE(w->left)] = w->child;
 	}
 	w->child = 0;
 }
