@@ -43,7 +43,9 @@ static int explain(int number, const char *said, struct error *e)
 	char missing[64];
 
 	collector_system_missing(missing, sizeof(missing));
-	if (*missing && (number == EPERM || number == EACCES))
+	/* Which error it is depends on what is tried first: programs without CAP_PERFMON get
+	 * EINVAL. */
+	if (*missing && (number == EPERM || number == EACCES || number == EINVAL))
 		return error_set(e, EPERM, "loading BPF needs %s: run as root or grant them",
 				 missing);
 	if (access(COLLECTOR_BTF_PATH, R_OK))
