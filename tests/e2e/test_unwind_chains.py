@@ -9,13 +9,11 @@ how many of its stacks reached the end.
 import os
 
 from harness import check, run, shared_daemon, skip, test
-from unwind import endings, judged, need, record, say
+from unwind import endings, judged, need, record, say, tables_of
 from programs import PROGRAMS
 
 TOGETHER = 6
 SECONDS = 3
-# Fewer samples say nothing; there are more unless the machine is very busy.
-ENOUGH = 60
 
 daemon = shared_daemon(sample_frequency=999)
 profiles = {}
@@ -46,8 +44,8 @@ def examine(program):
     say(seen)
     for (verdict, stack), k in others.most_common(3):
         say(f"    {k} {verdict}: {stack}")
-    seen += "; most of the others: " + str(others.most_common(3))
-    check(n >= ENOUGH, f"too few: {seen}")
+    seen += f"; most of the others: {others.most_common(3)}; tables: {tables_of(daemon())}"
+    check(n >= program.fewest, f"too few: {seen}")
     check(counts["wrong"] <= program.wrong * n, f"wrong callers: {seen}")
     check(counts["whole"] >= program.share * n, f"chain {program.chain!r}: {seen}")
     if program.complete is not None:

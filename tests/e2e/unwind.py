@@ -49,7 +49,8 @@ class Running:
             link = os.path.join(temporary_directory(), f"u-{program.name}"[:15])
             os.symlink(path_of(program, DIRECTORY), link)
             words[0] = link
-        self.workload = Workload(tool_path(words[0]), *words[1:])
+        # node leaves a file where it is.
+        self.workload = Workload(tool_path(words[0]), *words[1:], cwd=temporary_directory())
         self.pid = self.workload.pid
         self.query = {"comm": os.path.basename(words[0])} if program.by_comm else {"pid": self.pid}
 
@@ -127,6 +128,12 @@ def endings(profile):
     prefix = "user_stacks_truncated_"
     return (quality["user_stacks_attempted"], quality["user_stacks_complete"],
             {k[len(prefix):]: v for k, v in quality.items() if k.startswith(prefix)})
+
+
+def tables_of(daemon):
+    """What the daemon says of its tables: most failures begin there."""
+    return {k.removeprefix("profd_unwind_"): v for k, v in daemon.metrics().items()
+            if k.startswith("profd_unwind_") and v}
 
 
 def truncated(profile):

@@ -134,7 +134,8 @@ static void child_stop(struct worker *w)
 	if (w->child > 0) {
 		bool forbidden = kill(w->child, SIGKILL) < 0 && errno == EPERM;
 
-		if (!has_ended(w->child, forbidden ? WNOHANG : 0))
+		/* To die takes CPU time too, and while others work an idle process gets none. */
+		if (!has_ended(w->child, forbidden || w->options.idle ? WNOHANG : 0))
 			w->left[w->n_left++ % ARRAY_SIZE(w->left)] = w->child;
 	}
 	w->child = 0;

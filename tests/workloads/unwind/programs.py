@@ -41,6 +41,7 @@ class Program:
     file: str = None  # an executable shared with another row
     by_comm: bool = False  # its children count too
     ends_badly: bool = False  # by a signal, as meant
+    fewest: int = 60  # samples in three seconds; fewer say nothing
     known: str = ""  # why it is not as the row says, where that is known: no failure then
     note: str = ""
 
@@ -115,7 +116,7 @@ def signals(prefix, file, nested="... on_outer ... interrupted_caller main", **r
               **rest),
         again(f"{prefix}-restorer", file, HANDLER, "restorer", share=0.15, **rest),
         again(f"{prefix}-first", file, "handler_leaf on_illegal ~.* first_instruction main",
-              "first", **rest),
+              "first", share=0.95, **rest),
     ]
 
 
@@ -179,7 +180,7 @@ PROGRAMS = [
              arguments=["fork"], by_comm=True, share=0.9),
     again("spawn-vfork", "spawn", "child_leaf child_body start_vfork main", "vfork", by_comm=True,
           share=0.9),
-    again("spawn-threads", "spawn", "thread_leaf thread_body", "threads", share=0.8),
+    again("spawn-threads", "spawn", "thread_leaf thread_body", "threads", share=0.8, fewest=20),
     compiled("jumps", "jumps.c", "~jump_deep|jump_catch ... main", arguments=["longjmp"],
              share=0.9),
     again("jumps-context", "jumps", "coroutine_leaf coroutine ~.*", "context", share=0.95),
@@ -196,7 +197,7 @@ PROGRAMS = [
     compiled("realign-clang", "sizes.c", "sizes_leaf with_aligned*3 main", compiler="clang",
              flags="-O3 -mavx2 -fomit-frame-pointer", arguments=["realign"]),
     # Too deep for a record: what there is is right.
-    again("too-deep", "o2-gcc", "leaf middle+", "400", complete=0),
+    again("too-deep", "o2-gcc", "leaf middle+", "400", complete=0, share=0.95),
     # Code without rules in the middle of a stack.
     compiled("byhand-leaf", "byhand.c", "byhand_leaf calls_leaf main", arguments=["leaf"],
              wrong=0.01),
