@@ -47,11 +47,12 @@ static const struct {
 
 static void test_names(void **state)
 {
+	unsigned int leaks = 0;
 	char text[256];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		bool done = demangle(names[i].mangled, text, sizeof(text));
+		bool done = demangle(names[i].mangled, text, sizeof(text), &leaks);
 
 		assert_string_equal(done ? text : names[i].mangled,
 				    names[i].expected ? names[i].expected : names[i].mangled);
@@ -61,10 +62,11 @@ static void test_names(void **state)
 
 static void test_cut(void **state)
 {
+	unsigned int leaks = 0;
 	char text[12];
 
 	(void)state;
-	assert_true(demangle("_ZN10abcdefghij3barEv", text, sizeof(text)));
+	assert_true(demangle("_ZN10abcdefghij3barEv", text, sizeof(text), &leaks));
 	assert_string_equal(text, "abcdefgh...");
 }
 
@@ -73,13 +75,14 @@ static void test_doubling_cpp(void **state)
 {
 	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	char mangled[1024] = "_Z1fI1AIiiE", text[NAME_CACHE_NAME_MAX];
+	unsigned int leaks = 0;
 	size_t n = strlen(mangled);
 
 	(void)state;
 	for (int i = 0; i < 33; i++)
 		n += (size_t)sprintf(mangled + n, "S0_IS%c_S%c_E", digits[i + 1], digits[i + 1]);
 	strcpy(mangled + n, "Evv");
-	assert_true(demangle(mangled, text, sizeof(text)));
+	assert_true(demangle(mangled, text, sizeof(text), &leaks));
 	assert_int_equal(strlen(text), sizeof(text) - 1);
 	assert_string_equal(text + strlen(text) - 3, "...");
 	assert_memory_equal(text, "f<A<int, int>, A<A<int, int>, A<int, int> >", 43);
@@ -91,6 +94,7 @@ static void test_doubling_rust(void **state)
 	static const char digits[] =
 		"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	char mangled[1024] = "_RINvC1a1fThhE", text[NAME_CACHE_NAME_MAX];
+	unsigned int leaks = 0;
 	size_t n = strlen(mangled), last = 8;
 
 	(void)state;
@@ -106,18 +110,35 @@ static void test_doubling_rust(void **state)
 		last = here;
 	}
 	strcpy(mangled + n, "E");
-	demangle(mangled, text, sizeof(text)); /* returns: that is the test */
+	demangle(mangled, text, sizeof(text), &leaks); /* returns: that is the test */
 }
 
 static void test_long_input(void **state)
 {
 	char mangled[4096], text[64];
+	unsigned int leaks = 0;
 
 	(void)state;
 	memset(mangled, 'P', sizeof(mangled));
 	memcpy(mangled, "_Z1f", 4);
 	strcpy(mangled + sizeof(mangled) - 2, "i");
-	assert_false(demangle(mangled, text, sizeof(text)));
+	assert_false(demangle(mangled, text, sizeof(text), &leaks));
+}
+
+/* What looks like a Punycode identifier: a crate's number; one indeed; and one too many. */
+static void test_punycode(void **state)
+{
+	static const char crate[] = "_RNvXNtCsksOCxMGKu6A_7numbers5sievemNtB2_5Churn5churn";
+	static const char indeed[] = "_RNvCs1234_7mycrateu8g_del_5aa";
+	unsigned int leaks = 0, many = DEMANGLE_MAX_LEAKS;
+	char text[256];
+
+	(void)state;
+	assert_true(demangle(crate, text, sizeof(text), &leaks));
+	assert_string_equal(text, "<u32 as numbers::sieve::Churn>::churn");
+	demangle(indeed, text, sizeof(text), &leaks); /* well-formed or not: no harm done */
+	assert_int_equal(leaks, 0);
+	assert_false(demangle(crate, text, sizeof(text), &many));
 }
 
 static void test_cache(void **state)
@@ -151,7 +172,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),	     cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_doubling_cpp), cmocka_unit_test(test_doubling_rust),
-		cmocka_unit_test(test_long_input),   cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_long_input),   cmocka_unit_test(test_punycode),
+		cmocka_unit_test(test_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,8 @@
  * names its predecessor twice doubles the text with each four bytes of input. Its callback cannot
  * say "enough", so it leaves with longjmp. That is safe with GNU v3 names, whose printer keeps all
  * it has on the stack; of Rust names the one allocation of its printer is for a Punycode
- * identifier, and names with one are not given to it.
+ * identifier, four bytes for each of its characters. That is lost if a name which may have one
+ * expands without end, so it may happen only so often.
  */
 #include "symbolize/demangle.h"
 
@@ -21,6 +22,7 @@
 struct output {
 	char text[RAW_MAX];
 	size_t used;
+	bool cut; /* left by longjmp */
 	jmp_buf enough;
 };
 
@@ -34,6 +36,7 @@ static void print(const char *text, size_t size, void *userdata)
 		return;
 	memcpy(o->text + o->used, text, fits ? size : room);
 	o->used += fits ? size : room;
+	o->cut = !fits;
 	if (!fits)
 		longjmp(o->enough, 1);
 }
@@ -52,8 +55,11 @@ static bool is_rust(const char *name, size_t size)
 	return true;
 }
 
-/* In the v0 form a Punycode identifier is 'u', its length and its bytes. */
-static bool has_punycode(const char *name)
+/*
+ * In the v0 form a Punycode identifier is 'u', its length and its bytes. The same can be seen in
+ * what is none, as in the number of a crate.
+ */
+static bool may_have_punycode(const char *name)
 {
 	for (const char *u = strchr(name, 'u'); u; u = strchr(u + 1, 'u'))
 		if (isdigit((unsigned char)u[1]))
@@ -65,11 +71,8 @@ static bool run(const char *name, size_t size, struct output *o)
 {
 	if (setjmp(o->enough))
 		return true;
-	if (is_rust(name, size)) {
-		if (strncmp(name, "_R", 2) == 0 && has_punycode(name))
-			return false;
+	if (is_rust(name, size))
 		return rust_demangle_callback(name, DMGL_NO_OPTS, print, o);
-	}
 	return cplus_demangle_v3_callback(name, DMGL_NO_OPTS, print, o);
 }
 
@@ -112,21 +115,27 @@ static size_t mangled_size(const char *name)
 	return strcspn(name, ".@");
 }
 
-bool demangle(const char *name, char *ret, size_t ret_size)
+bool demangle(const char *name, char *ret, size_t ret_size, unsigned int *leaks)
 {
 	char mangled[DEMANGLE_INPUT_MAX + 1];
 	struct output o;
+	bool may_leak;
 	size_t size;
 
 	o.used = 0;
+	o.cut = false;
 	if (name[0] != '_' || (name[1] != 'Z' && name[1] != 'R') ||
 	    strnlen(name, sizeof(mangled)) > DEMANGLE_INPUT_MAX)
 		return false;
 	size = mangled_size(name);
 	memcpy(mangled, name, size);
 	mangled[size] = '\0';
+	may_leak = mangled[1] == 'R' && may_have_punycode(mangled);
+	if (may_leak && *leaks >= DEMANGLE_MAX_LEAKS)
+		return false;
 	if (!run(mangled, size, &o) || o.used == 0)
 		return false;
+	*leaks += may_leak && o.cut;
 	print_suffix(name + size, &o);
 	utf8_clean(ret, ret_size, o.text, o.used);
 	return true;

@@ -23,6 +23,7 @@ struct entry {
 struct name_cache {
 	struct entry *entries;
 	size_t bytes; /* of the entries; uthash tells its own */
+	unsigned int demangle_leaks;
 };
 
 struct name_cache *name_cache_new(void)
@@ -78,7 +79,8 @@ static struct cached_name get(struct name_cache *c, const char *text, size_t siz
 	size = utf8_clean(system_name, sizeof(system_name), text, size);
 	HASH_FIND(hh, c->entries, system_name, size, e);
 	if (!e) {
-		mangled = mangled && demangle(system_name, demangled, sizeof(demangled));
+		mangled = mangled &&
+			  demangle(system_name, demangled, sizeof(demangled), &c->demangle_leaks);
 		e = add(c, system_name, size, mangled ? demangled : NULL);
 	}
 	if (!e)
