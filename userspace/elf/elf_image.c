@@ -24,8 +24,9 @@ int elf_image_read(const struct elf_image *image, void *buffer, uint64_t size, u
 	/* The file may have been cut since its size was taken. */
 	if (image->fd >= 0)
 		return fd_pread_full(image->fd, buffer, size, offset);
-	if (size)
-		memcpy(buffer, image->data + offset, size);
+	if (!image->data)
+		return -ENODATA;
+	memcpy(buffer, image->data + offset, size);
 	return 0;
 }
 

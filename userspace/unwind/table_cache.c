@@ -106,8 +106,8 @@ int table_cache_get(int dirfd, const struct table_cache_key *key, struct unwind_
 	    fd_pread_full(fd, table, size, sizeof(found)))
 		return -ENOENT;
 	expected = header_of(key, table, size);
-	/* header_of() clears the padding too. NOLINTNEXTLINE(bugprone-suspicious-memory-comparison)
-	 */
+	/* header_of() clears the padding too. */
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
 	if (memcmp(&found, &expected, sizeof(found)) || unwind_table_check(table, size))
 		return -ENOENT;
 	futimens(fd, NULL); /* when it was last used, for table_cache_trim(); it may fail */
