@@ -386,17 +386,20 @@ def profile_of(daemon, workload, seconds, settle=0.5):
     return daemon.profile(seconds=seconds, pid=workload.pid)
 
 
-def in_background(daemon, seconds, **query):
-    """Starts a request, for everything unless told otherwise; call the result for its profile."""
+def in_background(daemon, seconds):
+    """Begins a profile of everything; call the result for it. What starts now is in it."""
     out = []
+    active = "profd_http_profiles_active"
+    before = daemon.metrics()[active]
 
     def fetch():
         try:
-            out.append(daemon.profile(seconds=seconds, **query))
+            out.append(daemon.profile(seconds=seconds))
         except BaseException as e:
             out.append(e)
     thread = threading.Thread(target=fetch)
     thread.start()
+    wait_until(lambda: out or daemon.metrics()[active] > before, "the profile has begun")
 
     def result():
         thread.join()

@@ -58,7 +58,6 @@ def check_node(workload, seconds=2, settle=1.5):
     # V8 may inline the leaf into its caller.
     inside = [s for s in profile.samples
               if any("javascriptLeaf" in n or "javascriptOuter" in n for n in s.names)]
-    check(any("javascriptLeaf" in n for s in inside for n in s.names), "the leaf by itself")
     check(total(inside) > 0.8 * total(profile.samples),
           f"{total(inside)} of {total(profile.samples)}: {[f.name for f in profile.functions][:40]}")
     # The interpreter's and the optimizer's frames are V8's business; that the chain goes on through
@@ -71,7 +70,8 @@ def check_node(workload, seconds=2, settle=1.5):
 @test
 def node_with_a_perf_map():
     check_node(Workload(tool("node"), "--perf-basic-prof",
-                        os.path.join(ROOT, "tests/workloads/spin.js"), 6, cwd="/tmp"))
+                        os.path.join(ROOT, "tests/workloads/spin.js"), 6,
+                        cwd=temporary_directory()))
 
 
 @test
@@ -83,7 +83,8 @@ def node_in_another_mount_namespace():
             os._exit(99)
     script = shutil.copy(os.path.join(ROOT, "tests/workloads/spin.js"), "/var/tmp/profd-spin.js")
     try:
-        check_node(Workload(tool("node"), "--perf-basic-prof", script, 6, also=inside, cwd="/"))
+        check_node(Workload(tool("node"), "--perf-basic-prof", script, 6, also=inside,
+                            cwd=temporary_directory()))
     finally:
         os.unlink(script)
 

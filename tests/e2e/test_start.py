@@ -5,6 +5,7 @@
 And ending: however profd ends, the next start finds nothing in its way.
 """
 
+import json
 import os
 import re
 import signal
@@ -251,26 +252,36 @@ def sigterm_with_requests_open():
         check(time.monotonic() - start < 5, "it does not wait for the minute")
 
 
-def bpf_objects():
-    """(programs, maps) by name of ours that the kernel has."""
+def bpf_objects(pid):
+    """(programs, maps): ids of those that a process holds."""
+    text = ""
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        try:
+            with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as f:
+                text += f.read()
+        except FileNotFoundError:
+            pass
+    return tuple({int(i) for i in re.findall(rf"^{what}_id:\s*(\d+)$", text, re.M)}
+                 for what in ("prog", "map"))
+
+
+def there(ids):
+    """Which of (programs, maps) the kernel still has."""
     bpftool = tool("bpftool", "/usr/sbin", "/sbin")
-    _, programs, _ = command(bpftool, "-j", "prog", "list")
-    _, maps, _ = command(bpftool, "-j", "map", "list")
-    import json
-    return ({p["id"] for p in json.loads(programs)}, {m["id"] for m in json.loads(maps)})
+    have = [{o["id"] for o in json.loads(command(bpftool, "-j", what, "list")[1])}
+            for what in ("prog", "map")]
+    return [mine & all_ids for mine, all_ids in zip(ids, have)]
 
 
 @test
 def sigkill_leaves_nothing():
-    before = bpf_objects()
     d = Daemon()
-    during = bpf_objects()
-    check(during[0] > before[0] or during[0] - before[0], "a program was loaded")
+    mine = bpf_objects(d.pid)
+    check(mine[0] and mine[1], "it has programs and maps")
+    equal([len(i) for i in there(mine)], [len(i) for i in mine], "bpftool sees them")
     d.kill()
     # The kernel frees them after a grace period.
-    mine = [during[i] - before[i] for i in (0, 1)]
-    wait_until(lambda: not mine[0] & bpf_objects()[0] and not mine[1] & bpf_objects()[1],
-               "programs and maps are gone", timeout=15)
+    wait_until(lambda: not any(there(mine)), "programs and maps are gone", timeout=30)
     check(os.path.exists(d.socket), "nobody could remove the socket")
     again = Daemon(port=d.port, directory=d.directory, socket=d.socket)
     equal(again.get("/healthz").status, 200, "the next one starts in the same place")
