@@ -156,26 +156,41 @@ static void print_rows(struct http_request *r, const struct rows *rows, uint64_t
 	}
 }
 
+/* False without memory. */
+static bool add_window(struct rows *rows, const struct window *w)
+{
+	if (window_each(w, add_row, rows) != 0)
+		return false;
+	merge(rows);
+	return true;
+}
+
 void http_processes(struct http_request *r)
 {
-	uint64_t now = clock_monotonic_ns(), seconds = PROCESSES_SECONDS, span = 0;
+	uint64_t now = clock_monotonic_ns(), seconds = PROCESSES_SECONDS, span = 0, until = 0;
+	const struct window *open = profiler_window(r->manager->profiler, &until);
 	char value[HTTP_VALUE_LEN];
 	struct window *const *windows;
 	struct rows rows = { 0 };
 	struct http_page page;
+	bool ok = true;
 	size_t n;
 	FILE *f;
 
 	if (http_query_get(r->query, "seconds", value) && atoi(value) > 0)
 		seconds = (uint64_t)atoi(value);
 	n = store_since(r->manager->store, now - MIN(now, seconds * NS_PER_S), &windows);
-	for (size_t i = 0; i < n; i++) {
-		if (window_each(windows[i], add_row, &rows) != 0) {
-			free(rows.list);
-			return;
-		}
-		merge(&rows);
+	for (size_t i = 0; ok && i < n; i++) {
+		ok = add_window(&rows, windows[i]);
 		span += window_end(windows[i]) - window_start(windows[i]);
+	}
+	if (ok && open) { /* who has just started is in no other */
+		ok = add_window(&rows, open);
+		span += until - window_start(open);
+	}
+	if (!ok) {
+		free(rows.list);
+		return;
 	}
 	if (rows.n)
 		qsort(rows.list, rows.n, sizeof(*rows.list), by_value);

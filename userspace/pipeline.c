@@ -357,6 +357,11 @@ int pipeline_receive(struct pipeline *p, const struct selection *s, uint64_t sta
 	return 0;
 }
 
+const struct window *pipeline_window(const struct receiver *r)
+{
+	return r->window;
+}
+
 static struct window *detach(struct pipeline *p, struct receiver *r)
 {
 	struct window *w = r->window;

@@ -78,6 +78,8 @@ int pipeline_use_tables(struct pipeline *p, const struct pipeline_tables *o);
 /* Begins to gather what @s (NULL = everything) selects, from @start_time on. 0 or -ENOMEM. */
 int pipeline_receive(struct pipeline *p, const struct selection *s, uint64_t start_time,
 		     struct receiver **ret);
+/* What is gathered so far. Borrowed, and complete up to the last flush. */
+const struct window *pipeline_window(const struct receiver *r);
 /* Ends that; the caller owns the window. */
 struct window *pipeline_take(struct pipeline *p, struct receiver *r, uint64_t end_time);
 /* Gives up. Accepts NULL. */

@@ -470,3 +470,11 @@ struct unwinding *profiler_unwinding(struct profiler *p)
 {
 	return p->unwinding;
 }
+
+const struct window *profiler_window(const struct profiler *p, uint64_t *ret_until)
+{
+	if (!p->window)
+		return NULL;
+	*ret_until = MAX(p->horizon, window_start(pipeline_window(p->window)));
+	return pipeline_window(p->window);
+}

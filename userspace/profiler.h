@@ -59,6 +59,11 @@ int profiler_drain(struct profiler *p, uint64_t now);
  * Records that come later for the time before are then handled late; not to be done all the time.
  */
 void profiler_catch_up(struct profiler *p, uint64_t now);
+/*
+ * The continuous window that is open now, and (@ret_until) up to when samples are in it. Borrowed,
+ * until the next drain. NULL if there is none.
+ */
+const struct window *profiler_window(const struct profiler *p, uint64_t *ret_until);
 /* Ends the continuous window now (rotation, shutdown). */
 void profiler_close_window(struct profiler *p, uint64_t now);
 /* The error that has ended the capture, -errno; 0 if it is well, or if there is none. */

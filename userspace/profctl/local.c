@@ -16,7 +16,10 @@
 #include "profile/pprof.h"
 #include "profile/window.h"
 #include "profiler.h"
+#include "unwind/table_manager.h"
 
+/* How long a collection is put off for unwinding tables. */
+#define TABLES_NS (3 * NS_PER_S)
 /* How long after the end of a collection its last records may still be on their way. */
 #define LAST_RECORDS_NS (2 * STREAM_SETTLE_NS)
 #define TREE_UPDATE_NS	NS_PER_S
@@ -24,6 +27,25 @@
 struct local {
 	struct profiler *profiler;
 };
+
+/*
+ * Until the unwinding tables of all that runs are there, stacks would come as memory and the first
+ * ones could not wait long enough on a slow machine.
+ */
+static void wait_for_tables(struct local *l)
+{
+	uint64_t now = clock_monotonic_ns(), give_up = now + TABLES_NS;
+	struct table_manager_stats tables;
+
+	for (; now < give_up; now = clock_monotonic_ns()) {
+		struct pollfd p = { profiler_fd(l->profiler), POLLIN, 0 };
+
+		table_manager_get_stats(profiler_tables(l->profiler), &tables);
+		if (!tables.waiting || profiler_drain(l->profiler, now) < 0)
+			return;
+		poll(&p, 1, (int)(PROFILER_DRAIN_NS / NS_PER_MS));
+	}
+}
 
 int local_new(uint32_t frequency, struct local **ret, struct error *e)
 {
@@ -45,6 +67,7 @@ int local_new(uint32_t frequency, struct local **ret, struct error *e)
 		free(l);
 		return r;
 	}
+	wait_for_tables(l);
 	*ret = l;
 	return 0;
 }
