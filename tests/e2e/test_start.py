@@ -49,10 +49,10 @@ def unknown_option():
 
 @test
 def option_out_of_range():
-    refused(USAGE, "sample_frequency", "10000", arguments=["--sample-frequency=10001"])
-    refused(USAGE, "sample_frequency", "1", arguments=["--sample-frequency=0"])
-    refused(USAGE, "rotate_interval", arguments=["--rotate-interval=soon"])
-    refused(USAGE, "retain_bytes", arguments=["--retain-bytes=99999999999999999999G"])
+    refused(USAGE, "--sample-frequency", "10000", arguments=["--sample-frequency=10001"])
+    refused(USAGE, "--sample-frequency", "1", arguments=["--sample-frequency=0"])
+    refused(USAGE, "--rotate-interval", arguments=["--rotate-interval=soon"])
+    refused(USAGE, "--retain-bytes", arguments=["--retain-bytes=99999999999999999999G"])
 
 
 @test
