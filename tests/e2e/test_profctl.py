@@ -205,8 +205,8 @@ def top():
 
 @test
 def list_of_processes():
-    workload = Workload("shares", 8)
-    time.sleep(0.3)
+    workload = Workload("shares", 12)
+    time.sleep(2)  # a daemon's list is of the past
     for how in (f"--socket={daemon().socket}", NOWHERE):
         code, out, err = command(PROFCTL, "list", how, "--seconds", 2)
         equal(code, 0, err)
