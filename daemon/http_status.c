@@ -138,12 +138,21 @@ static void print_field(FILE *f, const char *text, char end)
 	fputc(end, f);
 }
 
+/* What a life is called now: its samples may be of before an exec. */
+static const struct process *latest(struct http_request *r, const struct process *p)
+{
+	const struct process *now =
+		process_table_find(profiler_processes(r->manager->profiler), p->tgid);
+
+	return now && now->start_boottime == p->start_boottime ? now : p;
+}
+
 static void print_rows(struct http_request *r, const struct rows *rows, uint64_t span, FILE *f)
 {
 	fputs("pid\tcpu_percent\tsamples\tcomm\tunit\tcontainer\texecutable\n", f);
 	for (size_t i = 0; i < rows->n; i++) {
 		const struct row *row = &rows->list[i];
-		const struct process *p = row->process;
+		const struct process *p = latest(r, row->process);
 
 		if (!access_allows(&r->access, p->tgid))
 			continue;

@@ -386,15 +386,18 @@ def profile_of(daemon, workload, seconds, settle=0.5):
     return daemon.profile(seconds=seconds, pid=workload.pid)
 
 
-def in_background(daemon, seconds):
-    """Begins a profile of everything; call the result for it. What starts now is in it."""
+def in_background(daemon, seconds, **selection):
+    """Begins a profile, of everything or of pid= or comm=; call the result for it.
+
+    What starts now is in it.
+    """
     out = []
     active = "profd_http_profiles_active"
     before = daemon.metrics()[active]
 
     def fetch():
         try:
-            out.append(daemon.profile(seconds=seconds))
+            out.append(daemon.profile(seconds=seconds, **selection))
         except BaseException as e:
             out.append(e)
     thread = threading.Thread(target=fetch)

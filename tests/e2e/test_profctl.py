@@ -143,8 +143,8 @@ def check_interrupt(*how):
     out, err = child.communicate(timeout=15)
     equal(child.returncode, 0, f"{out} {err}")
     profile = read(path)
-    check(total(profile.samples) > 100, f"{total(profile.samples)} samples of three seconds")
-    check(1.5e9 < profile.duration_nanos < 8e9, f"duration {profile.duration_nanos}")
+    check(total(profile.samples) > 100, f"{total(profile.samples)} samples")
+    check(0.3e9 < profile.duration_nanos < 8e9, f"duration {profile.duration_nanos}")
     workload.end()
 
 
