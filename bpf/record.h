@@ -92,14 +92,18 @@ ENV_INLINE void record_kernel_stack(struct record_scratch *r, void *ctx)
 }
 
 /* Copies the first frame to where the walk does not change it. */
-ENV_INLINE void record_slice_begin(struct record_scratch *r)
+ENV_INLINE void record_slice_copy(struct record_scratch *r)
 {
-	r->walk.slices = slice_bytes > 0;
-	if (!r->walk.slices)
-		return;
 	r->slice.pc = r->walk.frame.pc;
 	__builtin_memcpy(r->slice.regs, r->walk.frame.regs, sizeof(r->slice.regs));
 	r->slice.after_call = !!(r->walk.frame.flags & UNWIND_RETURN_ADDRESS);
+}
+
+ENV_INLINE void record_slice_begin(struct record_scratch *r)
+{
+	r->walk.slices = slice_bytes > 0;
+	if (r->walk.slices)
+		record_slice_copy(r);
 }
 
 /* Reads the stack to @at in the record; returns how many bytes of it, a multiple of 8. */
@@ -181,12 +185,17 @@ ENV_INLINE void record_output(struct record_scratch *r, u64 size)
 	}
 }
 
-ENV_INLINE void record_submit(struct record_scratch *r)
+/* Completes the record: returns its size, with which it can be put out any number of times. */
+ENV_INLINE u64 record_finish(struct record_scratch *r)
 {
 	u32 frames = r->sample.kernel_frames + r->sample.user_frames;
 
 	if (r->sample.user_end == ABI_STACK_no_table)
-		record_output(r, record_slice(r));
-	else
-		record_output(r, sizeof(r->sample) + frames * sizeof(u64));
+		return record_slice(r);
+	return sizeof(r->sample) + frames * sizeof(u64);
+}
+
+ENV_INLINE void record_submit(struct record_scratch *r)
+{
+	record_output(r, record_finish(r));
 }

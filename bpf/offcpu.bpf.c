@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What threads wait for. The decision comes late: a thread that goes to sleep only gets a time
+ * stamp; when it is woken its wait is known, and kept or not (wait_rule.h); and only if it was kept
+ * its stack is taken, when it is back and its memory can be read.
+ *
+ *   sched_switch, thread goes out    since = now
+ *   sched_waking                     the wait is over: keep it? And from here on it waits for a CPU
+ *   sched_switch, thread comes back  keep that? Marks the CPU if the stack is wanted
+ *   the hook, in the thread          takes the stack
+ *
+ * How it can be wrong: a thread that is woken while it is on its way out gets its time stamp after
+ * the wake-up; its wait then ends with its return. Waits that a thread began before its memory was
+ * made (there was none left) are not seen, and counted.
+ */
+#include "wait.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct record_scratch);
+} wait_scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct record_scratch);
+} waker_scratch SEC(".maps");
+
+/* Every thread gets its memory here, or, if it was there before, by wait_adopt. */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(wait_new_task, struct task_struct *task)
+{
+	if (task->flags & TASK_PF_KTHREAD)
+		return 0;
+	if (!bpf_task_storage_get(&wait_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		env_count(ABI_COUNTER_waits_lost_memory, 1);
+	return 0;
+}
+
+ENV_INLINE bool wait_is_wait(struct task_struct *task, bool preempt, unsigned int state)
+{
+	return state && !preempt && !(state & WAIT_STATE_DEAD) && !(task->flags & TASK_PF_EXITING);
+}
+
+ENV_INLINE void wait_goes(struct task_struct *task, unsigned int state, u64 now)
+{
+	struct wait_task *t = wait_find(task);
+
+	if (!t)
+		return;
+	t->since = now;
+	t->woken = 0;
+	t->state = state;
+	t->keep = 0;
+	env_count(ABI_COUNTER_waits, 1);
+}
+
+/* The wait is over. */
+ENV_INLINE void wait_ends(struct wait_task *t, u64 now)
+{
+	t->woken = now;
+	if (wait_keep(now - t->since, block_rate, bpf_get_prandom_u32(), &t->wait))
+		t->keep = WAIT_KEEP_WAIT;
+}
+
+/* Returns whether the stack of @task is wanted. */
+ENV_INLINE bool wait_returns(struct task_struct *task, u64 now)
+{
+	struct wait_task *t = wait_find(task);
+
+	if (!t || !t->since)
+		return false;
+	if (!t->woken)
+		wait_ends(t, now);
+	else if (wait_keep(now - t->woken, block_rate, bpf_get_prandom_u32(), &t->runqueue))
+		t->keep |= WAIT_KEEP_RUNQUEUE;
+	if (!t->keep)
+		t->since = 0;
+	return t->keep;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(wait_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
+	     unsigned int prev_state)
+{
+	u64 now = bpf_ktime_get_ns();
+	struct wait_cpu *cpu;
+	u32 zero = 0;
+
+	if (wait_is_wait(prev, preempt, prev_state))
+		wait_goes(prev, prev_state, now);
+	if (wait_returns(next, now)) {
+		cpu = bpf_map_lookup_elem(&wait_cpus, &zero);
+		if (cpu)
+			cpu->pending = 1;
+	}
+	return 0;
+}
+
+/* Sends the stack of who ended the wait; its user stack only if it is this task that did it. */
+ENV_INLINE void wait_take_waker(void *ctx, struct task_struct *waiter, struct wait_task *t)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct record_scratch *r;
+	u32 zero = 0;
+
+	r = bpf_map_lookup_elem(&waker_scratch, &zero);
+	if (!r || !record_enter(r))
+		return;
+	record_begin(r, task);
+	r->sample.kind = ABI_KIND_WAKER;
+	r->sample.value = t->wait.value;
+	r->sample.count = t->wait.count;
+	wait_describe(waiter, t, &r->sample.wait);
+	record_kernel_stack(r, ctx);
+	if (wait_by_current(ctx, task))
+		wait_user_stack(r, task);
+	record_submit(r);
+	record_leave(r);
+}
+
+SEC("tp_btf/sched_waking")
+int BPF_PROG(wait_waking, struct task_struct *task)
+{
+	struct wait_task *t = wait_find(task);
+
+	if (!t || !t->since || t->woken)
+		return 0;
+	wait_ends(t, bpf_ktime_get_ns());
+	if (t->keep && wait_wakers)
+		wait_take_waker(ctx, task, t);
+	return 0;
+}
+
+/* The samples of a return, which have one stack: the wait, and the delay that followed it. */
+ENV_INLINE void wait_send(struct record_scratch *r, const struct wait_task *t)
+{
+	u64 size = record_finish(r);
+
+	if (t->keep & WAIT_KEEP_WAIT) {
+		r->sample.value = t->wait.value;
+		r->sample.count = t->wait.count;
+		record_output(r, size);
+		env_count(ABI_COUNTER_waits_kept, 1);
+	}
+	if (t->keep & WAIT_KEEP_RUNQUEUE) {
+		r->sample.wait.flags |= ABI_WAIT_RUNQUEUE;
+		r->sample.wait.since = t->woken;
+		r->sample.value = t->runqueue.value;
+		r->sample.count = t->runqueue.count;
+		record_output(r, size);
+	}
+}
+
+ENV_INLINE void wait_take(void *ctx, struct task_struct *task, struct wait_task *t)
+{
+	struct record_scratch *r;
+	u32 zero = 0;
+
+	r = bpf_map_lookup_elem(&wait_scratch, &zero);
+	if (!r || !record_enter(r))
+		return;
+	record_begin(r, task);
+	r->sample.kind = ABI_KIND_BLOCK;
+	wait_describe(task, t, &r->sample.wait);
+	record_kernel_stack(r, ctx);
+	wait_user_stack(r, task);
+	wait_send(r, t);
+	record_leave(r);
+}
+
+/* In the task that has returned. */
+ENV_INLINE int wait_returned(void *ctx)
+{
+	struct task_struct *task;
+	struct wait_task *t;
+	struct wait_cpu *cpu;
+	u32 zero = 0;
+
+	cpu = bpf_map_lookup_elem(&wait_cpus, &zero);
+	if (!cpu || !cpu->pending)
+		return 0;
+	cpu->pending = 0;
+	task = bpf_get_current_task_btf();
+	t = wait_find(task);
+	if (!t || !t->since)
+		return 0;
+	wait_take(ctx, task, t);
+	t->since = 0;
+	return 0;
+}
+
+SEC("tp_btf/sched_exit_tp")
+int BPF_PROG(wait_exit_tp, bool is_switch)
+{
+	return wait_returned(ctx);
+}
+
+/* On finish_task_switch(), whatever the compiler has called it. */
+SEC("kprobe")
+int wait_kprobe(void *ctx)
+{
+	return wait_returned(ctx);
+}
