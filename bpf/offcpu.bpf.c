@@ -13,6 +13,7 @@
  * the wake-up; its wait then ends with its return. Waits that a thread began before its memory was
  * made (there was none left) are not seen, and counted.
  */
+#include "lock.h"
 #include "wait.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -47,16 +48,20 @@ ENV_INLINE bool wait_is_wait(struct task_struct *task, bool preempt, unsigned in
 	return state && !preempt && !(state & WAIT_STATE_DEAD) && !(task->flags & TASK_PF_EXITING);
 }
 
-ENV_INLINE void wait_goes(struct task_struct *task, unsigned int state, u64 now)
+ENV_INLINE void wait_goes(struct task_struct *task, struct wait_cpu *cpu, unsigned int state,
+			  u64 now)
 {
 	struct wait_task *t = wait_find(task);
 
 	if (!t)
 		return;
+	if (t->lock) /* its return was not seen */
+		lock_end(t, false, now);
 	t->since = now;
 	t->woken = 0;
 	t->state = state;
 	t->keep = 0;
+	lock_begin(task, t, cpu->node, now);
 	env_count(ABI_COUNTER_waits, 1);
 }
 
@@ -75,10 +80,12 @@ ENV_INLINE bool wait_returns(struct task_struct *task, u64 now)
 
 	if (!t || !t->since)
 		return false;
-	if (!t->woken)
+	if (!t->woken) { /* by whom was not seen */
 		wait_ends(t, now);
-	else if (wait_keep(now - t->woken, block_rate, bpf_get_prandom_u32(), &t->runqueue))
+		lock_end(t, false, now);
+	} else if (wait_keep(now - t->woken, block_rate, bpf_get_prandom_u32(), &t->runqueue)) {
 		t->keep |= WAIT_KEEP_RUNQUEUE;
+	}
 	if (!t->keep)
 		t->since = 0;
 	return t->keep;
@@ -92,18 +99,46 @@ int BPF_PROG(wait_switch, bool preempt, struct task_struct *prev, struct task_st
 	struct wait_cpu *cpu;
 	u32 zero = 0;
 
+	cpu = bpf_map_lookup_elem(&wait_cpus, &zero);
+	if (!cpu)
+		return 0;
 	if (wait_is_wait(prev, preempt, prev_state))
-		wait_goes(prev, prev_state, now);
-	if (wait_returns(next, now)) {
-		cpu = bpf_map_lookup_elem(&wait_cpus, &zero);
-		if (cpu)
-			cpu->pending = 1;
-	}
+		wait_goes(prev, cpu, prev_state, now);
+	if (wait_returns(next, now))
+		cpu->pending = 1;
 	return 0;
 }
 
-/* Sends the stack of who ended the wait; its user stack only if it is this task that did it. */
-ENV_INLINE void wait_take_waker(void *ctx, struct task_struct *waiter, struct wait_task *t)
+/* What is wanted of who ends a wait; both have one stack. */
+struct wait_waker {
+	bool waker;
+	bool release;
+	struct wait_estimate charge; /* of the release */
+};
+
+ENV_INLINE void wait_send_waker(struct record_scratch *r, const struct wait_task *t,
+				const struct wait_waker *w)
+{
+	u64 size = record_finish(r);
+
+	if (w->waker) {
+		r->sample.kind = ABI_KIND_WAKER;
+		r->sample.value = t->wait.value;
+		r->sample.count = t->wait.count;
+		record_output(r, size);
+	}
+	if (w->release) {
+		r->sample.kind = ABI_KIND_MUTEX;
+		r->sample.value = w->charge.value;
+		r->sample.count = w->charge.count;
+		record_output(r, size);
+		env_count(ABI_COUNTER_locks_kept, 1);
+	}
+}
+
+/* Its user stack only if it is this task that did it. */
+ENV_INLINE void wait_take_waker(void *ctx, struct task_struct *waiter, const struct wait_task *t,
+				const struct wait_waker *w)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct record_scratch *r;
@@ -113,27 +148,40 @@ ENV_INLINE void wait_take_waker(void *ctx, struct task_struct *waiter, struct wa
 	if (!r || !record_enter(r))
 		return;
 	record_begin(r, task);
-	r->sample.kind = ABI_KIND_WAKER;
-	r->sample.value = t->wait.value;
-	r->sample.count = t->wait.count;
 	wait_describe(waiter, t, &r->sample.wait);
-	record_kernel_stack(r, ctx);
+	record_kernel_stack(r, ctx, WAIT_SKIP_FRAMES);
 	if (wait_by_current(ctx, task))
 		wait_user_stack(r, task);
-	record_submit(r);
+	wait_send_waker(r, t, w);
 	record_leave(r);
+}
+
+/* Is this wake-up the release of the lock that the thread waits for? */
+ENV_INLINE bool wait_is_release(void *ctx, const struct wait_task *t)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return t->kernel_lock || (wait_by_current(ctx, task) && lock_releases_futex(task));
 }
 
 SEC("tp_btf/sched_waking")
 int BPF_PROG(wait_waking, struct task_struct *task)
 {
 	struct wait_task *t = wait_find(task);
+	struct wait_waker w = {};
+	u64 charge, now;
 
 	if (!t || !t->since || t->woken)
 		return 0;
-	wait_ends(t, bpf_ktime_get_ns());
-	if (t->keep && wait_wakers)
-		wait_take_waker(ctx, task, t);
+	now = bpf_ktime_get_ns();
+	wait_ends(t, now);
+	w.waker = t->keep && wait_wakers;
+	if (t->lock) {
+		charge = lock_end(t, wait_is_release(ctx, t), now);
+		w.release = wait_keep(charge, block_rate, bpf_get_prandom_u32(), &w.charge);
+	}
+	if (w.waker || w.release)
+		wait_take_waker(ctx, task, t, &w);
 	return 0;
 }
 
@@ -157,7 +205,7 @@ ENV_INLINE void wait_send(struct record_scratch *r, const struct wait_task *t)
 	}
 }
 
-ENV_INLINE void wait_take(void *ctx, struct task_struct *task, struct wait_task *t)
+ENV_INLINE void wait_take(void *ctx, struct task_struct *task, struct wait_task *t, u32 skip)
 {
 	struct record_scratch *r;
 	u32 zero = 0;
@@ -168,14 +216,14 @@ ENV_INLINE void wait_take(void *ctx, struct task_struct *task, struct wait_task 
 	record_begin(r, task);
 	r->sample.kind = ABI_KIND_BLOCK;
 	wait_describe(task, t, &r->sample.wait);
-	record_kernel_stack(r, ctx);
+	record_kernel_stack(r, ctx, skip);
 	wait_user_stack(r, task);
 	wait_send(r, t);
 	record_leave(r);
 }
 
-/* In the task that has returned. */
-ENV_INLINE int wait_returned(void *ctx)
+/* In the task that has returned. @skip: how many of the kernel's frames are those of the hook. */
+ENV_INLINE int wait_returned(void *ctx, u32 skip)
 {
 	struct task_struct *task;
 	struct wait_task *t;
@@ -190,7 +238,7 @@ ENV_INLINE int wait_returned(void *ctx)
 	t = wait_find(task);
 	if (!t || !t->since)
 		return 0;
-	wait_take(ctx, task, t);
+	wait_take(ctx, task, t, skip);
 	t->since = 0;
 	return 0;
 }
@@ -198,12 +246,12 @@ ENV_INLINE int wait_returned(void *ctx)
 SEC("tp_btf/sched_exit_tp")
 int BPF_PROG(wait_exit_tp, bool is_switch)
 {
-	return wait_returned(ctx);
+	return wait_returned(ctx, WAIT_SKIP_FRAMES);
 }
 
 /* On finish_task_switch(), whatever the compiler has called it. */
 SEC("kprobe")
 int wait_kprobe(void *ctx)
 {
-	return wait_returned(ctx);
+	return wait_returned(ctx, 1); /* finish_task_switch() itself */
 }

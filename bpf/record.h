@@ -80,9 +80,11 @@ ENV_INLINE void record_begin(struct record_scratch *r, struct task_struct *task)
 	bpf_get_current_comm(sample->comm, sizeof(sample->comm));
 }
 
-ENV_INLINE void record_kernel_stack(struct record_scratch *r, void *ctx)
+/* @skip: how many of the innermost frames are left out; at most BPF_F_SKIP_FIELD_MASK. */
+ENV_INLINE void record_kernel_stack(struct record_scratch *r, void *ctx, u32 skip)
 {
-	long bytes = bpf_get_stack(ctx, r->sample.frames, ABI_MAX_KERNEL_FRAMES * sizeof(u64), 0);
+	long bytes =
+		bpf_get_stack(ctx, r->sample.frames, ABI_MAX_KERNEL_FRAMES * sizeof(u64), skip);
 
 	if (bytes <= 0 || bytes > (long)(ABI_MAX_KERNEL_FRAMES * sizeof(u64))) {
 		env_count(ABI_COUNTER_kernel_stacks_failed, 1);

@@ -8,12 +8,25 @@
 #include <bpf/bpf_tracing.h> /* takes the integer types from before */
 
 /* task_struct.__state (include/linux/sched.h). */
-#define WAIT_STATE_STOPPED 0x04
-#define WAIT_STATE_TRACED  0x08
-#define WAIT_STATE_DEAD	   0x80
+#define WAIT_STATE_INTERRUPTIBLE 0x01
+#define WAIT_STATE_STOPPED	 0x04
+#define WAIT_STATE_TRACED	 0x08
+#define WAIT_STATE_DEAD		 0x80
 
 /* Numbers of system calls (arch/x86/entry/syscalls/syscall_64.tbl). */
-#define WAIT_NR_FUTEX 202
+#define WAIT_NR_FUTEX	   202
+#define WAIT_NR_FUTEX_WAIT 455
+
+/* Operations of futex(2) (include/uapi/linux/futex.h); the sets are bits. */
+#define WAIT_FUTEX_COMMAND 0x7f
+#define WAIT_FUTEX_PRIVATE 0x80
+/* WAIT, LOCK_PI, WAIT_BITSET, WAIT_REQUEUE_PI, LOCK_PI2 */
+#define WAIT_FUTEX_WAITS (1U << 0 | 1U << 6 | 1U << 9 | 1U << 11 | 1U << 13)
+/* WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, UNLOCK_PI, WAKE_BITSET, CMP_REQUEUE_PI */
+#define WAIT_FUTEX_WAKES (1U << 1 | 1U << 3 | 1U << 4 | 1U << 5 | 1U << 7 | 1U << 10 | 1U << 12)
+
+/* The innermost frames of a tracing program: itself and bpf_trace_runN(). */
+#define WAIT_SKIP_FRAMES 2
 
 /* The memory of a thread that can wait with a user stack; NULL for all others. */
 ENV_INLINE struct wait_task *wait_find(struct task_struct *task)
@@ -43,6 +56,24 @@ ENV_INLINE s32 wait_system_call(const struct pt_regs *regs)
 	if ((regs->cs & 0xffff) == TASK_CS_USER_32 || number > 0x7fff)
 		return -1;
 	return number;
+}
+
+ENV_INLINE bool wait_is_futex_op(u64 op, u32 set)
+{
+	u32 command = op & WAIT_FUTEX_COMMAND;
+
+	return command < 32 && set >> command & 1;
+}
+
+/* Is a thread with these registers, asleep with @state, asleep for a futex? */
+ENV_INLINE bool wait_is_futex(const struct pt_regs *regs, u32 state)
+{
+	s32 number = wait_system_call(regs);
+
+	if (!(state & WAIT_STATE_INTERRUPTIBLE))
+		return false;
+	return (number == WAIT_NR_FUTEX && wait_is_futex_op(regs->si, WAIT_FUTEX_WAITS)) ||
+	       number == WAIT_NR_FUTEX_WAIT;
 }
 
 /* System calls whose first argument is the descriptor of what they may wait for. */
@@ -106,11 +137,17 @@ ENV_INLINE u16 wait_file_mode(struct task_struct *task, u32 fd)
 	return mode;
 }
 
-ENV_INLINE void wait_add_futex(const struct pt_regs *regs, struct abi_wait *w)
+/*
+ * What a thread that sleeps in futex(2) or futex_wait(2) waits for. The latter has flags (bit 7 is
+ * private there too) and a mask besides; flags stand for its operation, which is WAIT_BITSET.
+ */
+ENV_INLINE void wait_add_futex(const struct pt_regs *regs, s32 number, struct abi_wait *w)
 {
+	bool second = number == WAIT_NR_FUTEX_WAIT;
+
 	w->futex = regs->di;
-	w->futex_op = regs->si;
-	w->futex_value = regs->dx;
+	w->futex_op = second ? 9 | (regs->r10 & 0x80) : regs->si;
+	w->futex_value = second ? regs->si : regs->dx;
 }
 
 /* @w is all zero before. */
@@ -126,8 +163,10 @@ ENV_INLINE void wait_describe(struct task_struct *task, const struct wait_task *
 	w->state = t->state;
 	if (BPF_CORE_READ_BITFIELD(task, in_iowait))
 		w->flags |= ABI_WAIT_IOWAIT;
-	if (number == WAIT_NR_FUTEX)
-		wait_add_futex(regs, w);
+	if (t->kernel_lock)
+		w->flags |= ABI_WAIT_KERNEL_LOCK;
+	if (wait_is_futex(regs, t->state))
+		wait_add_futex(regs, number, w);
 	else if (wait_is_of_descriptor(number))
 		w->mode = wait_file_mode(task, regs->di);
 	else if (regs->orig_ax == -1UL && !(t->state & (WAIT_STATE_STOPPED | WAIT_STATE_TRACED)))

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "maps.h"
+#include "vma.h"
 #include "wait_rule.h"
 
 enum wait_keep_flag {
@@ -19,9 +20,11 @@ struct wait_task {
 	u64 woken; /* when that ended, 0 = it has not */
 	struct wait_estimate wait;
 	struct wait_estimate runqueue;
-	u8 state; /* of the task when it went */
-	u8 keep;  /* enum wait_keep_flag */
-	u8 reserved[6];
+	u64 kernel_lock; /* address of the lock of the kernel that it tries to get, 0 = none */
+	u32 lock;	 /* its place in the table of locks, see lock.h; 0 = none */
+	u8 state;	 /* of the task when it went */
+	u8 keep;	 /* enum wait_keep_flag */
+	u8 reserved[2];
 };
 
 /*
@@ -38,7 +41,8 @@ struct wait_tasks_map {
 
 /* From sched_switch to what runs next on this CPU with the memory of the thread that came. */
 struct wait_cpu {
-	u64 pending; /* its stack is wanted */
+	u64 pending;		  /* its stack is wanted */
+	u64 node[VMA_NODE_WORDS]; /* scratch of sched_switch */
 };
 
 struct wait_cpus_map {

@@ -75,12 +75,15 @@ static void choose(struct profd_bpf *bpf, enum abi_wait_hook hook)
 	bpf_program__set_autoload(bpf->progs.wait_switch, waits);
 	bpf_program__set_autoload(bpf->progs.wait_waking, waits);
 	bpf_program__set_autoload(bpf->progs.wait_new_task, waits);
+	bpf_program__set_autoload(bpf->progs.wait_lock_begin, waits);
+	bpf_program__set_autoload(bpf->progs.wait_lock_end, waits);
 	bpf_program__set_autoload(bpf->progs.wait_adopt, waits);
 	bpf_program__set_autoload(bpf->progs.wait_ongoing, waits);
 	bpf_program__set_autoload(bpf->progs.wait_exit_tp, hook == ABI_WAIT_HOOK_exit_tp);
 	bpf_program__set_autoload(bpf->progs.wait_kprobe, hook == ABI_WAIT_HOOK_kprobe);
 	bpf_map__set_autocreate(bpf->maps.wait_tasks, waits);
 	bpf_map__set_autocreate(bpf->maps.wait_cpus, waits);
+	bpf_map__set_autocreate(bpf->maps.locks, waits);
 	bpf_map__set_autocreate(bpf->maps.wait_scratch, waits);
 	bpf_map__set_autocreate(bpf->maps.waker_scratch, waits);
 	bpf_map__set_autocreate(bpf->maps.ongoing_scratch, waits);

@@ -120,6 +120,10 @@ static int attach_all(struct collector_waits *w, struct profd_bpf *bpf, enum abi
 	if (!err)
 		err = attach(w, bpf->progs.wait_waking);
 	if (!err)
+		err = attach(w, bpf->progs.wait_lock_begin);
+	if (!err)
+		err = attach(w, bpf->progs.wait_lock_end);
+	if (!err)
 		err = attach(w, bpf->progs.wait_new_task);
 	if (!err)
 		err = run_iterator(bpf->progs.wait_adopt);
@@ -249,6 +253,8 @@ void collector_waits_state(const struct collector_waits *w, const struct profd_b
 		return;
 	add_program(bpf->progs.wait_switch, s);
 	add_program(bpf->progs.wait_waking, s);
+	add_program(bpf->progs.wait_lock_begin, s);
+	add_program(bpf->progs.wait_lock_end, s);
 	add_program(bpf->progs.wait_new_task, s);
 	add_program(bpf->progs.wait_exit_tp, s);
 	add_program(bpf->progs.wait_kprobe, s);
