@@ -70,11 +70,33 @@ ENV_INLINE void lock_share_key(struct mm_struct *mm, u64 *node, struct lock_key 
 	key->space = (u64)inode;
 }
 
-/* What the current task, going to sleep, waits for. False: no lock. @node is scratch. */
-ENV_INLINE bool lock_of(struct task_struct *task, const struct wait_task *t, u64 *node,
-			struct lock_key *key)
+/*
+ * Can @task, going to sleep, do so for a futex? A look at the registers says it surely, and costs
+ * more: so far all such waits have been freezable, or for an rt_mutex (kernel/futex/).
+ */
+ENV_INLINE bool lock_may_be_futex(struct task_struct *task, unsigned int state)
+{
+	return state & WAIT_STATE_FREEZABLE ||
+	       (env_has(struct task_struct, pi_blocked_on) && task->pi_blocked_on);
+}
+
+struct lock_scratch {
+	u64 node[VMA_NODE_WORDS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct lock_scratch);
+} lock_scratch SEC(".maps");
+
+/* What the current task, going to sleep, waits for. False: no lock. */
+ENV_INLINE bool lock_of(struct task_struct *task, const struct wait_task *t, struct lock_key *key)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	struct lock_scratch *scratch;
+	u32 zero = 0;
 	u64 flags;
 
 	if (t->kernel_lock) {
@@ -88,19 +110,20 @@ ENV_INLINE bool lock_of(struct task_struct *task, const struct wait_task *t, u64
 	env_get((struct mm_struct **)&key->space, task, mm);
 	key->addr = regs->di;
 	flags = regs->orig_ax == WAIT_NR_FUTEX ? regs->si : regs->r10;
-	if (!(flags & WAIT_FUTEX_PRIVATE))
-		lock_share_key(task->mm, node, key);
+	scratch = bpf_map_lookup_elem(&lock_scratch, &zero);
+	if (!(flags & WAIT_FUTEX_PRIVATE) && scratch)
+		lock_share_key(task->mm, scratch->node, key);
 	return true;
 }
 
 /* The task goes to sleep. */
-ENV_INLINE void lock_begin(struct task_struct *task, struct wait_task *t, u64 *node, u64 now)
+ENV_INLINE void lock_begin(struct task_struct *task, struct wait_task *t, u64 now)
 {
 	struct lock_bucket *bucket;
 	struct lock_key key;
 	u32 i, slot;
 
-	if (!lock_of(task, t, node, &key))
+	if (!lock_of(task, t, &key))
 		return;
 	i = lock_bucket_of(&key) % LOCK_BUCKETS;
 	bucket = bpf_map_lookup_elem(&locks, &i);

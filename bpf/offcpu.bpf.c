@@ -14,6 +14,7 @@
  * made (there was none left) are not seen, and counted.
  */
 #include "lock.h"
+#include "stash.h"
 #include "wait.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -48,8 +49,43 @@ ENV_INLINE bool wait_is_wait(struct task_struct *task, bool preempt, unsigned in
 	return state && !preempt && !(state & WAIT_STATE_DEAD) && !(task->flags & TASK_PF_EXITING);
 }
 
-ENV_INLINE void wait_goes(struct task_struct *task, struct wait_cpu *cpu, unsigned int state,
-			  u64 now)
+/* The sample of a wait of the current task but for its value; @skip: frames of the hook. */
+ENV_INLINE void wait_record(void *ctx, struct record_scratch *r, struct task_struct *task,
+			    const struct wait_task *t, u32 skip)
+{
+	record_begin(r, task);
+	r->sample.kind = ABI_KIND_BLOCK;
+	wait_describe(task, t, &r->sample.wait);
+	record_kernel_stack(r, ctx, skip);
+	wait_user_stack(r, task);
+}
+
+/* The stack of the thread that goes, where none can be taken when it is back. */
+ENV_INLINE void wait_take_early(void *ctx, struct task_struct *task, struct wait_task *t, u64 now)
+{
+	u64 scale = wait_scale(t->usual, block_rate);
+	struct record_scratch *r;
+	u32 zero = 0;
+
+	if (t->scale)
+		stash_drop(task->pid);
+	t->scale = 0;
+	if (!wait_choose(scale, wait_random(now, task->pid)))
+		return;
+	r = bpf_map_lookup_elem(&wait_scratch, &zero);
+	if (!r || !record_enter(r))
+		return;
+	r->without_slices = true;
+	wait_record(ctx, r, task, t, WAIT_SKIP_FRAMES);
+	if (stash_put(r))
+		t->scale = scale;
+	else
+		env_count(ABI_COUNTER_waits_lost_memory, 1);
+	record_leave(r);
+}
+
+ENV_INLINE void wait_goes(void *ctx, struct task_struct *task, struct wait_cpu *cpu,
+			  unsigned int state, u64 now)
 {
 	struct wait_task *t = wait_find(task);
 
@@ -61,16 +97,33 @@ ENV_INLINE void wait_goes(struct task_struct *task, struct wait_cpu *cpu, unsign
 	t->woken = 0;
 	t->state = state;
 	t->keep = 0;
-	lock_begin(task, t, cpu->node, now);
-	env_count(ABI_COUNTER_waits, 1);
+	cpu->waits++;
+	if (t->kernel_lock || lock_may_be_futex(task, state))
+		lock_begin(task, t, now);
+	if (wait_hook == ABI_WAIT_HOOK_switch_out)
+		wait_take_early(ctx, task, t, now);
+}
+
+/* Is a time of @d ns up to @now kept? One that was chosen before is. */
+ENV_INLINE bool wait_is_kept(struct wait_task *t, u64 d, u64 now, struct wait_estimate *e)
+{
+	if (wait_hook != ABI_WAIT_HOOK_switch_out)
+		return wait_keep(d, block_rate, wait_random(now, t->since), e);
+	if (t->scale)
+		wait_scaled(d, t->scale, e);
+	return t->scale;
 }
 
 /* The wait is over. */
 ENV_INLINE void wait_ends(struct wait_task *t, u64 now)
 {
+	u64 d = now - t->since;
+
 	t->woken = now;
-	if (wait_keep(now - t->since, block_rate, bpf_get_prandom_u32(), &t->wait))
+	if (wait_is_kept(t, d, now, &t->wait))
 		t->keep = WAIT_KEEP_WAIT;
+	if (wait_hook == ABI_WAIT_HOOK_switch_out)
+		t->usual = wait_usual(t->usual, d);
 }
 
 /* Returns whether the stack of @task is wanted. */
@@ -83,8 +136,13 @@ ENV_INLINE bool wait_returns(struct task_struct *task, u64 now)
 	if (!t->woken) { /* by whom was not seen */
 		wait_ends(t, now);
 		lock_end(t, false, now);
-	} else if (wait_keep(now - t->woken, block_rate, bpf_get_prandom_u32(), &t->runqueue)) {
+	} else if (wait_is_kept(t, now - t->woken, now, &t->runqueue)) {
 		t->keep |= WAIT_KEEP_RUNQUEUE;
+	}
+	if (wait_hook == ABI_WAIT_HOOK_switch_out && t->keep) {
+		stash_send(task->pid, t);
+		t->scale = 0;
+		t->keep = 0;
 	}
 	if (!t->keep)
 		t->since = 0;
@@ -95,15 +153,15 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(wait_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
+	u32 number = bpf_get_smp_processor_id();
 	u64 now = bpf_ktime_get_ns();
 	struct wait_cpu *cpu;
-	u32 zero = 0;
 
-	cpu = bpf_map_lookup_elem(&wait_cpus, &zero);
+	cpu = bpf_map_lookup_elem(&wait_cpus, &number);
 	if (!cpu)
 		return 0;
 	if (wait_is_wait(prev, preempt, prev_state))
-		wait_goes(prev, cpu, prev_state, now);
+		wait_goes(ctx, prev, cpu, prev_state, now);
 	if (wait_returns(next, now))
 		cpu->pending = 1;
 	return 0;
@@ -178,7 +236,7 @@ int BPF_PROG(wait_waking, struct task_struct *task)
 	w.waker = t->keep && wait_wakers;
 	if (t->lock) {
 		charge = lock_end(t, wait_is_release(ctx, t), now);
-		w.release = wait_keep(charge, block_rate, bpf_get_prandom_u32(), &w.charge);
+		w.release = wait_keep(charge, block_rate, wait_random(now, charge), &w.charge);
 	}
 	if (w.waker || w.release)
 		wait_take_waker(ctx, task, t, &w);
@@ -213,24 +271,20 @@ ENV_INLINE void wait_take(void *ctx, struct task_struct *task, struct wait_task 
 	r = bpf_map_lookup_elem(&wait_scratch, &zero);
 	if (!r || !record_enter(r))
 		return;
-	record_begin(r, task);
-	r->sample.kind = ABI_KIND_BLOCK;
-	wait_describe(task, t, &r->sample.wait);
-	record_kernel_stack(r, ctx, skip);
-	wait_user_stack(r, task);
+	wait_record(ctx, r, task, t, skip);
 	wait_send(r, t);
 	record_leave(r);
 }
 
-/* In the task that has returned. @skip: how many of the kernel's frames are those of the hook. */
+/* In the task that has returned. */
 ENV_INLINE int wait_returned(void *ctx, u32 skip)
 {
 	struct task_struct *task;
 	struct wait_task *t;
+	u32 number = bpf_get_smp_processor_id();
 	struct wait_cpu *cpu;
-	u32 zero = 0;
 
-	cpu = bpf_map_lookup_elem(&wait_cpus, &zero);
+	cpu = bpf_map_lookup_elem(&wait_cpus, &number);
 	if (!cpu || !cpu->pending)
 		return 0;
 	cpu->pending = 0;

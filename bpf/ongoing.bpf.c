@@ -45,19 +45,6 @@ int wait_adopt(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-/*
- * A number that looks random, and is the same when the same wait is looked at again: what does not
- * fit into the reader's buffer is asked for twice.
- */
-ENV_INLINE u32 ongoing_random(u32 tid, u64 since)
-{
-	u64 x = since * 0x9e3779b97f4a7c15ULL + tid;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-	return x >> 32;
-}
-
 ENV_INLINE void ongoing_begin(struct record_scratch *r, struct task_struct *task, u64 now)
 {
 	struct abi_sample *sample = &r->sample;
@@ -136,8 +123,9 @@ ENV_INLINE void ongoing_tell(struct seq_file *seq, struct task_struct *task,
 	struct wait_estimate e;
 	u64 now = bpf_ktime_get_ns(), since = t->since, size;
 
+	/* By a number that is the wait's: what does not fit the reader's buffer is asked twice. */
 	if (!since || t->woken || now < since ||
-	    !wait_keep(now - since, block_rate, ongoing_random(task->pid, since), &e))
+	    !wait_keep(now - since, block_rate, wait_random(since, task->pid), &e))
 		return;
 	ongoing_begin(r, task, now);
 	r->sample.value = e.value;

@@ -35,7 +35,7 @@ struct record_scratch {
 	struct unwind_walk walk;
 	struct abi_slice slice; /* where the walk began */
 	u32 busy;
-	u32 reserved;
+	u32 without_slices; /* for all that is put together here */
 	union {
 		u64 words[RECORD_ROOM / sizeof(u64)];
 		u8 bytes[RECORD_ROOM];
@@ -103,7 +103,7 @@ ENV_INLINE void record_slice_copy(struct record_scratch *r)
 
 ENV_INLINE void record_slice_begin(struct record_scratch *r)
 {
-	r->walk.slices = slice_bytes > 0;
+	r->walk.slices = slice_bytes > 0 && !r->without_slices;
 	if (r->walk.slices)
 		record_slice_copy(r);
 }
@@ -170,18 +170,25 @@ ENV_INLINE void record_user_stack(struct record_scratch *r, struct task_struct *
 		env_count(ABI_COUNTER_vma_walks_failed, r->walk.vma_walks_failed);
 }
 
-ENV_INLINE void record_output(struct record_scratch *r, u64 size)
+/* Whether it was put into the ring. */
+ENV_INLINE bool record_put(const void *record, u64 size)
 {
 	u64 flags = BPF_RB_NO_WAKEUP;
 
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ring_high_water)
+		flags = BPF_RB_FORCE_WAKEUP;
+	if (!bpf_ringbuf_output(&ring, (void *)record, size, flags))
+		return true;
+	env_count(ABI_COUNTER_samples_lost_ring_full, 1);
+	return false;
+}
+
+ENV_INLINE void record_output(struct record_scratch *r, u64 size)
+{
 	if (!size || size > RECORD_SLICE_END)
 		return;
 	r->sample.record.size = size;
-	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ring_high_water)
-		flags = BPF_RB_FORCE_WAKEUP;
-	if (bpf_ringbuf_output(&ring, &r->sample, size, flags)) {
-		env_count(ABI_COUNTER_samples_lost_ring_full, 1);
-	} else if (r->sample.record.type == ABI_RECORD_SLICE) {
+	if (record_put(&r->sample, size) && r->sample.record.type == ABI_RECORD_SLICE) {
 		env_count(ABI_COUNTER_slices_sent, 1);
 		env_count(ABI_COUNTER_slice_bytes, r->slice.size);
 	}

@@ -183,17 +183,20 @@ struct task_struct {
 	struct css_set *cgroups;
 	struct task_struct *group_leader;
 	u64 start_boottime;
+	struct rt_mutex_waiter *pi_blocked_on;
 	unsigned int in_execve : 1;
 	unsigned int in_iowait : 1;
 	char comm[16];
 };
 
-/* The same as struct user_registers, for reading single ones of them where they lie. */
+/* The same as struct user_registers, for reading them where they lie. */
 struct pt_regs {
-	unsigned long di, si, dx, r10, r8;
+	unsigned long r15, r14, r13, r12, bp, bx;
+	unsigned long r11, r10, r9, r8, ax, cx, dx, si, di;
 	unsigned long orig_ax;
-	unsigned long ip, sp;
+	unsigned long ip;
 	unsigned long cs; /* 16 bits since 6.9 */
+	unsigned long sp;
 };
 
 struct seq_file;

@@ -25,6 +25,8 @@
 /* WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, UNLOCK_PI, WAKE_BITSET, CMP_REQUEUE_PI */
 #define WAIT_FUTEX_WAKES (1U << 1 | 1U << 3 | 1U << 4 | 1U << 5 | 1U << 7 | 1U << 10 | 1U << 12)
 
+#define WAIT_STATE_FREEZABLE 0x2000 /* 6.1 */
+
 /* The innermost frames of a tracing program: itself and bpf_trace_runN(). */
 #define WAIT_SKIP_FRAMES 2
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "maps.h"
-#include "vma.h"
 #include "wait_rule.h"
 
 enum wait_keep_flag {
@@ -21,6 +20,8 @@ struct wait_task {
 	struct wait_estimate wait;
 	struct wait_estimate runqueue;
 	u64 kernel_lock; /* address of the lock of the kernel that it tries to get, 0 = none */
+	u64 usual;	 /* how long it waits usually, ns; hook switch_out */
+	u32 scale;	 /* what its stack stands for that was taken, 0 = it was not; same */
 	u32 lock;	 /* its place in the table of locks, see lock.h; 0 = none */
 	u8 state;	 /* of the task when it went */
 	u8 keep;	 /* enum wait_keep_flag */
@@ -39,14 +40,15 @@ struct wait_tasks_map {
 	__type(value, struct wait_task);
 };
 
-/* From sched_switch to what runs next on this CPU with the memory of the thread that came. */
+/* One for each CPU, a cache line each. An array by CPU number, because its look-ups are inlined. */
 struct wait_cpu {
-	u64 pending;		  /* its stack is wanted */
-	u64 node[VMA_NODE_WORDS]; /* scratch of sched_switch */
+	u64 waits;   /* counted here, and not in the counters, as it is the hottest one */
+	u64 pending; /* the stack of the thread that was switched to is wanted */
+	u64 reserved[6];
 };
 
 struct wait_cpus_map {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct wait_cpu);

@@ -84,6 +84,8 @@ static void choose(struct profd_bpf *bpf, enum abi_wait_hook hook)
 	bpf_map__set_autocreate(bpf->maps.wait_tasks, waits);
 	bpf_map__set_autocreate(bpf->maps.wait_cpus, waits);
 	bpf_map__set_autocreate(bpf->maps.locks, waits);
+	bpf_map__set_autocreate(bpf->maps.lock_scratch, waits);
+	bpf_map__set_autocreate(bpf->maps.stashes, hook == ABI_WAIT_HOOK_switch_out);
 	bpf_map__set_autocreate(bpf->maps.wait_scratch, waits);
 	bpf_map__set_autocreate(bpf->maps.waker_scratch, waits);
 	bpf_map__set_autocreate(bpf->maps.ongoing_scratch, waits);
@@ -112,6 +114,9 @@ int collector_load(const struct collector_load_options *o, struct profd_bpf **re
 	}
 	if (!err)
 		err = bpf_map__set_max_entries(bpf->maps.files, o->max_files);
+	if (!err)
+		err = bpf_map__set_max_entries(bpf->maps.wait_cpus,
+					       (uint32_t)libbpf_num_possible_cpus());
 	if (!err)
 		err = profd_bpf__load(bpf);
 	log_line = NULL;
