@@ -59,7 +59,7 @@ ENV_INLINE u32 lock_find(const struct lock_slot *slots, const struct lock_key *k
 {
 	u32 i, free = LOCK_SLOTS;
 
-#pragma clang loop unroll(full)
+	ENV_UNROLL
 	for (i = 0; i < LOCK_SLOTS; i++) {
 		if (!slots[i].waiters)
 			free = i;

@@ -36,11 +36,12 @@ int wait_adopt(struct bpf_iter__task *ctx)
 		env_count(ABI_COUNTER_waits_lost_memory, 1);
 		return 0;
 	}
-	if (task->__state && !task->on_rq && !t->since) {
+	if (task->__state && !t->since) {
 		t->state = task->__state;
 		t->woken = 0;
 		t->keep = 0;
 		t->since = now;
+		env_count(ABI_COUNTER_waits, 1);
 	}
 	return 0;
 }
@@ -105,12 +106,12 @@ ENV_INLINE u64 ongoing_user_stack(struct record_scratch *r, struct task_struct *
 		r->sample.user_end = end;
 		return at;
 	}
-	barrier_var(at); /* clang knows what it can be, the verifier does not */
-	if (at > RECORD_SLICE_HEAD - sizeof(r->slice))
-		return 0;
 	record_slice_copy(r);
 	size = ongoing_read_stack(r, task, at + sizeof(r->slice));
 	r->slice.size = size;
+	barrier_var(at); /* clang knows what it can be, the verifier does not */
+	if (at > RECORD_SLICE_HEAD - sizeof(r->slice))
+		return 0;
 	__builtin_memcpy(r->bytes + at, &r->slice, sizeof(r->slice));
 	r->sample.record.type = ABI_RECORD_SLICE;
 	r->sample.user_end = ABI_STACK_no_table;
@@ -134,6 +135,7 @@ ENV_INLINE void ongoing_tell(struct seq_file *seq, struct task_struct *task,
 	r->sample.wait.flags |= ABI_WAIT_ONGOING;
 	ongoing_kernel_stack(r, task);
 	size = ongoing_user_stack(r, task);
+	barrier_var(size);
 	if (!size || size > RECORD_SLICE_END)
 		return;
 	r->sample.record.size = size;

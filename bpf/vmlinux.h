@@ -175,7 +175,6 @@ struct task_struct {
 	unsigned int flags;
 	unsigned int __state;
 	void *stack;
-	int on_rq;
 	u32 pid;
 	u32 tgid;
 	struct mm_struct *mm;

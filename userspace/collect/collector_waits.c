@@ -244,6 +244,21 @@ static void add_program(const struct bpf_program *program, struct collector_stat
 	s->wait_missed += info.recursion_misses;
 }
 
+/* They are counted by CPU, apart from the other counters. */
+static uint64_t count_waits(const struct bpf_map *map)
+{
+	uint64_t cpu[8], sum = 0; /* struct wait_cpu of bpf/wait_maps.h */
+	uint32_t i;
+
+	if (bpf_map__value_size(map) != sizeof(cpu))
+		return 0;
+	for (i = 0; i < bpf_map__max_entries(map); i++) {
+		if (!bpf_map_lookup_elem(bpf_map__fd(map), &i, cpu))
+			sum += cpu[0];
+	}
+	return sum;
+}
+
 void collector_waits_state(const struct collector_waits *w, const struct profd_bpf *bpf,
 			   struct collector_state *s)
 {
@@ -251,6 +266,7 @@ void collector_waits_state(const struct collector_waits *w, const struct profd_b
 	snprintf(s->wait_hook_text, sizeof(s->wait_hook_text), "%s", w->text);
 	if (!w->hook)
 		return;
+	s->counters[ABI_COUNTER_waits] += count_waits(bpf->maps.wait_cpus);
 	add_program(bpf->progs.wait_switch, s);
 	add_program(bpf->progs.wait_waking, s);
 	add_program(bpf->progs.wait_lock_begin, s);
