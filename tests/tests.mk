@@ -41,6 +41,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libdaemon.a $(BUILD)
 -include $(wildcard $(BUILD)/obj/tests/*/*.d)
 
 include tests/workloads/workloads.mk
+include tests/workloads/wait/wait.mk
 include tests/workloads/unwind/unwind.mk
 include tests/bpf/bpf.mk
 
