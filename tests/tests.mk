@@ -106,3 +106,4 @@ bench: ## Measure what profd costs (as root)
 	@$(MAKE) --no-print-directory -j$(JOBS) all workloads
 	@BUILD=$(BUILD) tests/bench/bench
 	@BUILD=$(BUILD) tests/bench/unwind
+	@BUILD=$(BUILD) tests/bench/waits

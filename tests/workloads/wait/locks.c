@@ -460,6 +460,41 @@ static void join_part(void)
 		join_wants(begin_thread(short_thread, NULL));
 }
 
+/* --- for the bench: as many critical sections as there is time for, and nothing measured -------
+ */
+
+#define FIGHTERS 8
+
+static pthread_mutex_t ring = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic uint64_t rounds;
+
+static void *fighter_thread(void *argument)
+{
+	uint64_t n = 0;
+
+	while (n % 256 || !time_is_up()) {
+		pthread_mutex_lock(&ring);
+		burn(500);
+		pthread_mutex_unlock(&ring);
+		burn(50);
+		n++;
+	}
+	rounds += n;
+	return argument;
+}
+
+static void fight_part(void)
+{
+	pthread_t threads[FIGHTERS];
+	uint64_t begin = now_ns();
+
+	for (int i = 0; i < FIGHTERS; i++)
+		threads[i] = begin_thread(fighter_thread, NULL);
+	for (int i = 0; i < FIGHTERS; i++)
+		pthread_join(threads[i], NULL);
+	printf("rounds_per_s=%.0f\n", (double)rounds * 1e9 / (double)(now_ns() - begin));
+}
+
 static const struct part parts[] = {
 	{ "holder", holder_part, &lock_tally },
 	{ "chain", chain_part, &lock_tally },
@@ -470,6 +505,7 @@ static const struct part parts[] = {
 	{ "semaphore", semaphore_part, &sync_tally },
 	{ "barrier", barrier_part, &sync_tally },
 	{ "join", join_part, &sync_tally },
+	{ "fight", fight_part, NULL },
 };
 
 int main(int argc, char **argv)
