@@ -5,19 +5,19 @@
 import functools
 import os
 
-from harness import (Daemon, Workload, busy_cpus, check, equal, near, run, shared_daemon, test)
+from harness import (Daemon, Workload, busy_cpus, check, equal, near, run, temporary_directory, test)
 from waits import (BLOCK, contentions, daemon_of_all_waits, delay, fetch, finished, having,
-                   in_scratch, table, within)
+                   sampling_daemon, table, within)
 
 daemon = functools.lru_cache(maxsize=None)(daemon_of_all_waits)
 # At the rate that is the default.
-sampling = shared_daemon(sample_frequency=19)
+sampling = functools.lru_cache(maxsize=None)(sampling_daemon)
 
 
 def check_source(part, reason, function, calls, key=None, idle=False):
     """All of one kind of wait, below its function, with its reason and system call."""
     running = daemon()
-    workload, report = in_scratch("wait-sources", part, 2)
+    workload, report = finished(running, "wait-sources", part, 2, cwd=temporary_directory())
     profile = fetch(running, BLOCK, workload.pid, reason="all")
     mine = having(profile.samples, function)
     key = key or reason
@@ -35,13 +35,13 @@ def check_source(part, reason, function, calls, key=None, idle=False):
 @test
 def a_thread_with_three_kinds_of_wait():
     running = daemon()
-    workload, report = finished("wait-sources", "mixed", 3)
+    workload, report = finished(running, "wait-sources", "mixed", 3)
     profile = fetch(running, BLOCK, workload.pid, reason="all")
     total = sum(report[f"{key}_wait_ns"] for key in ("sleep", "pipe", "lock"))
     for reason, function, nominal in (("sleep", "wait_for_time", 30), ("pipe", "wait_for_pipe", 50),
                                       ("lock", "wait_for_lock", 20)):
         wanted = report[f"{reason}_wait_ns"]
-        mine = having(profile.samples, function, reason=reason, tid=int(report["tid"]))
+        mine = having(profile.samples, function, reason=reason)
         within(mine, wanted, reason, count=report[f"{reason}_count"], of=profile.samples)
         # This one is nominal: that the program is what it says.
         near(100 * wanted / total, nominal, 12, f"share of {reason}")
@@ -50,14 +50,14 @@ def a_thread_with_three_kinds_of_wait():
 
 @test
 def counts_are_those_of_the_waits():
-    workload, report = finished("wait-sources", "sleep", 2)
+    workload, report = finished(daemon(), "wait-sources", "sleep", 2)
     mine = having(fetch(daemon(), BLOCK, workload.pid, reason="all").samples, "wait_for_time")
     near(contentions(mine), report["sleep_count"], 2, "contentions")
 
 
 @test
 def columns_and_labels():
-    workload, _ = finished("wait-sources", "eventfd", 0.5)
+    workload, _ = finished(daemon(), "wait-sources", "eventfd", 0.5)
     profile = fetch(daemon(), BLOCK, workload.pid)
     equal(profile.sample_types, [("contentions", "count"), ("delay", "nanoseconds")])
     equal(profile.period_type, ("contentions", "count"))
@@ -107,7 +107,7 @@ def disk_without_cache():
 @test
 def page_faults_of_a_file():
     report, mine = check_source("fault", "fault", "wait_for_fault", {None})
-    check(report["major_faults"] > 100, f"pages were read: {report['major_faults']}")
+    check(report["major_faults"] > 20, f"pages were read: {report['major_faults']}")
     check(all(s.kernel for s in mine), "kernel frames")
 
 
@@ -130,7 +130,7 @@ def queueing_for_a_cpu_is_kept_apart():
     # A thread that nobody lets run: at lowest priority beside hogs.
     running = daemon()
     hogs = busy_cpus(6) + busy_cpus(6)
-    workload, report = finished("wait-lives", "queue", 4, also=lambda: os.nice(19))
+    workload, report = finished(running, "wait-lives", "queue", 4, also=lambda: os.nice(19))
     waits = fetch(running, BLOCK, workload.pid, reason="all")
     within(having(waits.samples, "wait_beside_others", reason="sleep"), report["sleep_wait_ns"],
            "sleep", count=report["sleep_count"], of=waits.samples)
@@ -149,7 +149,7 @@ def queueing_for_a_cpu_is_kept_apart():
 @test
 def reasons_that_are_asked_for():
     running = daemon()
-    workload, _ = finished("wait-sources", "mixed", 1)
+    workload, _ = finished(running, "wait-sources", "mixed", 1)
 
     def reasons(**query):
         return {s.labels["reason"] for s in fetch(running, BLOCK, workload.pid, **query).samples}
@@ -163,7 +163,7 @@ def reasons_that_are_asked_for():
 @test
 def at_the_default_rate():
     # What is left to chance: 300 waits of 3 ms and more are all kept, as they are above the rate.
-    workload, report = finished("wait-sources", "mixed", 3)
+    workload, report = finished(sampling(), "wait-sources", "mixed", 3)
     profile = fetch(sampling(), BLOCK, workload.pid, reason="all")
     for reason, function in (("sleep", "wait_for_time"), ("pipe", "wait_for_pipe"),
                              ("lock", "wait_for_lock")):
@@ -176,7 +176,7 @@ def switched_off():
     with Daemon(block_rate="0") as off:
         metrics = off.metrics()
         equal(metrics.get("profd_waits_total", 0), 0, "waits")
-        workload, _ = finished("wait-sources", "eventfd", 0.5)
+        workload, _ = finished(off, "wait-sources", "eventfd", 0.5)
         response = off.get(f"{BLOCK}?pid={workload.pid}")
         check(response.status in (200, 404, 503), f"{response.status} {response.text[:200]}")
         if response.status == 200:

@@ -7,13 +7,13 @@ import os
 import signal
 import time
 
-from harness import (Daemon, Workload, check, equal, near, run, shared_daemon, skip, test, wait_until)
+from harness import (Daemon, Workload, check, equal, near, run, skip, test, wait_until)
 from waits import (BLOCK, MUTEX, contentions, daemon_of_all_waits, delay, fetch, finished, having,
-                   kept, table, within)
+                   kept, sampling_daemon, table, within)
 
 # The default: one stack for each millisecond of waiting.
 RATE_NS = 1000000
-sampling = shared_daemon(sample_frequency=19)
+sampling = functools.lru_cache(maxsize=None)(sampling_daemon)
 daemon = functools.lru_cache(maxsize=None)(daemon_of_all_waits)
 
 
@@ -22,7 +22,7 @@ def short_and_long_waits_are_unbiased():
     # 10,000 waits of 100 us and 10 of 100 ms, five times: about 1,000 of each 10,000 are kept.
     running = sampling()
     begin = kept(running)
-    workloads = [finished("wait-lives", "lengths", 0) for _ in range(5)]
+    workloads = [finished(running, "wait-lives", "lengths", 0) for _ in range(5)]
     measured = {key: sum(report[key] for _, report in workloads) for key in workloads[0][1]}
     samples = [s for workload, _ in workloads
                for s in fetch(running, BLOCK, workload.pid, reason="sleep").samples]
@@ -44,7 +44,7 @@ def short_and_long_waits_are_unbiased():
 def threads_that_move_while_they_wait():
     if os.cpu_count() < 2:
         skip("there is one CPU")
-    workload, report = finished("wait-lives", "migrate", 2)
+    workload, report = finished(daemon(), "wait-lives", "migrate", 2)
     check(report["moved"] > 0.5 * report["pipe_count"], f"it did move: {report}")
     profile = fetch(daemon(), BLOCK, workload.pid, reason="all")
     mine = having(profile.samples, "wait_while_moved")
@@ -77,8 +77,8 @@ def many_threads_leave_nothing():
     # Whatever is kept of a thread goes with it: ten times all the threads there can be at once.
     running = daemon()
     before = kept(running)
-    finished("wait-lives", "many", 1)
-    finished("wait-lives", "many", 1)
+    finished(running, "wait-lives", "many", 1)
+    finished(running, "wait-lives", "many", 1)
     equal(kept(running)[2], before[2], "waits lost for want of memory")
 
 
@@ -156,7 +156,7 @@ def stopped_is_a_wait_for_a_signal():
 @test
 def exits_while_a_thread_waits():
     running = sampling()
-    workload, _ = finished("wait-lives", "stuck", 1.5)
+    workload, _ = finished(running, "wait-lives", "stuck", 1.5)
     mine = having(fetch(running, BLOCK, workload.pid).samples, "wait_for_ever")
     near(delay(mine) / 1e9, 1.5, 0.3, "what it had waited, s")
     check_nothing_left(running, workload.pid)
@@ -186,7 +186,7 @@ def lock_waiters_that_are_killed():
         time.sleep(0.8)
         workload.child.kill()
         workload.child.wait()
-    workload, report = finished("wait-locks", "holder", 1)
+    workload, report = finished(running, "wait-locks", "holder", 1)
     mutex = fetch(running, MUTEX, workload.pid).samples
     within(mutex, report["lock_wait_ns"], "the next one's", of=mutex)
     check_nothing_left(running, workload.pid)
@@ -205,7 +205,7 @@ def rungs_give_the_same_totals():
             metrics = running.metrics()
             active = [name for name, value in metrics.items() if "wait_hook" in name and value]
             check(any(hook in name for name in active), f"{hook}: {active}")
-            workload, report = finished("wait-sources", "mixed", 4)
+            workload, report = finished(running, "wait-sources", "mixed", 4)
             samples = fetch(running, BLOCK, workload.pid, reason="all").samples
             for reason, function in (("sleep", "wait_for_time"), ("pipe", "wait_for_pipe"),
                                      ("lock", "wait_for_lock")):
@@ -219,14 +219,14 @@ def rungs_give_the_same_totals():
 @test
 def every_wait_at_switch_out():
     # With a rate that keeps all, chance has no say on that rung either.
-    with Daemon(sample_frequency=19, wait_hook="switch_out", block_rate="1") as running:
-        workload, report = finished("wait-sources", "mixed", 2)
+    with Daemon(sample_frequency=19, wait_hook="switch_out", block_rate="1ns") as running:
+        workload, report = finished(running, "wait-sources", "mixed", 2)
         samples = fetch(running, BLOCK, workload.pid, reason="all").samples
         for reason, function in (("sleep", "wait_for_time"), ("pipe", "wait_for_pipe"),
                                  ("lock", "wait_for_lock")):
             within(having(samples, function, reason=reason), report[f"{reason}_wait_ns"], reason,
                    count=report[f"{reason}_count"], of=samples)
-        workload, report = finished("wait-locks", "holder", 2)
+        workload, report = finished(running, "wait-locks", "holder", 2)
         mutex = fetch(running, MUTEX, workload.pid).samples
         within(mutex, report["lock_wait_ns"], "mutex", of=mutex)
 

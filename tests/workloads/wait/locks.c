@@ -18,6 +18,7 @@
 uint64_t end_ns;
 
 static struct tally lock_tally = { .name = "lock" };
+static struct tally holder_tally = { .name = "holder" };
 static struct tally sync_tally = { .name = "sync" };
 
 /* --- who must be charged: waits and releases are written down, and compared at the end ---------
@@ -120,7 +121,7 @@ void holder_holds(void), waiter_wants(void);
 
 NAMED void holder_holds(void)
 {
-	pthread_mutex_lock(&book->mutex);
+	lock_measured(&holder_tally, &book->mutex);
 	pause_ns(20 * MSEC);
 	unlock_as(0, &book->mutex);
 }
@@ -157,6 +158,7 @@ static void one_holder(void)
 		threads[i] = begin_thread(i ? waiter_thread : holder_thread, NULL);
 	for (int i = 0; i < 5; i++)
 		pthread_join(threads[i], NULL);
+	tally_print(&holder_tally);
 	charges_print((const char *[]){ "holder_holds", "waiter_wants" }, 2);
 }
 
@@ -205,6 +207,7 @@ static void shared_part(void)
 	holder_thread(NULL);
 	waitpid(child, NULL, 0);
 	printf("child=%d\n", child);
+	tally_print(&holder_tally);
 	charges_print((const char *[]){ "holder_holds", "waiter_wants" }, 2);
 	tally_print(&book->tally);
 }

@@ -2,6 +2,7 @@
 //! mutex SECONDS: std::sync::Mutex, which one thread holds for twenty milliseconds at a time against
 //! four others, and std::sync::RwLock and Condvar likewise. Each thread that waits measures its waits.
 
+use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::thread;
@@ -31,6 +32,8 @@ fn rust_holds_mutex(o: &Office) {
     let mut n = o.mutex.lock().unwrap();
     pause(20);
     *n += 1;
+    drop(n);
+    black_box(o); // so that the release is not a jump out of here
 }
 
 #[inline(never)]
@@ -46,6 +49,8 @@ fn rust_holds_rwlock(o: &Office) {
     let mut n = o.rwlock.write().unwrap();
     pause(10);
     *n += 1;
+    drop(n);
+    black_box(o);
 }
 
 #[inline(never)]

@@ -16,6 +16,7 @@
 #define FILE_SIZE   (32UL << 20)
 #define DIRECT_SIZE (1UL << 20)
 #define PAGE	    4096UL
+#define DISK_HOGS   3
 
 uint64_t end_ns;
 
@@ -289,6 +290,18 @@ static void disk_part(void)
 		wait_for_disk(fd, buffer, (off_t)at);
 }
 
+/* Keeps the disk so busy that a page takes a while, or little would be left to measure. */
+static void *disk_hog_thread(void *fd)
+{
+	void *buffer = NULL;
+
+	must(posix_memalign(&buffer, PAGE, DIRECT_SIZE) == 0, "posix_memalign");
+	for (size_t at = 0; !done; at = (at + DIRECT_SIZE) % FILE_SIZE)
+		must(pread(*(int *)fd, buffer, DIRECT_SIZE, (off_t)at) > 0, "pread");
+	free(buffer);
+	return NULL;
+}
+
 NAMED void wait_for_fault(const volatile char *byte)
 {
 	MEASURED(&fault_tally, (void)*byte);
@@ -297,10 +310,13 @@ NAMED void wait_for_fault(const volatile char *byte)
 static void fault_part(void)
 {
 	struct rusage u;
-	int fd = file_on_disk(0);
+	int fd = file_on_disk(0), direct = file_on_disk(O_DIRECT);
 	char *memory = mmap(NULL, FILE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	pthread_t hogs[DISK_HOGS];
 
 	must(memory != MAP_FAILED, "mmap");
+	for (int i = 0; i < DISK_HOGS; i++)
+		hogs[i] = begin_thread(disk_hog_thread, &direct);
 	madvise(memory, FILE_SIZE, MADV_RANDOM); /* no page is read before it is touched */
 	while (!time_is_up()) {
 		madvise(memory, FILE_SIZE, MADV_DONTNEED);
@@ -308,6 +324,9 @@ static void fault_part(void)
 		for (size_t at = 0; at < FILE_SIZE && !time_is_up(); at += 16 * PAGE)
 			wait_for_fault(memory + at);
 	}
+	done = true;
+	for (int i = 0; i < DISK_HOGS; i++)
+		pthread_join(hogs[i], NULL);
 	getrusage(RUSAGE_SELF, &u);
 	printf("major_faults=%ld\n", u.ru_majflt);
 }
