@@ -6,7 +6,7 @@ import functools
 import os
 
 from harness import (Daemon, Workload, busy_cpus, check, equal, near, run, temporary_directory, test)
-from waits import (BLOCK, contentions, daemon_of_all_waits, delay, fetch, finished, having,
+from waits import (BLOCK, EACH_NS, contentions, daemon_of_all_waits, delay, fetch, finished, having,
                    sampling_daemon, table, within)
 
 daemon = functools.lru_cache(maxsize=None)(daemon_of_all_waits)
@@ -52,7 +52,8 @@ def a_thread_with_three_kinds_of_wait():
 def counts_are_those_of_the_waits():
     workload, report = finished(daemon(), "wait-sources", "sleep", 2)
     mine = having(fetch(daemon(), BLOCK, workload.pid, reason="all").samples, "wait_for_time")
-    near(contentions(mine), report["sleep_count"], 2, "contentions")
+    # A nap of which nothing was left when the thread came to it, preempted just before, is no wait.
+    near(contentions(mine), report["sleep_count"], 2 + 0.02 * report["sleep_count"], "contentions")
 
 
 @test
@@ -139,8 +140,9 @@ def queueing_for_a_cpu_is_kept_apart():
     equal({s.labels["reason"] for s in queued.samples}, {"runqueue"})
     check(report["sleep_runqueue_ns"] > 50e6, "it had to queue")
     # The program's figure has the times in it that it was preempted without having waited.
-    seen, wanted = delay(queued.samples), report["sleep_runqueue_ns"]
-    check(0.5 * wanted < seen < 1.05 * wanted + 5e6,
+    seen = delay(having(queued.samples, "wait_beside_others"))
+    wanted = report["sleep_runqueue_ns"]
+    check(0.5 * wanted < seen < 1.05 * wanted + report["sleep_count"] * EACH_NS,
           f"{seen / 1e6:.1f} ms of at most {wanted / 1e6:.1f}{table(queued.samples)}")
     for hog in hogs:
         hog.end()
