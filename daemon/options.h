@@ -34,6 +34,9 @@ struct options {
 	char *unwind_cache;	/* directory; "" = none */
 	char *preload;		/* "all", "running" or "none" */
 	uint64_t slice_bytes;	/* 0 = no slices */
+	uint64_t block_rate;	/* ns; 0 = waits are not sampled */
+	char *wait_hook;	/* "auto", or the name of an enum abi_wait_hook */
+	bool wakers;
 	bool insecure;
 };
 
