@@ -135,6 +135,7 @@ ENV_INLINE u64 record_slice(struct record_scratch *r)
 		return 0;
 	size = record_slice_read(r, at + sizeof(r->slice));
 	r->slice.size = size;
+	r->slice.cut = size >= slice_bytes;
 	__builtin_memcpy(r->bytes + at, &r->slice, sizeof(r->slice));
 	r->sample.record.type = ABI_RECORD_SLICE;
 	r->sample.user_frames = 0;

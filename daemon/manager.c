@@ -169,8 +169,9 @@ static int add_timers(struct manager *m)
 {
 	int r;
 
+	/* The first time soon: what was sampled during the start is served at once. */
 	r = sd_event_add_time_relative(m->event, &m->drain_timer, CLOCK_MONOTONIC,
-				       USEC_PER_NS(PROFILER_DRAIN_NS), DRAIN_ACCURACY_USEC,
+				       USEC_PER_NS(STREAM_SETTLE_NS), DRAIN_ACCURACY_USEC / 4,
 				       on_drain_timer, m);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(m->drain_timer, SD_EVENT_ON);
@@ -217,6 +218,13 @@ static enum unwinding_preload preload_of(const struct options *o)
 uint64_t manager_unwind_budget(const struct manager *m)
 {
 	return MIN(m->options.unwind_memory, m->options.memory_budget / 4);
+}
+
+uint64_t manager_tables_after(const struct manager *m)
+{
+	uint64_t at = unwinding_loaded_at(profiler_unwinding(m->profiler));
+
+	return at ? at - m->started : 0;
 }
 
 static int open_profiler(struct manager *m, struct error *e)

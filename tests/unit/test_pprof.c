@@ -325,7 +325,7 @@ static void test_kernel_frames(void **state)
 	struct encoded e;
 
 	(void)state;
-	add(w, 3, ABI_STACK_none, frames, 2);
+	add(w, 3, ABI_STACK_exec, frames, 2);
 	e = encode_one(w, NULL);
 	check_rules(&e);
 	assert_string_equal(mapping(&e, 0, 0)->file, "[kernel.kallsyms]_stext");

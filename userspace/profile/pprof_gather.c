@@ -111,7 +111,7 @@ static int locate(struct encoder *e, const struct window_entry *entry, struct sa
 		if (location.unnamed)
 			e->quality.frames_unnamed += entry->samples;
 	}
-	if (entry->user_end != ABI_STACK_none && entry->user_end != ABI_STACK_complete)
+	if (abi_stack_is_truncated(entry->user_end))
 		key->locations[n++] = pprof_frames_truncated(&e->frames, entry->user_end);
 	else if (n == 0)
 		key->locations[n++] = pprof_frames_no_stack(&e->frames);

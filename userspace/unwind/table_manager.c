@@ -391,6 +391,11 @@ void table_manager_process(struct table_manager *m, uint64_t now)
 	}
 }
 
+bool table_manager_is_awaited(const struct table_manager *m)
+{
+	return m->queues[URGENT].entries || m->queues[URGENT].running;
+}
+
 struct table_store *table_manager_store(struct table_manager *m)
 {
 	return m->store;
