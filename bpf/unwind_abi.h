@@ -103,7 +103,7 @@ enum unwind_place {
 	UNWIND_IN_REGISTER = 0x80,
 };
 
-#define UNWIND_RULE_SIGNAL	 0x01 /* the caller was interrupted: its pc is exact */
+#define UNWIND_RULE_SIGNAL	 0x01 /* the caller has not called: its pc is exact */
 #define UNWIND_RULE_STACK_SWITCH 0x02 /* the caller may be on another stack: RSP may go down */
 #define UNWIND_RULE_FLAGS	 0x03
 

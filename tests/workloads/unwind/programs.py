@@ -104,6 +104,12 @@ def plugin(letter, extra):
             f"{{here}}/plugin.c {IDS}")
 
 
+def exceptions(name, link=""):
+    return Program(name, [f"g++ -std=gnu++17 -D_GNU_SOURCE -Wall {NO_FP} -I{{here}} -I{{here}}/.. "
+                          f"-o {{out}} {{here}}/exceptions.cpp {link} {IDS}"],
+                   "~throw_deep|catch_one ... main", share=0.95)
+
+
 # Signal trampolines have a name where the C library has symbols.
 HANDLER = "handler_leaf on_timer ... interrupted_caller main"
 
@@ -204,10 +210,8 @@ PROGRAMS = [
     again("byhand-frame", "byhand-leaf", "callback_leaf byhand_frame calls_frame main", "frame",
           wrong=0.01, complete=None),
     # Other languages.
-    Program("exceptions", [f"g++ -std=gnu++17 -D_GNU_SOURCE -Wall {NO_FP} -I{{here}} -I{{here}}/.. "
-                           f"-o {{out}} {{here}}/exceptions.cpp {IDS}"],
-            "~throw_deep|catch_one ... main", share=0.95, complete=0.98,
-            note="_Unwind_Resume() writes over its own frame before it jumps; gdb errs there too"),
+    exceptions("exceptions"),
+    exceptions("exceptions-static", "-static"),
     Program("rust", ["rustc -C opt-level=2 -C force-frame-pointers=no -o {out} {here}/chain.rs"],
             "rust_leaf rust_middle*5 rust_outer chain::main ..."),
     Program("go", [GO + " -o {out} {here}/chain.go"], GO_CHAIN),
