@@ -95,7 +95,8 @@ struct abi_record {
 	X(unsupported_rule, "the unwinding rule is of a kind that cannot be applied")              \
 	X(no_table, "the file's unwinding rules are not loaded")                                   \
 	X(internal, "the unwinder stopped on a state it does not know")                            \
-	X(exec, "the task was between two programs: new memory, registers of the old one")
+	X(exec, "the task was between two programs: new memory, registers of the old one")         \
+	X(no_frame_pointer, "code without unwinding rules, and the frame pointer is 0")
 
 enum abi_stack_end {
 #define X(name, help) ABI_STACK_##name,

@@ -310,6 +310,40 @@ static void test_trampoline(void **state)
 	done(&f, t);
 }
 
+/* What calls main() and the functions of threads in a C library without descriptions. */
+static void test_roots(void **state)
+{
+	static const uint8_t start[] = { 0xff, 0xd3, 0x89, 0xc7, 0xe8, 0, 0, 0, 0 };
+	static const uint8_t clone[] = { 0x31, 0xed, 0x5f, 0x41, 0xff, 0xd1, 0x89, 0xc7,
+					 0x31, 0xc0, 0xb0, 0x3c, 0x0f, 0x05, 0xf4 };
+	struct file f = new_file();
+	struct unwind_table *t;
+
+	(void)state;
+	describe(&f, 0x100, 0x80, 1);
+	memcpy(f.at + AT(0x120), start, sizeof(start)); /* described: not looked at */
+	memcpy(f.at + AT(0x200), start, sizeof(start));
+	memcpy(f.at + AT(0x241), start + 1, sizeof(start) - 1); /* nothing is called */
+	memcpy(f.at + AT(0x300), clone, sizeof(clone));
+	for (uint64_t n = 0xfff8; n < 0x40000 - 64;
+	     n += 0x10000 - 3) /* across what is read at once */
+		memcpy(f.at + AT(n), start, sizeof(start));
+	t = build(&f);
+	assert_int_equal(words_at(t, 0x122), 1);
+	assert_int_equal(kind_at(t, 0x1ff), UNWIND_CFA_GAP);
+	for (uint64_t n = 0x200; n < 0x200 + sizeof(start); n++)
+		assert_int_equal(kind_at(t, n), UNWIND_CFA_END);
+	assert_int_equal(kind_at(t, 0x200 + sizeof(start)), UNWIND_CFA_GAP);
+	assert_int_equal(kind_at(t, 0x242), UNWIND_CFA_GAP);
+	for (uint64_t n = 0x300; n < 0x300 + sizeof(clone); n++)
+		assert_int_equal(kind_at(t, n), UNWIND_CFA_END);
+	for (uint64_t n = 0xfff8; n < 0x40000 - 64; n += 0x10000 - 3)
+		assert_int_equal(kind_at(t, n), UNWIND_CFA_END);
+	assert_int_equal(t->stats.synthetic, 5);
+	assert_int_equal(t->stats.overlapping, 0);
+	done(&f, t);
+}
+
 static void test_stubs(void **state)
 {
 	static const uint8_t init[] = { 0x48, 0x83, 0xec, 8, 0x90, 0x48, 0x83, 0xc4, 8, 0xc3 };
@@ -685,21 +719,14 @@ static void test_rule_table(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gaps),
-		cmocka_unit_test(test_overlaps),
-		cmocka_unit_test(test_pages),
-		cmocka_unit_test(test_entry_point),
-		cmocka_unit_test(test_trampoline),
-		cmocka_unit_test(test_stubs),
-		cmocka_unit_test(test_short_stub),
-		cmocka_unit_test(test_destructors),
-		cmocka_unit_test(test_far_code),
-		cmocka_unit_test(test_landing),
-		cmocka_unit_test(test_without_sections),
-		cmocka_unit_test(test_debug_frame),
-		cmocka_unit_test(test_not_elf),
-		cmocka_unit_test(test_check),
-		cmocka_unit_test(test_rule_table),
+		cmocka_unit_test(test_gaps),	    cmocka_unit_test(test_overlaps),
+		cmocka_unit_test(test_pages),	    cmocka_unit_test(test_entry_point),
+		cmocka_unit_test(test_trampoline),  cmocka_unit_test(test_roots),
+		cmocka_unit_test(test_stubs),	    cmocka_unit_test(test_short_stub),
+		cmocka_unit_test(test_destructors), cmocka_unit_test(test_far_code),
+		cmocka_unit_test(test_landing),	    cmocka_unit_test(test_without_sections),
+		cmocka_unit_test(test_debug_frame), cmocka_unit_test(test_not_elf),
+		cmocka_unit_test(test_check),	    cmocka_unit_test(test_rule_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,8 +19,38 @@
 #define MAX_SEARCHED (64U << 20)
 #define CHUNK	     (64U << 10)
 
-/* mov $15, %rax; syscall: rt_sigreturn. Debuggers know it by these bytes, so they do not change. */
-static const uint8_t trampoline[] = { 0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05 };
+/*
+ * Code known by its bytes wherever it is. Signal trampolines: debuggers know them so as well, so
+ * they do not change. They begin one byte early, since they are reached by a return: what is looked
+ * up is one less than their address.
+ *
+ * And what calls the first function of a process or thread, in musl's libc, which is built without
+ * call frame information: exit(main(...)) of libc_start_main_stage2(), and __clone(), which exits
+ * as well when the thread's function has returned.
+ */
+static const struct signature {
+	uint8_t bytes[16];
+	size_t size;
+	size_t before; /* this much before the bytes the rule begins */
+	size_t after;  /* and so far behind them it holds */
+	enum span_rule rule;
+} signatures[] = {
+	/* mov $15, %rax; syscall */
+	{ { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 }, 9, 1, 0, SPAN_RULE_SIGNAL },
+	/* call *%reg before; mov %eax, %edi; call */
+	{ { 0x89, 0xc7, 0xe8 }, 3, 2, 4, SPAN_RULE_END },
+	/* xor %ebp, %ebp; pop %rdi; call *%r9; mov %eax, %edi; xor %eax, %eax; mov $60, %al;
+	   syscall; hlt */
+	{ { 0x31, 0xed, 0x5f, 0x41, 0xff, 0xd1, 0x89, 0xc7, 0x31, 0xc0, 0xb0, 0x3c, 0x0f, 0x05,
+	    0xf4 },
+	  15,
+	  0,
+	  0,
+	  SPAN_RULE_END },
+};
+
+#define MAX_BEFORE 2
+#define MAX_BYTES  16
 
 #define RSP_RULE(n)                                                                                \
 	{                                                                                          \
@@ -233,35 +263,62 @@ static int add_destructors(struct search *s, const Elf64_Phdr *segment, uint64_t
 	return 0;
 }
 
-/*
- * One byte early, since the trampoline is reached by a return: what is looked up is one less than
- * its address.
- */
-static int add_trampolines(struct search *s, const Elf64_Phdr *segment, uint64_t start,
-			   uint64_t end)
+/* Whether what is before the bytes is as it must be; @at is where the rule would begin. */
+static bool is_signature(const struct signature *g, const uint8_t *at)
 {
-	while (end - start >= sizeof(trampoline) && s->left >= sizeof(trampoline)) {
+	return g->before != MAX_BEFORE || (at[0] == 0xff && (at[1] & 0xf8) == 0xd0);
+}
+
+/*
+ * Adds the signature wherever it begins between bytes @from and @to of the chunk, which has @size
+ * and is that of file offset @start.
+ */
+static int add_signature(struct search *s, const struct signature *g, const Elf64_Phdr *segment,
+			 uint64_t start, size_t from, size_t to, size_t size)
+{
+	const uint8_t *at = s->chunk + from;
+	int r;
+
+	for (; (at = memmem(at, (size_t)(s->chunk + size - at), g->bytes, g->size));
+	     at += g->size) {
+		size_t n = (size_t)(at - s->chunk);
+		uint64_t address = address_of(segment, start + n);
+
+		if (n >= to)
+			break;
+		/* A trampoline may be the first in its stretch, whatever is before it. */
+		if (g->before > 1 && (n < g->before || !is_signature(g, at - g->before)))
+			continue;
+		r = spans_add(&s->found, s->image, address - g->before,
+			      address + g->size + g->after, SPAN_RULE, g->rule);
+		if (r == -ENOMEM)
+			return r;
+	}
+	return 0;
+}
+
+/* Chunks overlap, so that a signature is whole in one of them, and is looked for only there. */
+static int add_signatures(struct search *s, const Elf64_Phdr *segment, uint64_t start, uint64_t end)
+{
+	size_t from = 0;
+
+	while (start < end && s->left) {
 		size_t size = MIN(MIN(end - start, (uint64_t)CHUNK), s->left);
-		const uint8_t *at = s->chunk;
-		size_t rest = size;
-		int r;
+		bool last = size < CHUNK || size == end - start;
+		size_t to = last ? size : size - MAX_BYTES;
+		int r = 0;
 
 		if (elf_image_read(s->image, s->chunk, size, start))
 			return 0;
-		while ((at = memmem(at, rest, trampoline, sizeof(trampoline)))) {
-			uint64_t address = address_of(segment, start + (uint64_t)(at - s->chunk));
-
-			r = spans_add(&s->found, s->image, address - 1,
-				      address + sizeof(trampoline), SPAN_RULE, SPAN_RULE_SIGNAL);
-			if (r == -ENOMEM)
-				return r;
-			at += sizeof(trampoline);
-			rest = size - (size_t)(at - s->chunk);
-		}
+		for (size_t i = 0; !r && i < ARRAY_SIZE(signatures); i++)
+			r = add_signature(s, &signatures[i], segment, start, from, to, size);
+		if (r)
+			return r;
 		s->left -= size;
-		if (size == end - start)
+		if (last)
 			break;
-		start += size - (sizeof(trampoline) - 1);
+		start += to - MAX_BEFORE;
+		from = MAX_BEFORE;
 	}
 	return 0;
 }
@@ -294,7 +351,7 @@ static int search_gap(void *userdata, const Elf64_Phdr *segment, uint64_t start,
 	if (!r)
 		r = add_destructors(s, segment, start, end);
 	if (!r)
-		r = add_trampolines(s, segment, start, end);
+		r = add_signatures(s, segment, start, end);
 	return r == -ENOENT ? 0 : r;
 }
 
