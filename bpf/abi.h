@@ -98,7 +98,8 @@ struct abi_record {
 	X(no_table, "the file's unwinding rules are not loaded")                                   \
 	X(internal, "the unwinder stopped on a state it does not know")                            \
 	X(exec, "there is no user stack: the task is between two programs")                        \
-	X(slice_cut, "the copy of the stack ended before the stack did")
+	X(slice_cut, "the copy of the stack ended before the stack did")                           \
+	X(no_frame_pointer, "code without unwinding rules, and the frame pointer is 0")
 
 enum abi_stack_end {
 #define X(name, help) ABI_STACK_##name,

@@ -186,7 +186,7 @@ ENV_INLINE void record_submit(struct record_scratch *r)
 {
 	u32 frames = r->sample.kernel_frames + r->sample.user_frames;
 
-	if (r->sample.user_end == ABI_STACK_no_table)
+	if (r->walk.slices && r->sample.user_end == ABI_STACK_no_table)
 		record_output(r, record_slice(r));
 	else
 		record_output(r, sizeof(r->sample) + frames * sizeof(u64));
