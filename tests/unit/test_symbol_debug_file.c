@@ -17,8 +17,8 @@
 #include "base/cleanup.h"
 #include "elf/elf_symbols.h"
 #include "symbol_image.h"
-#include "symbolize/debug_file.h"
-#include "symbolize/debug_identity.h"
+#include "process/debug_file.h"
+#include "elf/debug_identity.h"
 #include "symbolize/symbol_reader.h"
 
 static const struct image_symbol symbols[] = {

@@ -24,7 +24,7 @@
 #include "process/process.h"
 #include "profile/sample.h"
 #include "symbol_image.h"
-#include "symbolize/debug_file.h"
+#include "process/debug_file.h"
 #include "symbolize/symbol_job.h"
 #include "symbolize/symbol_reader.h"
 #include "symbolize/symbolizer.h"

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "elf/elf_symbols.h"
 #include "process/executable.h"
-#include "symbolize/debug_file.h"
+#include "process/debug_file.h"
 
 /* Hangs on executable->names. */
 struct names {

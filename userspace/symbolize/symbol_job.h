@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "symbolize/debug_identity.h"
+#include "elf/debug_identity.h"
 
 struct elf_symbols;
 

@@ -5,7 +5,7 @@
 
 #include "base/cleanup.h"
 #include "elf/elf_symbols.h"
-#include "symbolize/debug_file.h"
+#include "process/debug_file.h"
 #include "symbolize/symbol_job.h"
 #include "worker/worker.h"
 

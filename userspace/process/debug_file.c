@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "symbolize/debug_file.h"
+#include "process/debug_file.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -10,8 +10,8 @@
 
 #include "base/cleanup.h"
 #include "base/fileio.h"
-#include "symbolize/debug_identity.h"
-#include "symbolize/rooted.h"
+#include "elf/debug_identity.h"
+#include "process/rooted.h"
 
 struct attempt {
 	const struct debug_identity *id;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "symbolize/debug_identity.h"
+#include "elf/debug_identity.h"
 
 #include <stdlib.h>
 #include <string.h>
