@@ -38,8 +38,9 @@ static const uint8_t build_id[] = { 0xab, 0xcd, 0xef, 0x01 };
 static int run_with_holes(const int *fds, size_t n_fds, const void *args, size_t args_size,
 			  void **ret_data, size_t *ret_size)
 {
+	const struct symbol_question *q = args;
 	char bytes[IMAGE_MAX_BYTES];
-	ssize_t n = pread(fds[n_fds - 1], bytes, sizeof(bytes), 0);
+	ssize_t n = pread(fds[q->has_debug_file ? 1 : 0], bytes, sizeof(bytes), 0);
 
 	if (n > 0 && memmem(bytes, (size_t)n, "kill_parser", 11))
 		raise(SIGKILL);
@@ -125,12 +126,12 @@ static int teardown(void **state)
 static struct elf_symbols *read_with(struct worker *worker, int fd)
 {
 	const struct symbol_reader reader = { .worker = worker, .job = SYMBOLS };
-	struct elf_symbols *table;
-	int error;
+	struct symbol_reading reading;
 
-	assert_int_equal(symbol_reader_read(&reader, fd, NULL, &table, &error), 0);
-	assert_int_equal(error, 0);
-	return table;
+	assert_int_equal(symbol_reader_read(&reader, &(struct symbol_wish){ .fd = fd }, &reading),
+			 0);
+	assert_int_equal(reading.debug_error, 0);
+	return reading.table;
 }
 
 static void assert_same_tables(struct worker *worker, const char *path, uint32_t least)
@@ -276,19 +277,19 @@ static void test_hostile_debug_file(void **state)
 	char directory[] = "/tmp/test_symbol_job.XXXXXX", path[64];
 	static uint8_t bytes[IMAGE_MAX_BYTES];
 	const struct symbol_reader reader = { .worker = *state, .job = SYMBOLS };
-	const struct debug_file_search search = { .debug_directory = mkdtemp(directory),
+	const struct debug_file_search search = { .directories = mkdtemp(directory),
 						  .path = "/bin/prog" };
-	struct elf_symbols *table;
+	const struct symbol_wish wish = { .fd = fd, .search = &search };
+	struct symbol_reading reading;
 	struct elf_symbol symbol;
-	int error;
 
 	snprintf(path, sizeof(path), "%s/.build-id/ab/cdef01.debug", directory);
 	image_write_file(path, bytes, image_build(&image, bytes));
-	assert_int_equal(symbol_reader_read(&reader, fd, &search, &table, &error), 0);
-	assert_int_equal(error, -ECHILD);
-	assert_true(elf_symbols_find(table, 0x1000, &symbol));
+	assert_int_equal(symbol_reader_read(&reader, &wish, &reading), 0);
+	assert_int_equal(reading.debug_error, -ECHILD);
+	assert_true(elf_symbols_find(reading.table, 0x1000, &symbol));
 	assert_string_equal(symbol.name, "fine");
-	elf_symbols_free(table);
+	elf_symbols_free(reading.table);
 	for (int i = 0; i < 4; i++) { /* the file and its directories */
 		assert_int_equal(remove(path), 0);
 		*strrchr(path, '/') = '\0';
@@ -304,11 +305,11 @@ struct answered {
 
 static struct answered answer(void)
 {
-	const struct elf_symbols_limits limits = {};
+	const struct symbol_question all = {};
 	_cleanup_close_ int fd = image_with("fine");
 	struct answered a;
 
-	assert_int_equal(symbol_job_run(&fd, 1, &limits, sizeof(limits), &a.data, &a.size), 0);
+	assert_int_equal(symbol_job_run(&fd, 1, &all, sizeof(all), &a.data, &a.size), 0);
 	a.tail = malloc(sizeof(*a.tail));
 	memcpy(a.tail, (char *)a.data + a.size - sizeof(*a.tail), sizeof(*a.tail));
 	return a;
