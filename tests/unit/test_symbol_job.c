@@ -262,6 +262,55 @@ static void test_tried_again_after_a_while(void **state)
 	symbolizer_free(w.symbolizer);
 }
 
+/* Whatever else is in the file: one job for all that are wanted, and none for what is known. */
+static void test_names_are_asked_for_together(void **state)
+{
+	enum { N = 300 };
+	static char names[N][40];
+	static struct image_symbol symbols[N + 1];
+	struct wanted_frame wanted[N];
+	struct worker_stats before, after;
+	struct symbol s;
+	struct world w;
+
+	for (int i = 0; i < N; i++) {
+		snprintf(names[i], sizeof(names[i]), "a_function_with_a_long_name_%d", i);
+		symbols[i] = (struct image_symbol){ names[i],	0x1000 + 16 * (uint64_t)i,
+						    16,		STT_FUNC,
+						    STB_GLOBAL, 0 };
+	}
+	world_init(&w, *state, 0);
+	w.table.fd = image_open(&(struct image){ .symtab = symbols });
+	worker_get_stats(*state, &before);
+	for (uint64_t i = 0; i < N / 2; i++)
+		wanted[i] = (struct wanted_frame){
+			.frame = { .kind = FRAME_FILE,
+				   .address = symbols[2 * i].address + 1,
+				   .executable = &w.good },
+		};
+	for (int again = 0; again < 2; again++) {
+		symbolizer_prepare(w.symbolizer, wanted, N / 2);
+		for (int i = 0; i < N / 2; i++) {
+			symbolizer_frame(w.symbolizer, &wanted[i].frame, NULL, &s, 1);
+			assert_string_equal(s.name,
+					    symbols[(wanted[i].frame.address - 0x1000) / 16].name);
+		}
+		worker_get_stats(*state, &after);
+		assert_int_equal(after.jobs - before.jobs, 1);
+	}
+	/* One that was forgotten is found all the same. */
+	wanted[0].frame.address = symbols[1].address;
+	symbolizer_frame(w.symbolizer, &wanted[0].frame, NULL, &s, 1);
+	assert_string_equal(s.name, names[1]);
+	wanted[0].frame.address = symbols[2].address;
+	symbolizer_frame(w.symbolizer, &wanted[0].frame, NULL, &s, 1);
+	assert_string_equal(s.name, names[2]);
+	worker_get_stats(*state, &after);
+	assert_int_equal(after.jobs - before.jobs, 2);
+	close(w.table.fd);
+	symbolizer_free(w.symbolizer);
+}
+
 /* The executable itself is harmless, and keeps the names that it has. */
 static void test_hostile_debug_file(void **state)
 {
@@ -364,6 +413,7 @@ int main(void)
 		with_worker(test_hang_costs_one_file),
 		with_worker(test_nonsense_costs_one_file),
 		with_worker(test_tried_again_after_a_while),
+		with_worker(test_names_are_asked_for_together),
 		with_worker(test_hostile_debug_file),
 		cmocka_unit_test(test_answers_are_checked),
 	};

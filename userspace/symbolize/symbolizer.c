@@ -140,15 +140,68 @@ static void stay_in_budget(struct symbolizer *s, uint64_t keep_from)
 	}
 }
 
+/* Where the process sees files; NULL if that cannot be known any more. */
+static const char *root_of(const struct symbolizer *s, const struct process *process,
+			   char buffer[static PATH_MAX])
+{
+	if (!process || process->exit_time != 0 || s->without_proc)
+		return NULL;
+	snprintf(buffer, PATH_MAX, "%s/%u/root", s->proc, process->tgid);
+	return buffer;
+}
+
 static const char *find_in_file(struct symbolizer *s, struct executable *x, uint64_t address,
 				const struct process *process)
 {
 	char root[PATH_MAX];
-	bool has_root = process && process->exit_time == 0 && !s->without_proc;
 
-	if (has_root)
-		snprintf(root, sizeof(root), "%s/%u/root", s->proc, process->tgid);
-	return executable_names_find(s->executables, x, address, has_root ? root : NULL, s->clock);
+	return executable_names_find(s->executables, x, address, root_of(s, process, root),
+				     s->clock);
+}
+
+/* By executable; those of processes that can still be looked into first. */
+static int compare_wanted(const void *a, const void *b)
+{
+	const struct wanted_frame *x = a, *y = b;
+	uintptr_t p = (uintptr_t)x->frame.executable, q = (uintptr_t)y->frame.executable;
+
+	if (p != q)
+		return p < q ? -1 : 1;
+	return (x->process && x->process->exit_time != 0) -
+	       (y->process && y->process->exit_time != 0);
+}
+
+/* Of one executable. */
+static void prepare_file(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+{
+	struct executable *x = wanted[0].frame.executable;
+	_cleanup_free_ uint64_t *addresses = calloc(n, sizeof(*addresses));
+	char root[PATH_MAX];
+
+	if (!addresses)
+		return;
+	for (size_t i = 0; i < n; i++)
+		addresses[i] = executable_address(x, wanted[i].frame.address);
+	executable_names_want(s->executables, x, addresses, n, root_of(s, wanted[0].process, root),
+			      s->clock);
+}
+
+void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
+{
+	size_t kept = 0, end;
+
+	for (size_t i = 0; i < n; i++)
+		if (wanted[i].frame.kind == FRAME_FILE)
+			wanted[kept++] = wanted[i];
+	if (kept > 0)
+		qsort(wanted, kept, sizeof(*wanted), compare_wanted);
+	s->clock++;
+	for (size_t first = 0; first < kept; first = end) {
+		end = first + 1;
+		while (end < kept && wanted[end].frame.executable == wanted[first].frame.executable)
+			end++;
+		prepare_file(s, wanted + first, end - first);
+	}
 }
 
 static const char *find(struct symbolizer *s, const struct frame *frame, struct process *process)

@@ -13,9 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profile/sample.h"
+
 struct debuginfod;
 struct executable_table;
-struct frame;
 struct process;
 struct process_table;
 struct sideband_event;
@@ -70,6 +71,17 @@ struct symbolizer_stats {
 int symbolizer_new(const struct symbolizer_options *o, struct executable_table *executables,
 		   struct symbolizer **ret);
 struct symbolizer *symbolizer_free(struct symbolizer *s);
+
+struct wanted_frame {
+	struct frame frame;
+	struct process *process; /* borrowed */
+};
+
+/*
+ * Prepares for these frames to be looked up: their names are asked for in one go, an executable at
+ * a time. What is left out here is only slower. Reorders @wanted.
+ */
+void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n);
 
 /*
  * The functions at a frame of @process, innermost inlined one first; at least one, at most @max
