@@ -25,6 +25,7 @@
 #include "profile/sample.h"
 #include "symbolize/executable_names.h"
 #include "symbolize/jit_names.h"
+#include "symbolize/jit_runtime.h"
 #include "symbolize/kernel_names.h"
 #include "symbolize/name_cache.h"
 
@@ -43,6 +44,7 @@ struct symbolizer {
 	struct jit_names *jit;
 	struct name_cache *cache;
 	uint64_t frames_looked_up, frames_unnamed;
+	uint64_t unnamed[UNNAMED_COUNT];
 };
 
 static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
@@ -204,6 +206,25 @@ void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_
 	}
 }
 
+static enum unnamed_reason why(struct symbolizer *s, const struct frame *frame,
+			       const struct process *process)
+{
+	struct executable_names_status status;
+	uint64_t start, end;
+
+	switch (frame->kind) {
+	case FRAME_KERNEL:
+		kernel_names_range(s->kernel, clock_monotonic_ns(), &start, &end);
+		return start ? UNNAMED_kernel_unknown : UNNAMED_kernel_hidden;
+	case FRAME_FILE:
+		executable_names_status(frame->executable, &status);
+		return status.why ? status.why : UNNAMED_no_symbol; /* out of memory */
+	default:
+		return process && jit_runtime_of(process->executable) ? UNNAMED_jit_without_map
+								      : UNNAMED_anonymous;
+	}
+}
+
 static const char *find(struct symbolizer *s, const struct frame *frame, struct process *process)
 {
 	switch (frame->kind) {
@@ -218,9 +239,10 @@ static const char *find(struct symbolizer *s, const struct frame *frame, struct 
 }
 
 /* What a frame without a symbol is called. */
-static struct cached_name make_up(struct symbolizer *s, const struct frame *frame)
+static struct cached_name make_up(struct symbolizer *s, const struct frame *frame,
+				  enum unnamed_reason reason)
 {
-	const char *module = "[anon]", *slash;
+	const char *module = reason == UNNAMED_jit_without_map ? "[jit]" : "[anon]", *slash;
 	uint64_t address = frame->address;
 	char text[NAME_MAX + 32];
 
@@ -239,6 +261,7 @@ static struct cached_name make_up(struct symbolizer *s, const struct frame *fram
 size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct process *process,
 			struct symbol *ret, size_t max)
 {
+	enum unnamed_reason reason = UNNAMED_NOT;
 	struct cached_name names;
 	const char *symbol;
 
@@ -249,13 +272,16 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 	if (symbol) {
 		names = name_cache_symbol(s->cache, symbol);
 	} else {
-		names = make_up(s, frame);
+		reason = why(s, frame, process);
+		names = make_up(s, frame, reason);
 		s->frames_unnamed++;
+		s->unnamed[reason]++;
 	}
 	*ret = (struct symbol){
 		.name = names.name,
 		.system_name = names.system_name,
 		.unnamed = !symbol,
+		.why = reason,
 	};
 	stay_in_budget(s, s->clock);
 	return 1;
@@ -264,6 +290,11 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end)
 {
 	kernel_names_range(s->kernel, clock_monotonic_ns(), ret_start, ret_end);
+}
+
+void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id, size_t size)
+{
+	executable_names_arrived(s->executables, build_id, size);
 }
 
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event)
@@ -325,6 +356,7 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 		.perf_map_lines_bad = jit.bad_lines,
 		.kernel_symbols = kernel_names_count(s->kernel),
 	};
+	memcpy(ret->unnamed, s->unnamed, sizeof(ret->unnamed));
 }
 
 size_t symbolizer_memory(const struct symbolizer *s)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "profile/sample.h"
+#include "symbolize/unnamed.h"
 
 struct debuginfod;
 struct executable_table;
@@ -33,6 +34,7 @@ struct symbol {
 	uint32_t line;		 /* 0 = not known */
 	uint32_t start_line;	 /* 0 = not known */
 	bool unnamed;		 /* no symbol was found: the name is made up */
+	enum unnamed_reason why; /* then, the reason */
 };
 
 struct symbolizer_options {
@@ -66,6 +68,7 @@ struct symbolizer_stats {
 #define X(name, help) uint64_t name;
 	SYMBOLIZER_COUNTERS(X)
 #undef X
+	uint64_t unnamed[UNNAMED_COUNT]; /* of frames_unnamed, by reason */
 };
 
 int symbolizer_new(const struct symbolizer_options *o, struct executable_table *executables,
@@ -92,6 +95,9 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 
 /* The address of the first byte of kernel text (_stext), 0 if it is hidden; and of its end. */
 void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end);
+
+/* A debug file that was asked for is there: names are looked up anew. */
+void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id, size_t size);
 
 /* Kernel code came or went (modules, BPF programs). */
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event);
