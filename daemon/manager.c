@@ -237,7 +237,15 @@ static int open_profiler(struct manager *m, struct error *e)
 			.open_event = opener_open,
 			.open_userdata = m->opener,
 		},
-		.symbolizer = { .memory_budget = m->options.memory_budget / 4 },
+		.symbolizer = {
+			.memory_budget = m->options.memory_budget / 4,
+			.debug_directories = m->options.debug_directories,
+		},
+		.debuginfod = {
+			.urls = m->options.debuginfod_urls,
+			.directory = m->options.debuginfod_cache,
+			.max_bytes = m->options.debuginfod_cache_size,
+		},
 		.unwinding = {
 			.memory = manager_unwind_budget(m),
 			.cache = m->options.unwind_cache,

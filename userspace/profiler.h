@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "collect/collector.h"
 #include "collect/stream.h"
+#include "fetch/debuginfod.h"
 #include "process/executable.h"
 #include "process/process.h"
 #include "profile/selection.h"
@@ -33,8 +34,9 @@ struct profiler_options {
 	struct collector_options collector;
 	struct symbolizer_options symbolizer;
 	struct unwinding_options unwinding;
-	uint64_t window;	  /* ns; 0 = PROFILER_WINDOW_NS */
-	const char *capture_path; /* write the raw stream there; NULL = do not */
+	struct debuginfod_options debuginfod; /* no URLs = none is asked */
+	uint64_t window;		      /* ns; 0 = PROFILER_WINDOW_NS */
+	const char *capture_path;	      /* write the raw stream there; NULL = do not */
 	/*
 	 * Gets each window of the continuous stream when it is over, and owns it. NULL = there is
 	 * no continuous window (profctl); only taps collect.
@@ -97,6 +99,8 @@ struct stream *profiler_stream(struct profiler *p);
 struct table_manager *profiler_tables(struct profiler *p);
 struct unwinding *profiler_unwinding(struct profiler *p);
 struct pipeline *profiler_pipeline(struct profiler *p);
+/* NULL if none is asked. */
+struct debuginfod *profiler_debuginfod(struct profiler *p);
 /* ns between two samples of a CPU. */
 uint64_t profiler_period(const struct profiler *p);
 /* CLOCK_REALTIME - CLOCK_MONOTONIC, ns, now. */
