@@ -67,20 +67,17 @@ ENV_INLINE bool task_has_user_stack(struct task_struct *task)
  */
 ENV_INLINE int task_saved_registers(struct task_struct *task, u64 kernel_sp, struct unwind_walk *w)
 {
-	struct user_registers *saved = (void *)bpf_task_pt_regs(task);
-	struct user_registers regs;
+	const struct pt_regs *saved = (void *)bpf_task_pt_regs(task);
+	u64 from = (u64)saved + __builtin_offsetof(struct user_registers, r11);
 
-	if (kernel_sp > (u64)saved + __builtin_offsetof(struct user_registers, r11) &&
-	    kernel_sp <= (u64)saved + sizeof(*saved))
+	if (kernel_sp > from && kernel_sp <= (u64)saved + sizeof(struct user_registers))
 		return ABI_STACK_no_registers;
-	if (bpf_probe_read_kernel(&regs, sizeof(regs), saved))
+	if (!task_is_user_mode(saved->cs))
 		return ABI_STACK_no_registers;
-	if (!task_is_user_mode(regs.cs))
-		return ABI_STACK_no_registers;
-	if ((regs.cs & 0xffff) == TASK_CS_USER_32)
+	if ((saved->cs & 0xffff) == TASK_CS_USER_32)
 		return ABI_STACK_compat;
-	task_set_registers(&w->frame, &regs,
-			   task_is_behind_call(&regs) ? UNWIND_RETURN_ADDRESS : 0);
+	task_set_registers(&w->frame, saved,
+			   task_is_behind_call(saved) ? UNWIND_RETURN_ADDRESS : 0);
 	return UNWIND_GO_ON;
 }
 

@@ -21,6 +21,7 @@ struct table_store_memory;
 #define COLLECTOR_MAX_FREQUENCY	     10000
 #define COLLECTOR_DEFAULT_FREQUENCY  99
 #define COLLECTOR_DEFAULT_BLOCK_RATE 1000000 /* ns */
+#define COLLECTOR_MAX_BLOCK_RATE     UINT32_MAX
 
 /* Opens a perf event on a CPU: perf_event_open(attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC); -errno. */
 typedef int (*collector_open_fn)(void *userdata, const struct perf_event_attr *attr, int cpu);
@@ -34,8 +35,8 @@ struct collector_options {
 	uint32_t slice_bytes; /* of stack, where a file's rules are not loaded: a multiple of 8 up
 				 to ABI_SLICE_MAX_BYTES; 0 = that */
 	bool without_slices;  /* walk by frame pointers there */
-	uint64_t block_rate;  /* ns of waiting per stack taken, 1 = all waits; 0 =
-				 COLLECTOR_DEFAULT_BLOCK_RATE */
+	uint64_t block_rate;  /* ns of waiting per stack taken, 1 = all waits, at most
+				 COLLECTOR_MAX_BLOCK_RATE; 0 = COLLECTOR_DEFAULT_BLOCK_RATE */
 	uint8_t wait_hook;    /* enum abi_wait_hook: this one or none; 0 = the best that there is */
 	bool without_waits;   /* neither block nor mutex samples */
 	bool without_wakers;  /* block samples without who ended the wait */
@@ -60,6 +61,7 @@ struct collector_state {
 	uint8_t wait_hook;		      /* enum abi_wait_hook that is in use */
 	char wait_hook_text[128];	      /* why no better one is, "" = it is the best */
 	uint64_t wait_run_ns, wait_run_count; /* of the programs of waits, as run_ns */
+	uint64_t wait_missed;  /* events they did not see, because one interrupted itself */
 	uint64_t sideband_bad; /* times a side-band buffer was given up as inconsistent */
 };
 
@@ -115,7 +117,8 @@ int collector_table_memory(struct collector *c, struct table_store_memory *ret);
  * whose wait has ABI_WAIT_ONGOING and whose user stack comes as a slice. Those that would not be
  * kept if they ended now are left out, by chance, as if they did. For threads of @tgid only if that
  * is not 0. Takes some us a thread, and is for when a profile is asked for. 0 or -errno; -ENOTSUP
- * if waits are not sampled.
+ * if waits are not sampled, -EPERM in a process that has dropped CAP_BPF where
+ * kernel.unprivileged_bpf_disabled is set.
  */
 int collector_read_waits(struct collector *c, uint32_t tgid,
 			 void (*record)(void *userdata, const void *record, size_t size),
