@@ -132,3 +132,6 @@ const char *collector_selftest_text(const struct collector *c);
 /* What an ABI_COUNTER_ is called, and its help text; NULL if there is none of that number. */
 const char *collector_counter_name(unsigned int counter);
 const char *collector_counter_help(unsigned int counter);
+
+/* What an enum abi_wait_hook is called: "exit_tp"; NULL if there is none of that number. */
+const char *collector_wait_hook_name(unsigned int hook);
