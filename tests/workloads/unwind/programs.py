@@ -154,8 +154,10 @@ PROGRAMS = [
     frames("debugframe-gz", flags=NO_EH + " -gz=zlib"),
     frames("debugframe-ext", flags=NO_EH, link=build_id(3), extra=(
         "objcopy --only-keep-debug {out} {out}.debug",
-        "objcopy --strip-debug --add-gnu-debuglink={out}.debug {out}"),
-        known="rules in a separate debug file are not read"),
+        "objcopy --strip-debug --add-gnu-debuglink={out}.debug {out}")),
+    frames("debugframe-ext-zstd", flags=NO_EH, link=build_id(5), extra=(
+        "objcopy --only-keep-debug --compress-debug-sections=zstd {out} {out}.debug",
+        "objcopy --strip-debug --add-gnu-debuglink={out}.debug {out}")),
     frames("lld-separate", compiler="clang", link="-fuse-ld=lld -Wl,-z,separate-code"),
     frames("lld-packed", compiler="clang", link="-fuse-ld=lld -Wl,-z,noseparate-code",
            note="file offsets and addresses differ from segment to segment"),
