@@ -68,7 +68,8 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 	s->cache = name_cache_new();
 	if (!s->cache)
 		return -ENOMEM;
-	r = kernel_names_new(o->without_proc ? "" : kallsyms, &s->kernel);
+	r = kernel_names_new(o->without_proc ? "" : kallsyms,
+			     o->modules ? o->modules : "/proc/modules", &s->kernel);
 	if (r == 0)
 		r = executable_names_new(&options, &s->executables);
 	if (r == 0)
@@ -299,6 +300,8 @@ void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id
 
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event)
 {
+	if (event->type == SIDEBAND_LOST)
+		kernel_names_lost(s->kernel);
 	if (event->type != SIDEBAND_KSYMBOL)
 		return;
 	if (event->unregister)

@@ -40,6 +40,7 @@ struct symbol {
 struct symbolizer_options {
 	const char *debug_directories; /* as in debug_file.h; NULL = the default */
 	struct debuginfod *debuginfod; /* borrowed; NULL = none */
+	const char *modules;	       /* "/proc/modules" if NULL */
 	const char *kallsyms;	       /* "/proc/kallsyms" if NULL; "" = none */
 	const char *proc;	       /* "/proc" if NULL */
 	size_t memory_budget;	       /* bytes of all tables together; 0 = 64 MiB */
@@ -99,7 +100,7 @@ void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t
 /* A debug file that was asked for is there: names are looked up anew. */
 void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id, size_t size);
 
-/* Kernel code came or went (modules, BPF programs). */
+/* Kernel code came or went (BPF programs), or this was lost. */
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event);
 
 /*
