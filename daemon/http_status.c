@@ -30,7 +30,7 @@ void http_home(struct http_request *r)
 		{ "debug/pprof/", "profiles, where Go programs have theirs" },
 		{ "debug/pprof/profile?seconds=10", "CPU profile of all processes, next 10 s" },
 		{ "processes", "processes by CPU time" },
-		{ "executables", "executables and their unwinding tables" },
+		{ "executables", "executables, their unwinding tables and names" },
 		{ "status", "what profd does" },
 		{ "metrics", "metrics of profd, for Prometheus" },
 		{ "healthz", "whether profd is well" },
@@ -314,6 +314,7 @@ void http_executables(struct http_request *r)
 	f = http_page_open(&page);
 	if (f) {
 		unwind_tables_print(lines, n, f);
+		unwind_tables_print_jit(symbolizer_jit_programs(profiler_symbolizer(p)), f);
 		http_page_send(r, &page, HTTP_TEXT);
 	}
 	free(lines);

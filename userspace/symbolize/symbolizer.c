@@ -25,6 +25,7 @@
 #include "profile/sample.h"
 #include "symbolize/executable_names.h"
 #include "symbolize/jit_names.h"
+#include "symbolize/jit_programs.h"
 #include "symbolize/jit_runtime.h"
 #include "symbolize/kernel_names.h"
 #include "symbolize/name_cache.h"
@@ -45,6 +46,7 @@ struct symbolizer {
 	struct name_cache *cache;
 	uint64_t frames_looked_up, frames_unnamed;
 	uint64_t unnamed[UNNAMED_COUNT];
+	struct jit_programs jit_programs;
 };
 
 static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
@@ -110,6 +112,7 @@ struct symbolizer *symbolizer_free(struct symbolizer *s)
 	executable_names_free(s->executables);
 	jit_names_free(s->jit);
 	name_cache_free(s->cache);
+	jit_programs_done(&s->jit_programs);
 	free(s->debug_directories);
 	free(s->proc);
 	free(s);
@@ -277,6 +280,8 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 		names = make_up(s, frame, reason);
 		s->frames_unnamed++;
 		s->unnamed[reason]++;
+		if (reason == UNNAMED_jit_without_map)
+			jit_programs_count(&s->jit_programs, process->executable);
 	}
 	*ret = (struct symbol){
 		.name = names.name,
@@ -360,6 +365,11 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 		.kernel_symbols = kernel_names_count(s->kernel),
 	};
 	memcpy(ret->unnamed, s->unnamed, sizeof(ret->unnamed));
+}
+
+const struct jit_programs *symbolizer_jit_programs(const struct symbolizer *s)
+{
+	return &s->jit_programs;
 }
 
 size_t symbolizer_memory(const struct symbolizer *s)

@@ -18,6 +18,7 @@
 
 struct debuginfod;
 struct executable_table;
+struct jit_programs;
 struct process;
 struct process_table;
 struct sideband_event;
@@ -121,4 +122,6 @@ void symbolizer_trim(struct symbolizer *s);
 void symbolizer_expire(struct symbolizer *s, uint64_t now);
 
 void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *ret);
+/* Programs whose compiled code has no names. Borrowed, until the next call. */
+const struct jit_programs *symbolizer_jit_programs(const struct symbolizer *s);
 size_t symbolizer_memory(const struct symbolizer *s);
