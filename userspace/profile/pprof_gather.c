@@ -108,8 +108,10 @@ static int locate(struct encoder *e, const struct window_entry *entry, struct sa
 		if (r < 0)
 			return r;
 		key->locations[n] = location.location;
-		if (location.unnamed)
+		if (location.unnamed) {
 			e->quality.frames_unnamed += entry->samples;
+			e->quality.unnamed[location.why] += entry->samples;
+		}
 	}
 	if (entry->user_end != ABI_STACK_none && entry->user_end != ABI_STACK_complete)
 		key->locations[n++] = pprof_frames_truncated(&e->frames, entry->user_end);
