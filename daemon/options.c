@@ -107,6 +107,16 @@ static const struct option_row table[] = {
 	  .help = "How much of a stack is copied when a file in it has no unwinding table yet, to "
 		  "be "
 		  "walked when the table is there; 0: walk it by frame pointers instead." },
+	{ "block_rate", OPTION_DURATION, AT(block_rate), 0, 4 * NS_PER_S, .initial = "1ms",
+	  .help = "Of what processes wait for, one stack is taken per this much waiting, about; "
+		  "1ns: of every wait; 0: of none." },
+	{ "wait_hook", OPTION_CHOICE, AT(wait_hook), .choices = "auto exit_tp kprobe switch_out",
+	  .initial = "auto",
+	  .help = "Where in the kernel those stacks are taken. auto: at the best place that this "
+		  "kernel has; another one is for tests." },
+	{ "wakers", OPTION_BOOL, AT(wakers), .initial = "yes",
+	  .help = "Take also the stacks of those who end waits, for block profiles that ask for "
+		  "them." },
 	{ "insecure", OPTION_BOOL, AT(insecure), .initial = "no",
 	  .help = "Allow listening beyond loopback, where anybody can read profiles: there is no "
 		  "encryption and no password." },
@@ -369,6 +379,7 @@ void options_done(struct options *o)
 	free(o->debug_directories);
 	free(o->debuginfod_urls);
 	free(o->debuginfod_cache);
+	free(o->wait_hook);
 	memset(o, 0, sizeof(*o));
 }
 

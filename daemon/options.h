@@ -38,6 +38,9 @@ struct options {
 	char *debuginfod_cache;		/* directory */
 	uint64_t debuginfod_cache_size; /* bytes */
 	uint64_t slice_bytes;		/* 0 = no slices */
+	uint64_t block_rate;		/* ns; 0 = waits are not sampled */
+	char *wait_hook;		/* "auto", or the name of an enum abi_wait_hook */
+	bool wakers;
 	bool insecure;
 };
 

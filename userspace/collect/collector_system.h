@@ -18,3 +18,12 @@ void collector_system_missing(char *text, size_t size);
 
 /* Does lockdown forbid BPF to read kernel memory? */
 bool collector_system_is_confidential(void);
+
+/* Do the kernel's types say that it has this tracepoint? One of BPF's; many are in no tracefs. */
+bool collector_system_has_tracepoint(const char *name);
+
+/*
+ * What /proc/kallsyms calls a function, which may be its name and a suffix of the compiler's
+ * (.isra.0). 0, -ENOENT, or what reading failed with.
+ */
+int collector_system_kernel_function(const char *name, char *ret, size_t size);

@@ -293,6 +293,11 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 	return 1;
 }
 
+void symbolizer_kernel_scheduler(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end)
+{
+	kernel_names_scheduler(s->kernel, clock_monotonic_ns(), ret_start, ret_end);
+}
+
 void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end)
 {
 	kernel_names_range(s->kernel, clock_monotonic_ns(), ret_start, ret_end);

@@ -97,6 +97,8 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 
 /* The address of the first byte of kernel text (_stext), 0 if it is hidden; and of its end. */
 void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end);
+/* The same of the functions by which a task gives up its CPU; 0 and 0 if they are not known. */
+void symbolizer_kernel_scheduler(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end);
 
 /* A debug file that was asked for is there: names are looked up anew. */
 void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id, size_t size);
