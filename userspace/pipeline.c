@@ -361,8 +361,10 @@ static void handle_sideband(void *userdata, const struct sideband_event *event)
 {
 	struct pipeline *p = userdata;
 
-	if (event->type == SIDEBAND_LOST)
+	if (event->type == SIDEBAND_LOST) {
 		lose_everywhere(p, 0, event->lost);
+		symbolizer_kernel_changed(p->symbolizer, event);
+	}
 	if (event->type == SIDEBAND_KSYMBOL) {
 		symbolizer_kernel_changed(p->symbolizer, event);
 		return;
