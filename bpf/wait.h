@@ -187,3 +187,35 @@ ENV_INLINE void wait_user_stack(struct record_scratch *r, struct task_struct *ta
 	if (end == UNWIND_GO_ON)
 		record_user_stack(r, task);
 }
+
+/* Is the time from @since to @now kept? All is of one that was chosen before. */
+ENV_INLINE bool wait_is_kept(const struct wait_task *t, u64 since, u64 now, struct wait_estimate *e)
+{
+	u64 d = now > since ? now - since : 0; /* clocks of CPUs can differ a little */
+
+	if (wait_hook != ABI_WAIT_HOOK_switch_out)
+		return wait_keep(d, block_rate, wait_random(now, t->since), e);
+	if (t->scale)
+		wait_scaled(d, t->scale, e);
+	return t->scale;
+}
+
+/* The wait is over. */
+ENV_INLINE void wait_ends(struct wait_task *t, u64 now)
+{
+	t->woken = now;
+	if (wait_is_kept(t, t->since, now, &t->wait))
+		t->keep = WAIT_KEEP_WAIT;
+	if (wait_hook == ABI_WAIT_HOOK_switch_out)
+		t->usual = wait_usual(t->usual, now > t->since ? now - t->since : 0);
+}
+
+/* Sends a finished record of @size bytes, as often as it is wanted for something. */
+ENV_INLINE void wait_output(struct record_scratch *r, u64 size, enum abi_sample_kind kind,
+			    const struct wait_estimate *e)
+{
+	r->sample.kind = kind;
+	r->sample.value = e->value;
+	r->sample.count = e->count;
+	record_output(r, size);
+}
