@@ -41,6 +41,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libdaemon.a $(BUILD)
 -include $(wildcard $(BUILD)/obj/tests/*/*.d)
 
 include tests/workloads/workloads.mk
+include tests/workloads/wait/wait.mk
 include tests/workloads/unwind/unwind.mk
 include tests/bpf/bpf.mk
 
@@ -105,3 +106,4 @@ bench: ## Measure what profd costs (as root)
 	@$(MAKE) --no-print-directory -j$(JOBS) all workloads
 	@BUILD=$(BUILD) tests/bench/bench
 	@BUILD=$(BUILD) tests/bench/unwind
+	@BUILD=$(BUILD) tests/bench/waits

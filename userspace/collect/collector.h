@@ -107,7 +107,7 @@ int collector_learn_file(struct collector *c, int fd, uint32_t *ret_file_id);
 /*
  * Where the unwinding tables go (unwind/table_store.h). The memory and what *@ret refers to is the
  * collector's, and gone with it. -ENOMEM, or what mmap() failed with. Segments are made by bpf(2):
- * in a process that has dropped CAP_BPF, add_segment() fails with -EPERM where
+ * in a process that has dropped CAP_BPF, add_segments() fails with -EPERM where
  * kernel.unprivileged_bpf_disabled is set.
  */
 int collector_table_memory(struct collector *c, struct table_store_memory *ret);
@@ -132,3 +132,6 @@ const char *collector_selftest_text(const struct collector *c);
 /* What an ABI_COUNTER_ is called, and its help text; NULL if there is none of that number. */
 const char *collector_counter_name(unsigned int counter);
 const char *collector_counter_help(unsigned int counter);
+
+/* What an enum abi_wait_hook is called: "exit_tp"; NULL if there is none of that number. */
+const char *collector_wait_hook_name(unsigned int hook);

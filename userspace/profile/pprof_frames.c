@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "base/intern.h"
 #include "process/executable.h"
 #include "process/process.h"
@@ -41,6 +42,7 @@
 #define KERNEL_OTHER_NAME "[kernel]" /* modules, BPF programs; everything if _stext is hidden */
 #define ANONYMOUS_NAME	  "//anon"
 #define MISSING_NAME	  "[truncated]"
+#define NOTES_NAME	  "[notes]"
 #define PROCESSES_NAME	  "[processes]"
 
 struct known_frame {
@@ -69,6 +71,7 @@ void pprof_frames_done(struct pprof_frames *f)
 {
 	intern_free(f->known);
 	free(f->locations);
+	free(f->wanted);
 	*f = (struct pprof_frames){};
 }
 
@@ -221,8 +224,9 @@ static int look_up(struct pprof_frames *f, const struct frame *frame, struct pro
 	return ret->location ? 0 : -ENOMEM;
 }
 
-int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct process *process,
-		     struct frame_location *ret)
+/* The number of a frame, from 1 on; 0 = out of memory. */
+static uint32_t number_of(struct pprof_frames *f, const struct frame *frame,
+			  const struct process *process)
 {
 	struct known_frame key = { .address = frame->address, .kind = frame->kind };
 	uint32_t count = intern_count(f->known);
@@ -233,11 +237,42 @@ int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct p
 	else if (frame->kind == FRAME_ADDRESS)
 		key.owner = (uintptr_t)process;
 	if (pprof_reserve(&f->locations, &f->locations_allocated, count, sizeof(*f->locations)) < 0)
-		return -ENOMEM;
+		return 0;
 	id = intern_bytes(f->known, &key, sizeof(key));
+	if (id > count)
+		f->locations[id - 1] = (struct frame_location){};
+	return id;
+}
+
+int pprof_frames_want(struct pprof_frames *f, const struct frame *frame, struct process *process)
+{
+	uint32_t count = intern_count(f->known);
+	uint32_t id = number_of(f, frame, process);
+
+	if (id <= count)
+		return id == 0 ? -ENOMEM : 0;
+	if (pprof_reserve(&f->wanted, &f->wanted_allocated, f->n_wanted, sizeof(*f->wanted)) < 0)
+		return -ENOMEM;
+	f->wanted[f->n_wanted++] = (struct wanted_frame){ *frame, process };
+	return 0;
+}
+
+void pprof_frames_prepare(struct pprof_frames *f)
+{
+	symbolizer_prepare(f->symbolizer, f->wanted, f->n_wanted);
+	free(f->wanted);
+	f->wanted = NULL;
+	f->n_wanted = f->wanted_allocated = 0;
+}
+
+int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct process *process,
+		     struct frame_location *ret)
+{
+	uint32_t id = number_of(f, frame, process);
+
 	if (id == 0)
 		return -ENOMEM;
-	if (id > count) {
+	if (f->locations[id - 1].location == 0) {
 		int r = look_up(f, frame, process, &f->locations[id - 1]);
 
 		if (r < 0)
@@ -247,19 +282,34 @@ int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct p
 	return 0;
 }
 
-static uint32_t add_missing(struct pprof_frames *f, uint64_t address, const char *name)
+/* A location in a mapping of no file; @limit is above @address. */
+static uint32_t add_made_up(struct pprof_frames *f, const char *file, uint64_t limit,
+			    uint64_t address, const char *name)
 {
 	struct symbol symbol = { .name = name, .system_name = name };
 	struct location_key key = {
 		.address = address,
 		.n_lines = 1,
-		.mapping = add_mapping(f, MISSING_NAME, "", (struct mapping_key){ .limit = PAGE }),
+		.mapping = add_mapping(f, file, "", (struct mapping_key){ .limit = limit }),
 	};
 
 	key.lines[0].function = add_function(f, &symbol);
 	if (!key.mapping || !key.lines[0].function)
 		return 0;
 	return pprof_tables_location(f->tables, &key);
+}
+
+static uint32_t add_missing(struct pprof_frames *f, uint64_t address, const char *name)
+{
+	return add_made_up(f, MISSING_NAME, PAGE, address, name);
+}
+
+/* Scrapers compare stacks by addresses alone, so each text has its own. */
+uint32_t pprof_frames_note(struct pprof_frames *f, const char *text)
+{
+	uint64_t address = 1 + (uint32_t)hash_bytes(text, strlen(text));
+
+	return add_made_up(f, NOTES_NAME, FILE_LIMIT, address, text);
 }
 
 uint32_t pprof_frames_truncated(struct pprof_frames *f, unsigned int end)

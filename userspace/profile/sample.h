@@ -31,6 +31,7 @@ struct frame {
 struct sample {
 	uint8_t kind;	  /* enum abi_sample_kind */
 	uint8_t user_end; /* enum abi_stack_end */
+	bool folded;	  /* many samples of processes of this name, whose stacks were given up */
 	uint32_t tid;
 	uint64_t time;
 	int64_t value;		 /* ns */

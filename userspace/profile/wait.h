@@ -46,6 +46,7 @@ enum wait_reason {
 	X(rwlock, true, "a read-write lock")                                                       \
 	X(monitor, true, "a monitor of a virtual machine, its global lock included")               \
 	X(kernel, true, "a lock of the kernel")                                                    \
+	X(file, true, "a lock on a file")                                                          \
 	X(condition, false, "a condition variable")                                                \
 	X(semaphore, false, "a semaphore")                                                         \
 	X(barrier, false, "a barrier, or an initialization that another thread does")              \
@@ -71,8 +72,13 @@ bool wait_lock_is_lock(unsigned int lock);
 /* "futex", "read", ...; NULL if the number is not known. */
 const char *wait_system_call_name(int number);
 
+/* @w for a lock of this kind: its reason is WAIT_lock or WAIT_sync. */
+struct wait wait_of_lock(struct wait w, unsigned int lock);
+
 /* From what the kernel side saw alone. */
 struct wait wait_classify(const struct abi_wait *a);
+/* Names can say more of it: wait_refine() is worth its while. */
+bool wait_is_refinable(struct wait w);
 
 /*
  * Refines a wait for a futex by the names of the innermost user functions, innermost first, of the
@@ -87,3 +93,29 @@ struct wait wait_refine(struct wait w, const char *const *names, size_t n);
 uint32_t wait_reasons_default(void);
 /* "disk,lock", "all", "" = the default. -EINVAL: *@ret_bad is the word that is no reason. */
 int wait_reasons_parse(const char *text, uint32_t *ret, char ret_bad[static 32]);
+
+/* The same of kinds of lock, bit 1 << lock; the default are those that somebody holds. */
+#define WAIT_LOCKS_ALL ((1U << WAIT_LOCKS_COUNT) - 1)
+uint32_t wait_locks_default(void);
+int wait_locks_parse(const char *text, uint32_t *ret, char ret_bad[static 32]);
+
+/* "lock, sync, ..., all": what can be asked for, for messages. */
+void wait_list_reasons(char *text, size_t size);
+void wait_list_locks(char *text, size_t size);
+
+/* Which waits are wanted: those whose reason and lock are in these sets. */
+struct wait_filter {
+	uint32_t reasons, locks;
+};
+
+/* Of a profile of this enum abi_sample_kind that was asked for without saying more. */
+struct wait_filter wait_filter_default(unsigned int kind);
+bool wait_filter_passes(const struct wait_filter *f, struct wait w);
+/* Whether it can still pass once names have refined it. */
+bool wait_filter_may_pass(const struct wait_filter *f, struct wait w);
+
+/*
+ * The part of @value, which stands for all of a wait from @since to @end, that falls between @from
+ * and @to.
+ */
+int64_t wait_clip(int64_t value, uint64_t since, uint64_t end, uint64_t from, uint64_t to);

@@ -234,6 +234,15 @@ void kernel_names_range(struct kernel_names *k, uint64_t now, uint64_t *ret_star
 	*ret_end = k->kallsyms.text_end;
 }
 
+void kernel_names_scheduler(struct kernel_names *k, uint64_t now, uint64_t *ret_start,
+			    uint64_t *ret_end)
+{
+	if (!k->read)
+		read_again(k, now);
+	*ret_start = k->kallsyms.scheduler_start;
+	*ret_end = k->kallsyms.scheduler_end;
+}
+
 uint32_t kernel_names_count(const struct kernel_names *k)
 {
 	return k->kallsyms.n_text + k->n_dynamic;

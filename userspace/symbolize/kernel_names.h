@@ -36,6 +36,10 @@ const char *kernel_names_find(struct kernel_names *k, uint64_t address, uint64_t
  */
 void kernel_names_range(struct kernel_names *k, uint64_t now, uint64_t *ret_start,
 			uint64_t *ret_end);
+/* The same of the functions by which a task gives up its CPU (.sched.text); 0 and 0 if not known.
+ */
+void kernel_names_scheduler(struct kernel_names *k, uint64_t now, uint64_t *ret_start,
+			    uint64_t *ret_end);
 
 /* Code was registered. When memory runs out it stays unnamed. */
 void kernel_names_add(struct kernel_names *k, uint64_t address, uint64_t size, const char *name);
