@@ -107,7 +107,7 @@ ENV_INLINE bool wait_returns(struct task_struct *task, u64 now)
 	if (!t->woken) { /* by whom was not seen */
 		wait_ends(t, now);
 		lock_end(t, false, now);
-	} else if (wait_is_kept(t, t->woken, now, &t->runqueue)) {
+	} else if (wait_is_kept(t, t->woken, now, wait_runqueue_rate(), &t->runqueue)) {
 		t->keep |= WAIT_KEEP_RUNQUEUE;
 	}
 	if (wait_hook == ABI_WAIT_HOOK_switch_out && t->keep) {
