@@ -113,16 +113,28 @@ static struct frame user_frame(struct pipeline *p, uint64_t word)
 }
 
 /*
+ * A critical section ends in the program, whatever the kernel does then: all its frames are left
+ * out, unless the lock is the kernel's own.
+ */
+static bool is_end_of_section(const struct abi_sample *a)
+{
+	return a->kind == ABI_KIND_MUTEX && a->user_end != ABI_STACK_none &&
+	       !(a->wait.flags & (ABI_WAIT_KERNEL_LOCK | ABI_WAIT_SPIN));
+}
+
+/*
  * How many of the innermost kernel frames of a wait are the scheduler, and what profd hooked into
  * it: the same in every wait, and not there while it goes on (the kernel leaves them out when the
  * stack of another task is taken, stack_trace_consume_entry_nosched()). Equal waits look equal
  * without them.
  */
-static size_t scheduler_frames(struct pipeline *p, const struct abi_sample *a)
+static size_t frames_left_out(struct pipeline *p, const struct abi_sample *a)
 {
 	uint64_t start, end;
 	size_t n = 0;
 
+	if (is_end_of_section(a))
+		return a->kernel_frames;
 	if (a->kind != ABI_KIND_BLOCK)
 		return 0;
 	symbolizer_kernel_scheduler(p->symbolizer, &start, &end);
@@ -142,7 +154,7 @@ static size_t resolve_frames(struct pipeline *p, const struct abi_sample *a,
 	bool jit = false, sleeps = a->wait.flags & ABI_WAIT_ONGOING;
 	size_t n = 0;
 
-	for (size_t i = scheduler_frames(p, a); i < a->kernel_frames; i++)
+	for (size_t i = frames_left_out(p, a); i < a->kernel_frames; i++)
 		frames[n++] = kernel_frame(a->frames[i], i == 0 && !sleeps);
 	for (size_t i = 0; i < a->user_frames; i++, words++) {
 		jit |= *words >> ABI_FRAME_KIND_SHIFT == ABI_FRAME_ADDRESS;
