@@ -361,8 +361,10 @@ static void handle_sideband(void *userdata, const struct sideband_event *event)
 {
 	struct pipeline *p = userdata;
 
-	if (event->type == SIDEBAND_LOST)
+	if (event->type == SIDEBAND_LOST) {
 		lose_everywhere(p, 0, event->lost);
+		symbolizer_kernel_changed(p->symbolizer, event);
+	}
 	if (event->type == SIDEBAND_KSYMBOL) {
 		symbolizer_kernel_changed(p->symbolizer, event);
 		return;
@@ -481,6 +483,7 @@ int pipeline_use_tables(struct pipeline *p, const struct pipeline_tables *o)
 		.background_worker = o->background_worker,
 		.job = o->job,
 		.cache_dirfd = o->cache_dirfd,
+		.debug_directories = p->options.symbolizer.debug_directories,
 	};
 	int r = table_manager_new(&manager, &p->tables);
 

@@ -439,6 +439,7 @@ static void test_inlined_and_unnamed(void **state)
 	assert_int_equal(e.quality.frames, 4);
 	assert_int_equal(e.quality.frames_unnamed, 2);
 	assert_true(has_comment(&e, "profd: frames_unnamed=2"));
+	assert_true(has_comment(&e, "profd: frames_unnamed_stripped=2"));
 	/* Flags are the mapping's: [processes] is first. */
 	assert_true(e.message->mapping[1]->has_filenames);
 	assert_true(e.message->mapping[1]->has_line_numbers);
@@ -626,7 +627,7 @@ static struct sample wait_sample(uint8_t reason, uint8_t lock, int16_t call, int
 		.tid = 101,
 		.count = ABI_COUNT_ONE,
 		.value = ms * 1000000,
-		.wait = { reason, lock, call },
+		.wait = { reason, lock, .system_call = call },
 		.process = &world_processes[0],
 		.n_frames = 1,
 		.frames = &app_frame,
