@@ -236,7 +236,7 @@ def hook_that_this_kernel_has_not():
         equal([n for n, v in running.metrics().items() if "wait_hook" in n and v],
               ['profd_wait_hook{hook="exit_tp"}'], log)
     refused = Daemon(wait_hook="kprobe", wait=False)
-    equal(refused.child.wait(20), 1, "status of one that was told to use what is not there")
+    equal(refused.child.wait(20), 4, "status of one that was told to use what is not there")
     Daemon.running.remove(refused)
     check("kprobe" in refused.log() and refused.log().count("\n") == 0, refused.log())
 
