@@ -80,7 +80,8 @@ struct abi_record {
 
 /*
  * How a user stack ended. X(name, "help"). The name is what /metrics and the quality record of a
- * profile say (user_stacks_truncated_NAME); all but the first two are truncations.
+ * profile say (user_stacks_truncated_NAME). The numbers are part of captures: new ones go to the
+ * end.
  */
 #define ABI_STACK_ENDS(X)                                                                          \
 	X(none, "there is no user stack: a kernel thread or a task that is exiting")               \
@@ -96,7 +97,9 @@ struct abi_record {
 	X(unsupported_rule, "the unwinding rule is of a kind that cannot be applied")              \
 	X(no_table, "the file's unwinding rules are not loaded")                                   \
 	X(internal, "the unwinder stopped on a state it does not know")                            \
-	X(exec, "the task was between two programs: new memory, registers of the old one")
+	X(exec, "there is no user stack: the task is between two programs")                        \
+	X(slice_cut, "the copy of the stack ended before the stack did")                           \
+	X(no_frame_pointer, "code without unwinding rules, and the frame pointer is 0")
 
 enum abi_stack_end {
 #define X(name, help) ABI_STACK_##name,
@@ -104,6 +107,17 @@ enum abi_stack_end {
 #undef X
 		ABI_STACK_ENDS_COUNT
 };
+
+/* Whether there was a stack to walk. Amid exec the memory is new and the registers are old. */
+static inline int abi_stack_was_attempted(__u32 end)
+{
+	return end != ABI_STACK_none && end != ABI_STACK_exec;
+}
+
+static inline int abi_stack_is_truncated(__u32 end)
+{
+	return abi_stack_was_attempted(end) && end != ABI_STACK_complete;
+}
 
 /* Counters that only BPF can count, in a per-CPU array. X(name, "help"). */
 #define ABI_COUNTERS(X)                                                                            \
@@ -155,7 +169,8 @@ enum abi_wait_flag {
 	ABI_WAIT_ONGOING = 1 << 2,     /* it has not ended: read by an iterator at record.time */
 	ABI_WAIT_KERNEL_LOCK = 1 << 3, /* for a sleeping lock of the kernel (contention_begin) */
 	ABI_WAIT_SPIN = 1 << 4,	       /* for a spinning one: this time was not off the CPU */
-	ABI_WAIT_RUNQUEUE = 1 << 5,    /* runnable and not running: what followed the wait */
+	ABI_WAIT_RUNQUEUE = 1 << 5,    /* runnable and not running: what followed the wait; kept at
+					  8 * block_rate */
 };
 
 /*
@@ -223,7 +238,8 @@ struct abi_sample {
 struct abi_slice {
 	__u64 pc;
 	__u64 regs[ABI_REGISTERS];
-	__u32 after_call; /* 1: pc is behind a call or a system call, look up pc - 1 */
+	__u16 after_call; /* 1: pc is behind a call or a system call, look up pc - 1 */
+	__u16 cut;	  /* 1: there are as many bytes as may be, the stack probably goes on */
 	__u32 size;	  /* of the stack that follows, bytes */
 };
 

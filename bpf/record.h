@@ -141,6 +141,7 @@ ENV_INLINE u64 record_slice(struct record_scratch *r)
 		return 0;
 	size = record_slice_read(r, at + sizeof(r->slice));
 	r->slice.size = size;
+	r->slice.cut = size >= slice_bytes;
 	__builtin_memcpy(r->bytes + at, &r->slice, sizeof(r->slice));
 	r->sample.record.type = ABI_RECORD_SLICE;
 	r->sample.user_frames = 0;
@@ -199,7 +200,7 @@ ENV_INLINE u64 record_finish(struct record_scratch *r)
 {
 	u32 frames = r->sample.kernel_frames + r->sample.user_frames;
 
-	if (r->sample.user_end == ABI_STACK_no_table)
+	if (r->walk.slices && r->sample.user_end == ABI_STACK_no_table)
 		return record_slice(r);
 	return sizeof(r->sample) + frames * sizeof(u64);
 }

@@ -103,7 +103,7 @@ enum unwind_place {
 	UNWIND_IN_REGISTER = 0x80,
 };
 
-#define UNWIND_RULE_SIGNAL	 0x01 /* the caller was interrupted: its pc is exact */
+#define UNWIND_RULE_SIGNAL	 0x01 /* the caller has not called: its pc is exact */
 #define UNWIND_RULE_STACK_SWITCH 0x02 /* the caller may be on another stack: RSP may go down */
 #define UNWIND_RULE_FLAGS	 0x03
 
@@ -157,12 +157,13 @@ struct unwind_frame {
 	__u64 pc;
 	__u64 regs[UNWIND_REGISTERS];
 	__u32 valid;
-	__u32 flags;	 /* UNWIND_RETURN_ADDRESS */
+	__u32 flags;	 /* UNWIND_RETURN_ADDRESS, UNWIND_BY_FRAME_POINTER */
 	__u64 words[17]; /* room for what is read: a burst, or the registers of a sigcontext */
 };
 
-#define UNWIND_VALID_ALL      0xffffU
-#define UNWIND_RETURN_ADDRESS 0x01 /* pc is behind a call: look up pc - 1 */
+#define UNWIND_VALID_ALL	0xffffU
+#define UNWIND_RETURN_ADDRESS	0x01 /* pc is behind a call: look up pc - 1 */
+#define UNWIND_BY_FRAME_POINTER 0x02 /* found by one, or its rule says that it keeps them */
 
 _Static_assert(sizeof(struct unwind_row) == 4, "the size that the memory budget is made of");
 _Static_assert(sizeof(struct unwind_segment) == 1 << 20, "1 MiB, below KMALLOC_MAX_SIZE");

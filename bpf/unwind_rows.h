@@ -100,7 +100,12 @@ static __always_inline int unwind_signal_frame(struct unwind_frame *s)
 
 /*
  * The caller by frame pointer. Without UNWIND_RULE_STACK_SWITCH in @flags the frame must lie up the
- * stack, and not too far. A frame pointer of 0 is what the ABI says a process starts with.
+ * stack, and not too far.
+ *
+ * The ABI wants RBP to be 0 in the outermost frame (System V ABI, AMD64, 3.4.1), which ends a chain
+ * of frame pointers, as a return address of 0 does. But in code that keeps none RBP may be 0 for
+ * any reason, or still be 0 from there, or point at any zeros: it is the end only behind a frame
+ * that was found by one, or where a rule says that there are some.
  */
 static __always_inline int unwind_frame_pointer(struct unwind_frame *s, __u32 flags)
 {
@@ -110,17 +115,20 @@ static __always_inline int unwind_frame_pointer(struct unwind_frame *s, __u32 fl
 	if (!(s->valid & UNWIND_BIT(UNWIND_RBP)))
 		return ABI_STACK_unsupported_rule;
 	if (!bp)
-		return ABI_STACK_complete;
+		return s->flags & UNWIND_BY_FRAME_POINTER ? ABI_STACK_complete
+							  : ABI_STACK_no_frame_pointer;
 	if (bp & 7)
 		return ABI_STACK_bad_frame_pointer;
 	if (!(flags & UNWIND_RULE_STACK_SWITCH) && (bp < sp || bp - sp > UNWIND_MAX_GUESSED_FRAME))
 		return ABI_STACK_bad_frame_pointer;
 	if (unwind_read_user(s, s->words, 16, bp))
 		return ABI_STACK_unreadable;
+	if (!s->words[1] && !(s->flags & UNWIND_BY_FRAME_POINTER))
+		return ABI_STACK_bad_frame_pointer;
 	s->regs[UNWIND_RSP] = bp + 16;
 	s->regs[UNWIND_RBP] = s->words[0];
 	return unwind_enter(s, s->words[1], UNWIND_BIT(UNWIND_RSP) | UNWIND_BIT(UNWIND_RBP),
-			    UNWIND_RETURN_ADDRESS);
+			    UNWIND_RETURN_ADDRESS | UNWIND_BY_FRAME_POINTER);
 }
 
 /*
@@ -299,6 +307,7 @@ static __always_inline int unwind_apply(struct unwind_frame *s, const struct unw
 	case UNWIND_CFA_SIGNAL:
 		return unwind_signal_frame(s);
 	case UNWIND_CFA_FRAME_POINTER:
+		s->flags |= UNWIND_BY_FRAME_POINTER;
 		return unwind_frame_pointer(s, r->flags);
 	}
 	end = unwind_find_cfa(s, r, &cfa);

@@ -257,6 +257,9 @@ static void print_unwinding(struct manager *m, FILE *f)
 	fprintf(f, "unwind_rows: %" PRIu64 "\nunwind_row_bytes: %" PRIu64 "\n", c.store.rows,
 		c.store.row_bytes);
 	fprintf(f, "unwind_row_bytes_budget: %" PRIu64 "\n", manager_unwind_budget(m));
+	if (manager_tables_after(m))
+		fprintf(f, "unwind_running_loaded_ms: %" PRIu64 "\n",
+			(uint64_t)(manager_tables_after(m) / NS_PER_MS));
 	fprintf(f, "unwind_cache: %s\npreload: %s\n", m->options.unwind_cache, m->options.preload);
 	fprintf(f, "slices: %" PRIu64 "\nslices_unwound_early: %" PRIu64 "\n",
 		c.pipeline.slices_unwound, c.pipeline.slices_unwound_early);

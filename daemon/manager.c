@@ -182,8 +182,9 @@ static int add_timers(struct manager *m)
 {
 	int r;
 
+	/* The first time soon: what was sampled during the start is served at once. */
 	r = sd_event_add_time_relative(m->event, &m->drain_timer, CLOCK_MONOTONIC,
-				       USEC_PER_NS(PROFILER_DRAIN_NS), DRAIN_ACCURACY_USEC,
+				       USEC_PER_NS(STREAM_SETTLE_NS), DRAIN_ACCURACY_USEC / 4,
 				       on_drain_timer, m);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(m->drain_timer, SD_EVENT_ON);
@@ -232,6 +233,13 @@ uint64_t manager_unwind_budget(const struct manager *m)
 	return MIN(m->options.unwind_memory, m->options.memory_budget / 4);
 }
 
+uint64_t manager_tables_after(const struct manager *m)
+{
+	uint64_t at = unwinding_loaded_at(profiler_unwinding(m->profiler));
+
+	return at ? at - m->started : 0;
+}
+
 static uint8_t wait_hook_of(const struct options *o)
 {
 	for (unsigned int i = 1; i < ABI_WAIT_HOOKS_COUNT; i++)
@@ -254,7 +262,15 @@ static int open_profiler(struct manager *m, struct error *e)
 			.open_event = opener_open,
 			.open_userdata = m->opener,
 		},
-		.symbolizer = { .memory_budget = m->options.memory_budget / 4 },
+		.symbolizer = {
+			.memory_budget = m->options.memory_budget / 4,
+			.debug_directories = m->options.debug_directories,
+		},
+		.debuginfod = {
+			.urls = m->options.debuginfod_urls,
+			.directory = m->options.debuginfod_cache,
+			.max_bytes = m->options.debuginfod_cache_size,
+		},
 		.unwinding = {
 			.memory = manager_unwind_budget(m),
 			.cache = m->options.unwind_cache,

@@ -64,6 +64,8 @@ void manager_reload(struct manager *m);
 struct rotation_policy manager_rotation_policy(const struct manager *m);
 /* Bytes of rows that unwinding tables may take in the kernel. */
 uint64_t manager_unwind_budget(const struct manager *m);
+/* ns from the start until the tables of all that ran were in the kernel; 0 = not yet. */
+uint64_t manager_tables_after(const struct manager *m);
 /* Bytes that the waits since the start take now. */
 size_t manager_cumulative_memory(struct manager *m);
 /* Bytes that windows may take now: what symbol tables and BPF maps leave of the budget. */

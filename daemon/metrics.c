@@ -28,6 +28,11 @@ static void print_build(struct manager *m, FILE *f)
 	exposition_gauge_value(f, "build_info", "version", PROFD_VERSION, 1);
 	gauge(f, "uptime_seconds", "since profd started",
 	      (double)(clock_monotonic_ns() - m->started) / (double)NS_PER_S);
+	if (manager_tables_after(m))
+		gauge(f, "unwind_running_loaded_seconds",
+		      "from the start of profd until the unwinding tables of all that ran were in "
+		      "the kernel; missing before that",
+		      (double)manager_tables_after(m) / (double)NS_PER_S);
 	counter(f, "reloads", "times that the configuration was read again", m->reloads);
 }
 

@@ -44,6 +44,7 @@ struct profiler {
 	struct pipeline *pipeline;
 	struct collector *collector;
 	struct unwinding *unwinding;
+	struct debuginfod *debuginfod; /* NULL = none is asked */
 	struct capture_writer *capture;
 	int epoll;		 /* of what wants to be drained early */
 	struct receiver *window; /* the continuous one; NULL = there is none */
@@ -72,6 +73,7 @@ struct profiler *profiler_free(struct profiler *p)
 	pipeline_free(p->pipeline);
 	collector_free(p->collector);
 	unwinding_free(p->unwinding);
+	debuginfod_free(p->debuginfod);
 	capture_close(p->capture);
 	closep(&p->epoll);
 	free(p);
@@ -126,7 +128,11 @@ static int begin(struct profiler *p, uint64_t start_time)
 
 static int watch(struct profiler *p)
 {
-	const int fds[] = { collector_fd(p->collector), unwinding_fd(p->unwinding) };
+	const int fds[] = {
+		collector_fd(p->collector),
+		unwinding_fd(p->unwinding),
+		p->debuginfod ? debuginfod_fd(p->debuginfod) : -1,
+	};
 
 	p->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (p->epoll < 0)
@@ -134,10 +140,30 @@ static int watch(struct profiler *p)
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		struct epoll_event event = { .events = EPOLLIN };
 
-		if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, fds[i], &event) < 0)
+		if (fds[i] >= 0 && epoll_ctl(p->epoll, EPOLL_CTL_ADD, fds[i], &event) < 0)
 			return -errno;
 	}
 	return 0;
+}
+
+static void debug_file_arrived(void *userdata, const uint8_t *build_id, size_t size)
+{
+	struct profiler *p = userdata;
+
+	symbolizer_debug_file_arrived(pipeline_symbolizer(p->pipeline), build_id, size);
+}
+
+static int start_debuginfod(struct profiler *p, struct error *e)
+{
+	const struct debuginfod_options *o = &p->options.debuginfod;
+	int r;
+
+	if (!o->urls || !o->urls[0])
+		return 0;
+	r = debuginfod_new(o, &p->debuginfod, e);
+	if (r == 0)
+		debuginfod_on_arrival(p->debuginfod, debug_file_arrived, p);
+	return r;
 }
 
 DEFINE_CLEANUP(struct profiler *, profiler_free);
@@ -163,8 +189,11 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 	if (!p->options.window)
 		p->options.window = PROFILER_WINDOW_NS;
 	r = unwinding_new(&o->unwinding, &p->unwinding, e);
+	if (r == 0)
+		r = start_debuginfod(p, e);
 	if (r < 0)
 		return r;
+	pipeline.symbolizer.debuginfod = p->debuginfod;
 	pipeline.symbolizer.worker = unwinding_worker(p->unwinding);
 	pipeline.symbolizer.symbol_job = PARSER_SYMBOLS;
 	r = pipeline_new(&pipeline, &p->pipeline);
@@ -392,6 +421,8 @@ int profiler_drain(struct profiler *p, uint64_t now)
 	if (p->advancing)
 		return 0;
 	unwinding_process(p->unwinding, now);
+	if (p->debuginfod)
+		debuginfod_process(p->debuginfod, now);
 	drained = collector_drain(p->collector, pipeline_stream(p->pipeline));
 	if (now >= p->next_tick || something_ends(p, until))
 		count_losses(p);
@@ -602,4 +633,9 @@ const struct window *profiler_window(const struct profiler *p, uint64_t *ret_unt
 		return NULL;
 	*ret_until = MAX(p->horizon, window_start(pipeline_window(p->window)));
 	return pipeline_window(p->window);
+}
+
+struct debuginfod *profiler_debuginfod(struct profiler *p)
+{
+	return p->debuginfod;
 }

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "collect/collector.h"
 #include "collect/stream.h"
+#include "fetch/debuginfod.h"
 #include "process/executable.h"
 #include "process/process.h"
 #include "profile/selection.h"
@@ -33,7 +34,8 @@ struct profiler_options {
 	struct collector_options collector;
 	struct symbolizer_options symbolizer;
 	struct unwinding_options unwinding;
-	uint64_t window; /* ns; 0 = PROFILER_WINDOW_NS */
+	struct debuginfod_options debuginfod; /* no URLs = none is asked */
+	uint64_t window;		      /* ns; 0 = PROFILER_WINDOW_NS */
 	/* Idle waits (profile/wait.h) are not in the continuous windows: nobody reads them there.
 	 */
 	size_t cumulative_memory; /* bytes of the waits since the start; 0 = they are not kept */
@@ -126,6 +128,8 @@ struct stream *profiler_stream(struct profiler *p);
 struct table_manager *profiler_tables(struct profiler *p);
 struct unwinding *profiler_unwinding(struct profiler *p);
 struct pipeline *profiler_pipeline(struct profiler *p);
+/* NULL if none is asked. */
+struct debuginfod *profiler_debuginfod(struct profiler *p);
 /* ns between two samples of a CPU. */
 uint64_t profiler_period(const struct profiler *p);
 /* CLOCK_REALTIME - CLOCK_MONOTONIC, ns, now. */

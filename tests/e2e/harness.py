@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 import traceback
+import urllib.parse
 
 import pprof
 
@@ -309,7 +310,7 @@ class Daemon:
         if seconds is not None:
             query["seconds"] = seconds
         if query:
-            path += "?" + "&".join(f"{k}={v}" for k, v in query.items())
+            path += "?" + urllib.parse.urlencode(query)
         response = self.get(path, timeout=(seconds or 30) + 30)
         equal(response.status, 200, f"{path}: {response.text[:200]}")
         decoded = pprof.Profile(response.body)

@@ -325,7 +325,7 @@ static void test_kernel_frames(void **state)
 	struct encoded e;
 
 	(void)state;
-	add(w, 3, ABI_STACK_none, frames, 2);
+	add(w, 3, ABI_STACK_exec, frames, 2);
 	e = encode_one(w, NULL);
 	check_rules(&e);
 	assert_string_equal(mapping(&e, 0, 0)->file, "[kernel.kallsyms]_stext");
@@ -445,6 +445,7 @@ static void test_inlined_and_unnamed(void **state)
 	assert_true(e.message->mapping[1]->has_inline_frames);
 	assert_false(e.message->mapping[0]->has_filenames);
 	assert_int_equal(e.symbolizer.calls, 2);
+	assert_int_equal(e.symbolizer.prepared, 2);
 	encoded_done(&e);
 	window_free(w);
 }

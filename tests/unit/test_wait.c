@@ -136,6 +136,7 @@ static void names_refine(void **state)
 		{ { "pthread_rwlock_wrlock" }, WAIT_lock, WAIT_LOCK_rwlock },
 		{ { "__new_sem_wait_slow64.constprop.0" }, WAIT_sync, WAIT_LOCK_semaphore },
 		{ { "__pthread_clockjoin_ex" }, WAIT_sync, WAIT_LOCK_join },
+		{ { "__pthread_exit" }, WAIT_sync, WAIT_LOCK_join },
 		{ { "pthread_barrier_wait" }, WAIT_sync, WAIT_LOCK_barrier },
 		{ { "pthread_cond_wait", "PlatformEvent::park()", "ObjectMonitor::EnterI(Thread*)",
 		    "ObjectMonitor::enter(Thread*)" },

@@ -107,7 +107,7 @@ int collector_learn_file(struct collector *c, int fd, uint32_t *ret_file_id);
 /*
  * Where the unwinding tables go (unwind/table_store.h). The memory and what *@ret refers to is the
  * collector's, and gone with it. -ENOMEM, or what mmap() failed with. Segments are made by bpf(2):
- * in a process that has dropped CAP_BPF, add_segment() fails with -EPERM where
+ * in a process that has dropped CAP_BPF, add_segments() fails with -EPERM where
  * kernel.unprivileged_bpf_disabled is set.
  */
 int collector_table_memory(struct collector *c, struct table_store_memory *ret);

@@ -16,7 +16,6 @@
 #include "profile/pprof.h"
 #include "profile/window.h"
 #include "profiler.h"
-#include "unwind/table_manager.h"
 
 /* How long a collection is put off for unwinding tables. */
 #define TABLES_NS (3 * NS_PER_S)
@@ -35,13 +34,11 @@ struct local {
 static void wait_for_tables(struct local *l)
 {
 	uint64_t now = clock_monotonic_ns(), give_up = now + TABLES_NS;
-	struct table_manager_stats tables;
-
 	for (; now < give_up; now = clock_monotonic_ns()) {
 		struct pollfd p = { profiler_fd(l->profiler), POLLIN, 0 };
 
-		table_manager_get_stats(profiler_tables(l->profiler), &tables);
-		if (!tables.waiting || profiler_drain(l->profiler, now) < 0)
+		if (unwinding_loaded_at(profiler_unwinding(l->profiler)) ||
+		    profiler_drain(l->profiler, now) < 0)
 			return;
 		poll(&p, 1, (int)(PROFILER_DRAIN_NS / NS_PER_MS));
 	}

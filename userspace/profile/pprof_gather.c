@@ -162,7 +162,7 @@ static int locate(struct encoder *e, const struct window_entry *entry, struct st
 		r = add_frame(e, entry, &entry->frames[i], entry->process, stack);
 	if (r < 0)
 		return r;
-	if (entry->user_end != ABI_STACK_none && entry->user_end != ABI_STACK_complete)
+	if (abi_stack_is_truncated(entry->user_end))
 		return add_location(stack, pprof_frames_truncated(&e->frames, entry->user_end));
 	return stack->n ? 0 : add_location(stack, pprof_frames_no_stack(&e->frames));
 }
@@ -234,15 +234,34 @@ static bool is_wanted(struct encoder *e, const struct window_entry *entry, struc
 	return wait_filter_passes(&e->filter, *ret);
 }
 
+static bool is_selected(const struct encoder *e, const struct window_entry *entry)
+{
+	return entry->kind == e->options->kind &&
+	       selection_matches(e->options->selection, entry->process);
+}
+
+static int want_entry(const struct window_entry *entry, void *userdata)
+{
+	struct encoder *e = userdata;
+	int r = 0;
+
+	if (!is_selected(e, entry) || entry->folded ||
+	    (entry->kind != ABI_KIND_CPU && !wait_filter_may_pass(&e->filter, entry->wait)))
+		return 0;
+	for (size_t i = 0; i < entry->n_frames && r == 0; i++)
+		r = pprof_frames_want(&e->frames, &entry->frames[i], entry->process);
+	for (size_t i = 0; wants_waker(e, entry) && i < entry->n_waker_frames && r == 0; i++)
+		r = pprof_frames_want(&e->frames, &entry->waker_frames[i], entry->waker);
+	return r;
+}
+
 static int gather_entry(const struct window_entry *entry, void *userdata)
 {
 	struct encoder *e = userdata;
 	struct wait wait;
 	int r;
 
-	if (entry->kind != e->options->kind ||
-	    !selection_matches(e->options->selection, entry->process) ||
-	    !is_wanted(e, entry, &wait))
+	if (!is_selected(e, entry) || !is_wanted(e, entry, &wait))
 		return 0;
 	count_quality(&e->quality, entry);
 	r = vote_program(e, entry);
@@ -256,6 +275,17 @@ int64_t encoder_count(const struct encoder *e, const struct sample_value *value)
 	if (e->options->kind == ABI_KIND_CPU)
 		return value->count;
 	return MAX(saturating_add(value->count, ABI_COUNT_ONE / 2) / ABI_COUNT_ONE, (int64_t)1);
+}
+
+int encoder_prepare(struct encoder *e, struct window *const *windows, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = window_each(windows[i], want_entry, e);
+	if (r == 0)
+		pprof_frames_prepare(&e->frames);
+	return r;
 }
 
 /* Lost samples have no names: they count as attempted, and as lost, in every selection. */

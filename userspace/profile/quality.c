@@ -51,7 +51,7 @@ void quality_lines(const struct quality *q, void (*line)(const char *text, void 
 	uint64_t attempted = 0;
 
 	for (unsigned int end = 0; end < ABI_STACK_ENDS_COUNT; end++)
-		if (end != ABI_STACK_none)
+		if (abi_stack_was_attempted(end))
 			attempted += q->user_stacks[end];
 
 	put(&o, "samples_attempted", "", q->samples_attempted);
@@ -60,9 +60,11 @@ void quality_lines(const struct quality *q, void (*line)(const char *text, void 
 	put(&o, "user_stacks_attempted", "", attempted);
 	put(&o, "user_stacks_complete", "", q->user_stacks[ABI_STACK_complete]);
 	for (unsigned int end = 0; end < ABI_STACK_ENDS_COUNT; end++)
-		if (end != ABI_STACK_none && end != ABI_STACK_complete && q->user_stacks[end])
+		if (abi_stack_is_truncated(end) && q->user_stacks[end])
 			put(&o, "user_stacks_truncated_", quality_end_name(end),
 			    q->user_stacks[end]);
+	if (q->user_stacks[ABI_STACK_exec])
+		put(&o, "user_stacks_in_exec", "", q->user_stacks[ABI_STACK_exec]);
 	put(&o, "user_frames_guessed", "", q->user_frames_guessed);
 	put(&o, "user_stacks_from_slices", "", q->user_stacks_from_slices);
 	put(&o, "frames", "", q->frames);

@@ -84,6 +84,7 @@ static const struct rule rules[] = {
 	{ "pthread_timedjoin", PREFIX, false, WAIT_LOCK_join },
 	{ "pthread_clockjoin", PREFIX, false, WAIT_LOCK_join },
 	{ "thrd_join", PREFIX, false, WAIT_LOCK_join },
+	{ "pthread_exit", PREFIX, false, WAIT_LOCK_join }, /* who is joined, in musl */
 };
 
 static const struct rule *find_rule(const char *name)

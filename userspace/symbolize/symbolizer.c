@@ -18,20 +18,23 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "process/debug_file.h"
 #include "process/executable.h"
 #include "process/process.h"
 #include "process/sideband.h"
 #include "profile/sample.h"
 #include "symbolize/executable_names.h"
 #include "symbolize/jit_names.h"
+#include "symbolize/jit_runtime.h"
 #include "symbolize/kernel_names.h"
 #include "symbolize/name_cache.h"
 
 #define DEFAULT_BUDGET	 ((size_t)64 << 20)
 #define DEFAULT_RETRY_NS (600 * NS_PER_S)
+#define SMALL_TABLE	 ((size_t)8 << 10) /* names of a file that are kept all */
 
 struct symbolizer {
-	char *debug_directory, *proc;
+	char *debug_directories, *proc;
 	bool without_proc;
 	size_t budget;
 	uint64_t clock;			   /* a number for each look-up: what was used when */
@@ -41,6 +44,7 @@ struct symbolizer {
 	struct jit_names *jit;
 	struct name_cache *cache;
 	uint64_t frames_looked_up, frames_unnamed;
+	uint64_t unnamed[UNNAMED_COUNT];
 };
 
 static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
@@ -48,11 +52,13 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 {
 	const struct executable_names_options options = {
 		.executables = executables,
-		.debug_directory = s->debug_directory,
+		.debug_directories = s->debug_directories,
+		.debuginfod = o->debuginfod,
 		.reader = {
 			.worker = o->worker,
 			.job = o->symbol_job,
 			.max_table = s->budget / 2,
+			.whole_bytes = SMALL_TABLE,
 		},
 		.retry_ns = o->retry_ns ? o->retry_ns : DEFAULT_RETRY_NS,
 	};
@@ -82,9 +88,10 @@ int symbolizer_new(const struct symbolizer_options *o, struct executable_table *
 	o = o ? o : &defaults;
 	s->budget = o->memory_budget ? o->memory_budget : DEFAULT_BUDGET;
 	s->without_proc = o->without_proc;
-	s->debug_directory = strdup(o->debug_directory ? o->debug_directory : "/usr/lib/debug");
+	s->debug_directories =
+		strdup(o->debug_directories ? o->debug_directories : DEBUG_FILE_DIRECTORIES);
 	s->proc = strdup(o->proc ? o->proc : "/proc");
-	if (s->debug_directory && s->proc)
+	if (s->debug_directories && s->proc)
 		r = make_tables(s, o, executables);
 	if (r < 0) {
 		symbolizer_free(s);
@@ -102,7 +109,7 @@ struct symbolizer *symbolizer_free(struct symbolizer *s)
 	executable_names_free(s->executables);
 	jit_names_free(s->jit);
 	name_cache_free(s->cache);
-	free(s->debug_directory);
+	free(s->debug_directories);
 	free(s->proc);
 	free(s);
 	return NULL;
@@ -135,17 +142,87 @@ static void stay_in_budget(struct symbolizer *s, uint64_t keep_from)
 	}
 }
 
+/* Where the process sees files; NULL if that cannot be known any more. */
+static const char *root_of(const struct symbolizer *s, const struct process *process,
+			   char buffer[static PATH_MAX])
+{
+	if (!process || process->exit_time != 0 || s->without_proc)
+		return NULL;
+	snprintf(buffer, PATH_MAX, "%s/%u/root", s->proc, process->tgid);
+	return buffer;
+}
+
 static const char *find_in_file(struct symbolizer *s, struct executable *x, uint64_t address,
 				const struct process *process)
 {
 	char root[PATH_MAX];
-	bool has_root = process && process->exit_time == 0 && !s->without_proc;
 
-	if (!x->readable)
-		return NULL;
-	if (has_root)
-		snprintf(root, sizeof(root), "%s/%u/root", s->proc, process->tgid);
-	return executable_names_find(s->executables, x, address, has_root ? root : NULL, s->clock);
+	return executable_names_find(s->executables, x, address, root_of(s, process, root),
+				     s->clock);
+}
+
+/* By executable; those of processes that can still be looked into first. */
+static int compare_wanted(const void *a, const void *b)
+{
+	const struct wanted_frame *x = a, *y = b;
+	uintptr_t p = (uintptr_t)x->frame.executable, q = (uintptr_t)y->frame.executable;
+
+	if (p != q)
+		return p < q ? -1 : 1;
+	return (x->process && x->process->exit_time != 0) -
+	       (y->process && y->process->exit_time != 0);
+}
+
+/* Of one executable. */
+static void prepare_file(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+{
+	struct executable *x = wanted[0].frame.executable;
+	_cleanup_free_ uint64_t *addresses = calloc(n, sizeof(*addresses));
+	char root[PATH_MAX];
+
+	if (!addresses)
+		return;
+	for (size_t i = 0; i < n; i++)
+		addresses[i] = executable_address(x, wanted[i].frame.address);
+	executable_names_want(s->executables, x, addresses, n, root_of(s, wanted[0].process, root),
+			      s->clock);
+}
+
+void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
+{
+	size_t kept = 0, end;
+
+	for (size_t i = 0; i < n; i++)
+		if (wanted[i].frame.kind == FRAME_FILE)
+			wanted[kept++] = wanted[i];
+	if (kept > 0)
+		qsort(wanted, kept, sizeof(*wanted), compare_wanted);
+	s->clock++;
+	for (size_t first = 0; first < kept; first = end) {
+		end = first + 1;
+		while (end < kept && wanted[end].frame.executable == wanted[first].frame.executable)
+			end++;
+		prepare_file(s, wanted + first, end - first);
+	}
+}
+
+static enum unnamed_reason why(struct symbolizer *s, const struct frame *frame,
+			       const struct process *process)
+{
+	struct executable_names_status status;
+	uint64_t start, end;
+
+	switch (frame->kind) {
+	case FRAME_KERNEL:
+		kernel_names_range(s->kernel, clock_monotonic_ns(), &start, &end);
+		return start ? UNNAMED_kernel_unknown : UNNAMED_kernel_hidden;
+	case FRAME_FILE:
+		executable_names_status(frame->executable, &status);
+		return status.why ? status.why : UNNAMED_no_symbol; /* out of memory */
+	default:
+		return process && jit_runtime_of(process->executable) ? UNNAMED_jit_without_map
+								      : UNNAMED_anonymous;
+	}
 }
 
 static const char *find(struct symbolizer *s, const struct frame *frame, struct process *process)
@@ -162,9 +239,10 @@ static const char *find(struct symbolizer *s, const struct frame *frame, struct 
 }
 
 /* What a frame without a symbol is called. */
-static struct cached_name make_up(struct symbolizer *s, const struct frame *frame)
+static struct cached_name make_up(struct symbolizer *s, const struct frame *frame,
+				  enum unnamed_reason reason)
 {
-	const char *module = "[anon]", *slash;
+	const char *module = reason == UNNAMED_jit_without_map ? "[jit]" : "[anon]", *slash;
 	uint64_t address = frame->address;
 	char text[NAME_MAX + 32];
 
@@ -183,6 +261,7 @@ static struct cached_name make_up(struct symbolizer *s, const struct frame *fram
 size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct process *process,
 			struct symbol *ret, size_t max)
 {
+	enum unnamed_reason reason = UNNAMED_NOT;
 	struct cached_name names;
 	const char *symbol;
 
@@ -193,13 +272,16 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 	if (symbol) {
 		names = name_cache_symbol(s->cache, symbol);
 	} else {
-		names = make_up(s, frame);
+		reason = why(s, frame, process);
+		names = make_up(s, frame, reason);
 		s->frames_unnamed++;
+		s->unnamed[reason]++;
 	}
 	*ret = (struct symbol){
 		.name = names.name,
 		.system_name = names.system_name,
 		.unnamed = !symbol,
+		.why = reason,
 	};
 	stay_in_budget(s, s->clock);
 	return 1;
@@ -213,6 +295,11 @@ void symbolizer_kernel_scheduler(struct symbolizer *s, uint64_t *ret_start, uint
 void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end)
 {
 	kernel_names_range(s->kernel, clock_monotonic_ns(), ret_start, ret_end);
+}
+
+void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id, size_t size)
+{
+	executable_names_arrived(s->executables, build_id, size);
 }
 
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event)
@@ -264,6 +351,7 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 		.frames_looked_up = s->frames_looked_up,
 		.frames_unnamed = s->frames_unnamed,
 		.tables_loaded = files.loaded,
+		.tables_asked = files.asked,
 		.tables_evicted = files.evicted + jit.evicted,
 		.tables_failed = files.failed,
 		.debug_files_failed = files.debug_failed,
@@ -273,6 +361,7 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 		.perf_map_lines_bad = jit.bad_lines,
 		.kernel_symbols = kernel_names_count(s->kernel),
 	};
+	memcpy(ret->unnamed, s->unnamed, sizeof(ret->unnamed));
 }
 
 size_t symbolizer_memory(const struct symbolizer *s)

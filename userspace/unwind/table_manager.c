@@ -140,6 +140,17 @@ static void unqueue(struct entry *e)
 	e->queued = false;
 }
 
+/* A stack waits for it, for as long as it may: before what was only mapped or announced. */
+static void enqueue_first(struct entry *e)
+{
+	unqueue(e);
+	enqueue(e, URGENT);
+	if (e->queued) {
+		DL_DELETE(queue_of(e)->entries, e);
+		DL_PREPEND(queue_of(e)->entries, e);
+	}
+}
+
 /* Not while the parser works for it: its answer needs the entry. */
 static void entry_free(struct entry *e)
 {
@@ -331,10 +342,8 @@ void table_manager_want(struct table_manager *m, struct executable *x)
 			return;
 		e->state = TABLE_evicted;
 	}
-	if (e->queued && e->priority == BACKGROUND)
-		unqueue(e);
 	if (e->state == TABLE_evicted || e->state == TABLE_waiting)
-		enqueue(e, URGENT);
+		enqueue_first(e);
 }
 
 static bool drop_file_id(struct entry *e, uint32_t file_id)
@@ -389,6 +398,11 @@ void table_manager_process(struct table_manager *m, uint64_t now)
 			start(e);
 		}
 	}
+}
+
+bool table_manager_is_awaited(const struct table_manager *m)
+{
+	return m->queues[URGENT].entries || m->queues[URGENT].running;
 }
 
 struct table_store *table_manager_store(struct table_manager *m)

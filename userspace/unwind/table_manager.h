@@ -101,6 +101,8 @@ void table_manager_forget(struct table_manager *m, const uint32_t *file_ids, siz
 
 /* Goes on with what waits. Call it after worker_process(), and about once a second. */
 void table_manager_process(struct table_manager *m, uint64_t now);
+/* Whether tables are wanted that are not there yet; those for the background do not count. */
+bool table_manager_is_awaited(const struct table_manager *m);
 /* The tables in the kernel, for table_store_touch() and its statistics. */
 struct table_store *table_manager_store(struct table_manager *m);
 

@@ -104,6 +104,12 @@ def plugin(letter, extra):
             f"{{here}}/plugin.c {IDS}")
 
 
+def exceptions(name, link=""):
+    return Program(name, [f"g++ -std=gnu++17 -D_GNU_SOURCE -Wall {NO_FP} -I{{here}} -I{{here}}/.. "
+                          f"-o {{out}} {{here}}/exceptions.cpp {link} {IDS}"],
+                   "~throw_deep|catch_one ... main", share=0.95)
+
+
 # Signal trampolines have a name where the C library has symbols.
 HANDLER = "handler_leaf on_timer ... interrupted_caller main"
 
@@ -157,8 +163,8 @@ PROGRAMS = [
            link="-fsanitize=safe-stack"),
     frames("fp-only", flags="-O2 -fno-omit-frame-pointer -fno-asynchronous-unwind-tables",
            complete=None, note="no rules at all: frame pointers, guessed"),
-    frames("musl", compiler="musl-gcc", complete=None),
-    frames("musl-static", compiler="musl-gcc", link="-static", complete=None),
+    frames("musl", compiler="musl-gcc"),
+    frames("musl-static", compiler="musl-gcc", link="-static"),
     compiled("nolibc", "nolibc.c", "leaf outer entry _start",
              flags=NO_FP + " -fno-stack-protector", link="-nostdlib -static", ends_badly=True),
     # Calls.
@@ -173,9 +179,11 @@ PROGRAMS = [
     compiled("signals", "signals.c", "interrupted_leaf interrupted_caller main", share=0.2),
     *signals("signal", "signals"),
     compiled("signals-musl", "signals.c", "interrupted_leaf interrupted_caller main",
-             compiler="musl-gcc", share=0.2, complete=None),
-    # musl has no rules, and its raise() no frame pointer: what is beyond is lost.
-    *signals("signal-musl", "signals-musl", nested="~.* ...", complete=None),
+             compiler="musl-gcc", share=0.2),
+    # musl's raise() has neither rules nor a frame pointer: what is beyond is lost, and it says so.
+    *[p for p in signals("signal-musl", "signals-musl") if "nested" not in p.name],
+    again("signal-musl-nested", "signals-musl", "handler_leaf on_inner ~.* ...", "nested", share=0.15,
+          complete=None),
     compiled("spawn", "spawn.c", "child_leaf child_body start_fork main", link="-pthread",
              arguments=["fork"], by_comm=True, share=0.9),
     again("spawn-vfork", "spawn", "child_leaf child_body start_vfork main", "vfork", by_comm=True,
@@ -204,10 +212,8 @@ PROGRAMS = [
     again("byhand-frame", "byhand-leaf", "callback_leaf byhand_frame calls_frame main", "frame",
           wrong=0.01, complete=None),
     # Other languages.
-    Program("exceptions", [f"g++ -std=gnu++17 -D_GNU_SOURCE -Wall {NO_FP} -I{{here}} -I{{here}}/.. "
-                           f"-o {{out}} {{here}}/exceptions.cpp {IDS}"],
-            "~throw_deep|catch_one ... main", share=0.95, complete=0.98,
-            note="_Unwind_Resume() writes over its own frame before it jumps; gdb errs there too"),
+    exceptions("exceptions"),
+    exceptions("exceptions-static", "-static"),
     Program("rust", ["rustc -C opt-level=2 -C force-frame-pointers=no -o {out} {here}/chain.rs"],
             "rust_leaf rust_middle*5 rust_outer chain::main ..."),
     Program("go", [GO + " -o {out} {here}/chain.go"], GO_CHAIN),
