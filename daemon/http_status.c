@@ -33,7 +33,7 @@ void http_home(struct http_request *r)
 		{ "debug/pprof/block", "what processes wait for, since the start" },
 		{ "debug/pprof/mutex", "who keeps them waiting for locks, since the start" },
 		{ "processes", "processes by CPU time" },
-		{ "executables", "executables and their unwinding tables" },
+		{ "executables", "executables, their unwinding tables and names" },
 		{ "status", "what profd does" },
 		{ "metrics", "metrics of profd, for Prometheus" },
 		{ "healthz", "whether profd is well" },
@@ -334,6 +334,7 @@ void http_executables(struct http_request *r)
 	f = http_page_open(&page);
 	if (f) {
 		unwind_tables_print(lines, n, f);
+		unwind_tables_print_jit(symbolizer_jit_programs(profiler_symbolizer(p)), f);
 		http_page_send(r, &page, HTTP_TEXT);
 	}
 	free(lines);

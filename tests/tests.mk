@@ -27,6 +27,11 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_SUPPORT) $(BUILD)/libd
 	$(call say,TEST)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
+$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libprofd.a
+	@mkdir -p $(@D)
+	$(call say,BENCH)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # BPF sources compiled for the host: the test file includes them.
 $(BUILD)/tests/host/%: tests/host/%.c $(wildcard tests/host/*.h bpf/*.h bpf/*.c)
 	@mkdir -p $(@D)
@@ -103,7 +108,7 @@ e2e: ## Run the end-to-end tests (as root, with BPF)
 .PHONY: bench
 bench: ## Measure what profd costs (as root)
 	@packaging/install-packages $(BUILD_PACKAGES) $(BENCH_PACKAGES)
-	@$(MAKE) --no-print-directory -j$(JOBS) all workloads
+	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(BUILD)/tests/bench/build_tables
 	@BUILD=$(BUILD) tests/bench/bench
 	@BUILD=$(BUILD) tests/bench/unwind
 	@BUILD=$(BUILD) tests/bench/waits

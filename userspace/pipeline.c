@@ -361,8 +361,10 @@ static void handle_sideband(void *userdata, const struct sideband_event *event)
 {
 	struct pipeline *p = userdata;
 
-	if (event->type == SIDEBAND_LOST)
+	if (event->type == SIDEBAND_LOST) {
 		lose_everywhere(p, 0, event->lost);
+		symbolizer_kernel_changed(p->symbolizer, event);
+	}
 	if (event->type == SIDEBAND_KSYMBOL) {
 		symbolizer_kernel_changed(p->symbolizer, event);
 		return;
@@ -390,20 +392,29 @@ static void unopened_settled(void *userdata, uint32_t file_id, struct executable
 		table_store_bind(table_manager_store(p->tables), NULL, file_id);
 }
 
+/* There is no memory to find or await it; without this its stacks would come as slices for ever. */
+static void give_up_file(struct pipeline *p, uint32_t file_id)
+{
+	p->stats.files_dropped_memory++;
+	unopened_settled(p, file_id, NULL);
+}
+
 static void handle_file(void *userdata, const struct abi_file_announcement *file)
 {
 	struct pipeline *p = userdata;
 	struct executable *x;
 
-	if (executable_table_announce(p->executables, file, p->processes) < 0)
+	if (executable_table_announce(p->executables, file, p->processes) < 0) {
+		give_up_file(p, file->file_id);
 		return;
+	}
 	x = executable_table_get(p->executables, file->file_id);
 	if (x && p->options.file_announced)
 		p->options.file_announced(p->options.userdata, file, x);
 	if (x && x->readable)
 		file_found(p, file->file_id, x);
-	else
-		unopened_add(&p->unopened, file->file_id, file->record.time);
+	else if (unopened_add(&p->unopened, file->file_id, file->record.time) < 0)
+		give_up_file(p, file->file_id);
 }
 
 struct pipeline *pipeline_free(struct pipeline *p)
@@ -481,6 +492,7 @@ int pipeline_use_tables(struct pipeline *p, const struct pipeline_tables *o)
 		.background_worker = o->background_worker,
 		.job = o->job,
 		.cache_dirfd = o->cache_dirfd,
+		.debug_directories = p->options.symbolizer.debug_directories,
 	};
 	int r = table_manager_new(&manager, &p->tables);
 

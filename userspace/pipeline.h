@@ -47,6 +47,7 @@ struct pipeline_options {
 #define PIPELINE_COUNTERS(X)                                                                       \
 	X(samples, "samples taken from the stream")                                                \
 	X(samples_dropped_memory, "samples that found no room in a window")                        \
+	X(files_dropped_memory, "files without rules or names: no memory to look for them")        \
 	X(frames_without_file, "frames with a file id that was never announced, or forgotten")     \
 	X(slices_unwound, "stacks that came as memory and were unwound in user space")             \
 	X(slices_unwound_early, "of these, stacks that could not wait for all their tables")       \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unopened.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include <utlist.h>
@@ -16,15 +17,16 @@ struct unopened {
 	struct unopened *prev, *next;
 };
 
-void unopened_add(struct unopened **list, uint32_t file_id, uint64_t time)
+int unopened_add(struct unopened **list, uint32_t file_id, uint64_t time)
 {
 	struct unopened *u = calloc(1, sizeof(*u));
 
 	if (!u)
-		return;
+		return -ENOMEM;
 	u->file_id = file_id;
 	u->give_up = time + PATIENCE_NS;
 	DL_APPEND(*list, u);
+	return 0;
 }
 
 void unopened_retry(struct unopened **list, struct executable_table *executables, uint64_t now,

@@ -12,9 +12,8 @@ struct executable;
 struct executable_table;
 struct unopened;
 
-/* Remembers a file announced at @time, in the list that begins at @list (NULL = empty). Without
- * memory it is forgotten. */
-void unopened_add(struct unopened **list, uint32_t file_id, uint64_t time);
+/* Remembers a file announced at @time, in the list that begins at @list (NULL = empty). -ENOMEM. */
+int unopened_add(struct unopened **list, uint32_t file_id, uint64_t time);
 
 /* Looks for all of them. @settled: found, or (@x NULL) given up; it is not in the list any more. */
 void unopened_retry(struct unopened **list, struct executable_table *executables, uint64_t now,

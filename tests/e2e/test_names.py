@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 
-from harness import (LIBC, ROOT, Daemon, Workload,
+from harness import (LIBC, PROFCTL, ROOT, Daemon, Workload,
                      build_id, check, command, equal, new_mount_namespace, profile_of, run,
                      start, temporary_directory, test, tool, wait_until)
 from pprof import total
@@ -212,6 +212,11 @@ def debuginfod_improves_the_next_profile():
         check(metrics["profd_debuginfod_waiting"] >= 1, "it is waited for")
         check(metrics['profd_symbolizer_unnamed_total{reason="stripped"}'] > 0, "counted")
         unnamed(daemon.profile(seconds=1, pid=workload.pid), "app")
+        status, out, err = command(PROFCTL, "status", "--executables", "--socket", daemon.socket)
+        equal(status, 0, err)
+        told = out[out.index("Frames without a name"):].split(f"  {program}: ")[1].split("\n")
+        check(told[0].endswith(" frames, stripped"), told[0])
+        equal(told[1].strip(), "set debuginfod_urls in profd.conf", "what would mend it")
         equal(sum(identity in path for path in server.asked), 1, "times that it was asked for")
         server.gate.set()
         wait_until(lambda: daemon.metrics()["profd_debuginfod_found_total"] >= 1, "it has arrived")

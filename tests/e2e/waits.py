@@ -83,17 +83,26 @@ def within(samples, wanted_ns, what, percent=5, count=0, of=None):
           f"{table(of if of is not None else samples)}")
 
 
+def settle(running):
+    """Until what has happened is in the profiles.
+
+    The ring is read every 200 ms; a stack that waits for a table holds up all later ones, 1.5 s at most.
+    """
+    time.sleep(0.5)
+    wait_until(lambda: running.metrics().get("profd_pipeline_slices_waiting", 0) == 0, "no slices wait")
+    time.sleep(0.3)
+
+
 def finished(running, program, *arguments, **options):
     """(workload, its report) of a program that has run to its end under the eyes of a daemon.
 
-    What it waited is on its way for a moment: the stream is 10 ms behind, the ring is read every
-    200 ms. A machine that is so busy that samples are lost says nothing: it is tried again.
+    A machine that is so busy that samples are lost says nothing: it is tried again.
     """
     for _ in range(3):
         before = lost(running)
         workload = Workload(program, *arguments, **options)
         report = workload.report()
-        time.sleep(0.5)
+        settle(running)
         if lost(running) == before:
             return workload, report
     skip(f"samples are lost on this machine: {lost(running) - before:.0f} in one run")

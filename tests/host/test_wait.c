@@ -243,6 +243,27 @@ static void giving_up(void **state)
 	assert_int_equal(lock_leave(slot, true, 21 * S), 1 * S);
 }
 
+static void waiting_in_pieces(void **state)
+{
+	struct lock_slot *slot = begin(64, 0);
+	int i;
+
+	(void)state;
+	/* 20 ms as four waits of 5 ms that time out; between them there is nobody. */
+	for (i = 1; i < 4; i++) {
+		assert_int_equal(lock_leave(slot, false, i * 5 * MS), 0);
+		assert_int_equal(slot->waiters, 0);
+		assert_ptr_equal(begin(64, i * 5 * MS), slot);
+	}
+	assert_int_equal(lock_leave(slot, true, 20 * MS), 20 * MS);
+	/* Another lock in the same slot owes nothing for it. */
+	begin(64, 30 * MS);
+	lock_leave(slot, false, 31 * MS);
+	slot->key.addr = 128;
+	begin(128, 100 * MS);
+	assert_int_equal(lock_leave(slot, true, 101 * MS), 1 * MS);
+}
+
 static void clocks_that_differ(void **state)
 {
 	struct lock_slot *slot = begin(64, 1000);
@@ -342,6 +363,7 @@ int main(void)
 		cmocka_unit_test(scales),
 		cmocka_unit_test_setup(five_waiters, empty),
 		cmocka_unit_test_setup(giving_up, empty),
+		cmocka_unit_test_setup(waiting_in_pieces, empty),
 		cmocka_unit_test_setup(clocks_that_differ, empty),
 		cmocka_unit_test_setup(a_full_bucket, empty),
 		cmocka_unit_test_setup(charges_are_waits, empty),

@@ -134,6 +134,7 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *f, struct proc
 		snprintf(s->name, sizeof(s->name), "%s+0x%" PRIx64, base, f->address);
 		symbol.system_name = s->name;
 		symbol.unnamed = true;
+		symbol.why = UNNAMED_stripped;
 	} else {
 		snprintf(s->name, sizeof(s->name), "%s::f%" PRIx64 "()", base, f->address >> 8);
 		snprintf(s->system_name, sizeof(s->system_name), "_Z%s%" PRIx64, base,

@@ -439,6 +439,7 @@ static void test_inlined_and_unnamed(void **state)
 	assert_int_equal(e.quality.frames, 4);
 	assert_int_equal(e.quality.frames_unnamed, 2);
 	assert_true(has_comment(&e, "profd: frames_unnamed=2"));
+	assert_true(has_comment(&e, "profd: frames_unnamed_stripped=2"));
 	/* Flags are the mapping's: [processes] is first. */
 	assert_true(e.message->mapping[1]->has_filenames);
 	assert_true(e.message->mapping[1]->has_line_numbers);

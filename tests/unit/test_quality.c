@@ -28,6 +28,8 @@ static void test_lines(void **state)
 	q.user_stacks[ABI_STACK_slice_cut] = 1;
 	q.user_stacks[ABI_STACK_exec] = 6;
 	q.frames_unnamed = 5;
+	q.unnamed[UNNAMED_stripped] = 3;
+	q.unnamed[UNNAMED_gone] = 2;
 	quality_lines(&q, join, text);
 	assert_string_equal(text, "profd: samples_attempted=10\n"
 				  "profd: samples_lost=1\n"
@@ -40,7 +42,9 @@ static void test_lines(void **state)
 				  "profd: user_frames_guessed=0\n"
 				  "profd: user_stacks_from_slices=0\n"
 				  "profd: frames=33\n"
-				  "profd: frames_unnamed=5\n");
+				  "profd: frames_unnamed=5\n"
+				  "profd: frames_unnamed_stripped=3\n"
+				  "profd: frames_unnamed_gone=2\n");
 }
 
 /* Every member is a uint64_t: filled with a pattern, each must have been added. */

@@ -218,6 +218,8 @@ static int look_up(struct pprof_frames *f, const struct frame *frame, struct pro
 		if (!key.lines[i].function)
 			return -ENOMEM;
 		unnamed |= symbols[i].unnamed;
+		if (symbols[i].unnamed)
+			ret->why = symbols[i].why;
 	}
 	ret->unnamed = unnamed;
 	ret->location = pprof_tables_location(f->tables, &key);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "profile/pprof_tables.h"
+#include "symbolize/unnamed.h"
 
 struct frame;
 struct process;
@@ -19,6 +20,7 @@ struct wanted_frame;
 struct frame_location {
 	uint32_t location;
 	bool unnamed;
+	enum unnamed_reason why;
 };
 
 struct pprof_frames {

@@ -110,8 +110,10 @@ static int add_frame(struct encoder *e, const struct window_entry *entry, const 
 	if (r < 0)
 		return r;
 	stack->locations[stack->n++] = location.location;
-	if (location.unnamed)
+	if (location.unnamed) {
 		e->quality.frames_unnamed += entry->samples;
+		e->quality.unnamed[location.why] += entry->samples;
+	}
 	return 0;
 }
 

@@ -18,6 +18,8 @@ void quality_add(struct quality *sum, const struct quality *q)
 	sum->user_stacks_from_slices += q->user_stacks_from_slices;
 	sum->frames += q->frames;
 	sum->frames_unnamed += q->frames_unnamed;
+	for (size_t i = 0; i < ARRAY_SIZE(sum->unnamed); i++)
+		sum->unnamed[i] += q->unnamed[i];
 }
 
 const char *quality_end_name(unsigned int end)
@@ -69,4 +71,7 @@ void quality_lines(const struct quality *q, void (*line)(const char *text, void 
 	put(&o, "user_stacks_from_slices", "", q->user_stacks_from_slices);
 	put(&o, "frames", "", q->frames);
 	put(&o, "frames_unnamed", "", q->frames_unnamed);
+	for (unsigned int i = UNNAMED_NOT + 1; i < UNNAMED_COUNT; i++)
+		if (q->unnamed[i])
+			put(&o, "frames_unnamed_", unnamed_reason_name(i), q->unnamed[i]);
 }

@@ -25,6 +25,7 @@
 #include "profile/sample.h"
 #include "symbolize/executable_names.h"
 #include "symbolize/jit_names.h"
+#include "symbolize/jit_programs.h"
 #include "symbolize/jit_runtime.h"
 #include "symbolize/kernel_names.h"
 #include "symbolize/name_cache.h"
@@ -45,6 +46,7 @@ struct symbolizer {
 	struct name_cache *cache;
 	uint64_t frames_looked_up, frames_unnamed;
 	uint64_t unnamed[UNNAMED_COUNT];
+	struct jit_programs jit_programs;
 };
 
 static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
@@ -68,7 +70,8 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 	s->cache = name_cache_new();
 	if (!s->cache)
 		return -ENOMEM;
-	r = kernel_names_new(o->without_proc ? "" : kallsyms, &s->kernel);
+	r = kernel_names_new(o->without_proc ? "" : kallsyms,
+			     o->modules ? o->modules : "/proc/modules", &s->kernel);
 	if (r == 0)
 		r = executable_names_new(&options, &s->executables);
 	if (r == 0)
@@ -109,6 +112,7 @@ struct symbolizer *symbolizer_free(struct symbolizer *s)
 	executable_names_free(s->executables);
 	jit_names_free(s->jit);
 	name_cache_free(s->cache);
+	jit_programs_done(&s->jit_programs);
 	free(s->debug_directories);
 	free(s->proc);
 	free(s);
@@ -276,6 +280,8 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 		names = make_up(s, frame, reason);
 		s->frames_unnamed++;
 		s->unnamed[reason]++;
+		if (reason == UNNAMED_jit_without_map)
+			jit_programs_count(&s->jit_programs, process->executable);
 	}
 	*ret = (struct symbol){
 		.name = names.name,
@@ -304,6 +310,8 @@ void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id
 
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event)
 {
+	if (event->type == SIDEBAND_LOST)
+		kernel_names_lost(s->kernel);
 	if (event->type != SIDEBAND_KSYMBOL)
 		return;
 	if (event->unregister)
@@ -362,6 +370,11 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 		.kernel_symbols = kernel_names_count(s->kernel),
 	};
 	memcpy(ret->unnamed, s->unnamed, sizeof(ret->unnamed));
+}
+
+const struct jit_programs *symbolizer_jit_programs(const struct symbolizer *s)
+{
+	return &s->jit_programs;
 }
 
 size_t symbolizer_memory(const struct symbolizer *s)

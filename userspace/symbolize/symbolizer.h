@@ -18,6 +18,7 @@
 
 struct debuginfod;
 struct executable_table;
+struct jit_programs;
 struct process;
 struct process_table;
 struct sideband_event;
@@ -40,6 +41,7 @@ struct symbol {
 struct symbolizer_options {
 	const char *debug_directories; /* as in debug_file.h; NULL = the default */
 	struct debuginfod *debuginfod; /* borrowed; NULL = none */
+	const char *modules;	       /* "/proc/modules" if NULL */
 	const char *kallsyms;	       /* "/proc/kallsyms" if NULL; "" = none */
 	const char *proc;	       /* "/proc" if NULL */
 	size_t memory_budget;	       /* bytes of all tables together; 0 = 64 MiB */
@@ -101,7 +103,7 @@ void symbolizer_kernel_scheduler(struct symbolizer *s, uint64_t *ret_start, uint
 /* A debug file that was asked for is there: names are looked up anew. */
 void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id, size_t size);
 
-/* Kernel code came or went (modules, BPF programs). */
+/* Kernel code came or went (BPF programs), or this was lost. */
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event);
 
 /*
@@ -122,4 +124,6 @@ void symbolizer_trim(struct symbolizer *s);
 void symbolizer_expire(struct symbolizer *s, uint64_t now);
 
 void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *ret);
+/* Programs whose compiled code has no names. Borrowed, until the next call. */
+const struct jit_programs *symbolizer_jit_programs(const struct symbolizer *s);
 size_t symbolizer_memory(const struct symbolizer *s);
