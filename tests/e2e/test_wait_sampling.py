@@ -54,10 +54,10 @@ def threads_that_move_while_they_wait():
 
 @test
 def ten_thousand_threads():
-    with Daemon(sample_frequency=19) as running:
-        workload = Workload("wait-lives", "many", 6)
+    with sampling_daemon() as running:
+        workload = Workload("wait-lives", "many", 8)
         wait_until(lambda: len(os.listdir(f"/proc/{workload.pid}/task")) > 10000, "all are there")
-        time.sleep(0.5)
+        wait_until(lambda: running.get(f"{BLOCK}?pid={workload.pid}").status == 200, "it is known", 5)
         ongoing = fetch(running, BLOCK, workload.pid)
         mine = having(ongoing.samples, "wait_of_many", reason="pipe")
         # Not all are equally long at it, and all of them are above the rate.
@@ -110,9 +110,10 @@ def stuck_before_profd_came():
     with Daemon(sample_frequency=19) as late:
         ready = time.monotonic()
         time.sleep(2)
-        mine = having(fetch(late, BLOCK, workload.pid).samples, "wait_while_moved")
+        samples = fetch(late, BLOCK, workload.pid, reason="all").samples
+        mine = having(samples, "wait_while_moved")
         seen = time.monotonic() - ready
-        check(mine, "it is there")
+        check(mine, f"it is there{table(samples)}")
         check(seen - 0.7 < delay(mine) / 1e9 < seen + 3, f"{delay(mine) / 1e9:.2f} s, after {seen:.2f} s")
         check(contentions(mine) <= 1, "waits")
     workload.end()

@@ -364,7 +364,8 @@ static struct executable *find_by_path(struct executable_table *t, const struct 
 
 /*
  * /proc told of the mappings of those who ran before profd, and it knows no build ids. While the
- * process has it mapped, what it has mapped can be compared with what is held open.
+ * process has it mapped, what it has mapped can be compared with what is held open, or was until
+ * other files needed the descriptor.
  */
 static struct executable *find_by_inode(struct executable_table *t, uint32_t tgid,
 					const struct process_mapping *m)
@@ -372,6 +373,7 @@ static struct executable *find_by_inode(struct executable_table *t, uint32_t tgi
 	struct executable_object *o;
 	struct stat wanted, st;
 	char name[64];
+	int fd;
 
 	if (t->proc_fd < 0)
 		return NULL;
@@ -380,9 +382,11 @@ static struct executable *find_by_inode(struct executable_table *t, uint32_t tgi
 	if (fstatat(t->proc_fd, name, &wanted, 0) < 0)
 		return NULL;
 	DL_FOREACH(t->all, o) {
-		if (o->executable.readable && o->fd >= 0 &&
-		    strcmp(o->executable.path, m->path) == 0 && fstat(o->fd, &st) == 0 &&
-		    st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino)
+		if (strcmp(o->executable.path, m->path) != 0)
+			continue;
+		fd = executable_table_open(t, &o->executable);
+		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == wanted.st_dev &&
+		    st.st_ino == wanted.st_ino)
 			return &o->executable;
 	}
 	return NULL;
