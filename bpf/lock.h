@@ -24,21 +24,6 @@
 #define LOCK_NR_FUTEX_WAKE    454
 #define LOCK_NR_FUTEX_REQUEUE 456
 
-struct lock_bucket {
-	struct bpf_spin_lock lock;
-	u32 reserved;
-	struct lock_slot slots[LOCK_SLOTS];
-};
-
-struct locks_map {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, LOCK_BUCKETS);
-	__type(key, u32);
-	__type(value, struct lock_bucket);
-};
-
-struct locks_map locks SEC(".maps");
-
 /*
  * Does the current task, in its system call, wake those who wait for a futex? One that exits does
  * by clear_child_tid (pthread_join()) and by its list of robust mutexes.
@@ -79,17 +64,6 @@ ENV_INLINE bool lock_may_be_futex(struct task_struct *task, unsigned int state)
 	return state & WAIT_STATE_FREEZABLE ||
 	       (env_has(struct task_struct, pi_blocked_on) && task->pi_blocked_on);
 }
-
-struct lock_scratch {
-	u64 node[VMA_NODE_WORDS];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct lock_scratch);
-} lock_scratch SEC(".maps");
 
 /* What the current task, going to sleep, waits for. False: no lock. */
 ENV_INLINE bool lock_of(struct task_struct *task, const struct wait_task *t, struct lock_key *key)

@@ -5,7 +5,7 @@
  * its stack is taken, when it is back and its memory can be read.
  *
  *   sched_switch, thread goes out    since = now
- *   sched_waking                     the wait is over: keep it? And from here on it waits for a CPU
+ *   sched_waking (mutex.bpf.c)       the wait is over: keep it? And from here on it waits for a CPU
  *   sched_switch, thread comes back  keep that? Marks the CPU if the stack is wanted
  *   the hook, in the thread          takes the stack
  *
@@ -25,13 +25,6 @@ struct {
 	__type(key, u32);
 	__type(value, struct record_scratch);
 } wait_scratch SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct record_scratch);
-} waker_scratch SEC(".maps");
 
 /* Every thread gets its memory here, or, if it was there before, by wait_adopt. */
 SEC("tp_btf/task_newtask")
@@ -54,7 +47,6 @@ ENV_INLINE void wait_record(void *ctx, struct record_scratch *r, struct task_str
 			    const struct wait_task *t, u32 skip)
 {
 	record_begin(r, task);
-	r->sample.kind = ABI_KIND_BLOCK;
 	wait_describe(task, t, &r->sample.wait);
 	record_kernel_stack(r, ctx, skip);
 	wait_user_stack(r, task);
@@ -77,6 +69,7 @@ ENV_INLINE void wait_take_early(void *ctx, struct task_struct *task, struct wait
 		return;
 	r->without_slices = true;
 	wait_record(ctx, r, task, t, WAIT_SKIP_FRAMES);
+	r->sample.kind = ABI_KIND_BLOCK;
 	if (stash_put(r))
 		t->scale = scale;
 	else
@@ -104,28 +97,6 @@ ENV_INLINE void wait_goes(void *ctx, struct task_struct *task, struct wait_cpu *
 		wait_take_early(ctx, task, t, now);
 }
 
-/* Is a time of @d ns up to @now kept? One that was chosen before is. */
-ENV_INLINE bool wait_is_kept(struct wait_task *t, u64 d, u64 now, struct wait_estimate *e)
-{
-	if (wait_hook != ABI_WAIT_HOOK_switch_out)
-		return wait_keep(d, block_rate, wait_random(now, t->since), e);
-	if (t->scale)
-		wait_scaled(d, t->scale, e);
-	return t->scale;
-}
-
-/* The wait is over. */
-ENV_INLINE void wait_ends(struct wait_task *t, u64 now)
-{
-	u64 d = now - t->since;
-
-	t->woken = now;
-	if (wait_is_kept(t, d, now, &t->wait))
-		t->keep = WAIT_KEEP_WAIT;
-	if (wait_hook == ABI_WAIT_HOOK_switch_out)
-		t->usual = wait_usual(t->usual, d);
-}
-
 /* Returns whether the stack of @task is wanted. */
 ENV_INLINE bool wait_returns(struct task_struct *task, u64 now)
 {
@@ -136,7 +107,7 @@ ENV_INLINE bool wait_returns(struct task_struct *task, u64 now)
 	if (!t->woken) { /* by whom was not seen */
 		wait_ends(t, now);
 		lock_end(t, false, now);
-	} else if (wait_is_kept(t, now - t->woken, now, &t->runqueue)) {
+	} else if (wait_is_kept(t, t->woken, now, wait_runqueue_rate(), &t->runqueue)) {
 		t->keep |= WAIT_KEEP_RUNQUEUE;
 	}
 	if (wait_hook == ABI_WAIT_HOOK_switch_out && t->keep) {
@@ -167,99 +138,19 @@ int BPF_PROG(wait_switch, bool preempt, struct task_struct *prev, struct task_st
 	return 0;
 }
 
-/* What is wanted of who ends a wait; both have one stack. */
-struct wait_waker {
-	bool waker;
-	bool release;
-	struct wait_estimate charge; /* of the release */
-};
-
-ENV_INLINE void wait_send_waker(struct record_scratch *r, const struct wait_task *t,
-				const struct wait_waker *w)
-{
-	u64 size = record_finish(r);
-
-	if (w->waker) {
-		r->sample.kind = ABI_KIND_WAKER;
-		r->sample.value = t->wait.value;
-		r->sample.count = t->wait.count;
-		record_output(r, size);
-	}
-	if (w->release) {
-		r->sample.kind = ABI_KIND_MUTEX;
-		r->sample.value = w->charge.value;
-		r->sample.count = w->charge.count;
-		record_output(r, size);
-		env_count(ABI_COUNTER_locks_kept, 1);
-	}
-}
-
-/* Its user stack only if it is this task that did it. */
-ENV_INLINE void wait_take_waker(void *ctx, struct task_struct *waiter, const struct wait_task *t,
-				const struct wait_waker *w)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct record_scratch *r;
-	u32 zero = 0;
-
-	r = bpf_map_lookup_elem(&waker_scratch, &zero);
-	if (!r || !record_enter(r))
-		return;
-	record_begin(r, task);
-	wait_describe(waiter, t, &r->sample.wait);
-	record_kernel_stack(r, ctx, WAIT_SKIP_FRAMES);
-	if (wait_by_current(ctx, task))
-		wait_user_stack(r, task);
-	wait_send_waker(r, t, w);
-	record_leave(r);
-}
-
-/* Is this wake-up the release of the lock that the thread waits for? */
-ENV_INLINE bool wait_is_release(void *ctx, const struct wait_task *t)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return t->kernel_lock || (wait_by_current(ctx, task) && lock_releases_futex(task));
-}
-
-SEC("tp_btf/sched_waking")
-int BPF_PROG(wait_waking, struct task_struct *task)
-{
-	struct wait_task *t = wait_find(task);
-	struct wait_waker w = {};
-	u64 charge, now;
-
-	if (!t || !t->since || t->woken)
-		return 0;
-	now = bpf_ktime_get_ns();
-	wait_ends(t, now);
-	w.waker = t->keep && wait_wakers;
-	if (t->lock) {
-		charge = lock_end(t, wait_is_release(ctx, t), now);
-		w.release = wait_keep(charge, block_rate, wait_random(now, charge), &w.charge);
-	}
-	if (w.waker || w.release)
-		wait_take_waker(ctx, task, t, &w);
-	return 0;
-}
-
 /* The samples of a return, which have one stack: the wait, and the delay that followed it. */
 ENV_INLINE void wait_send(struct record_scratch *r, const struct wait_task *t)
 {
 	u64 size = record_finish(r);
 
 	if (t->keep & WAIT_KEEP_WAIT) {
-		r->sample.value = t->wait.value;
-		r->sample.count = t->wait.count;
-		record_output(r, size);
+		wait_output(r, size, ABI_KIND_BLOCK, &t->wait);
 		env_count(ABI_COUNTER_waits_kept, 1);
 	}
 	if (t->keep & WAIT_KEEP_RUNQUEUE) {
 		r->sample.wait.flags |= ABI_WAIT_RUNQUEUE;
 		r->sample.wait.since = t->woken;
-		r->sample.value = t->runqueue.value;
-		r->sample.count = t->runqueue.count;
-		record_output(r, size);
+		wait_output(r, size, ABI_KIND_BLOCK, &t->runqueue);
 	}
 }
 
@@ -279,9 +170,9 @@ ENV_INLINE void wait_take(void *ctx, struct task_struct *task, struct wait_task 
 /* In the task that has returned. */
 ENV_INLINE int wait_returned(void *ctx, u32 skip)
 {
+	u32 number = bpf_get_smp_processor_id();
 	struct task_struct *task;
 	struct wait_task *t;
-	u32 number = bpf_get_smp_processor_id();
 	struct wait_cpu *cpu;
 
 	cpu = bpf_map_lookup_elem(&wait_cpus, &number);

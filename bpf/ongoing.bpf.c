@@ -138,6 +138,9 @@ ENV_INLINE void ongoing_tell(struct seq_file *seq, struct task_struct *task,
 	barrier_var(size);
 	if (!size || size > RECORD_SLICE_END)
 		return;
+	/* Has it run meanwhile? Then this was no stack. */
+	if (*(const volatile u64 *)&t->since != since || *(const volatile u64 *)&t->woken)
+		return;
 	r->sample.record.size = size;
 	bpf_seq_write(seq, &r->sample, size);
 }

@@ -150,8 +150,9 @@ struct unwind_rule {
 
 /*
  * The registers of one frame, from step to step. `valid` has a bit for each register whose value is
- * known: all of them in the interrupted frame and after a signal frame, RSP and mostly RBP and RBX
- * in the others.
+ * known: all of them in the interrupted frame and after a signal frame; RSP and mostly RBP and RBX
+ * in the others, and those that no rule restores and any function may change (UNWIND_SCRATCH), for
+ * a caller whose rules count on them all the same: assembler that calls its own.
  */
 struct unwind_frame {
 	__u64 pc;
@@ -162,8 +163,9 @@ struct unwind_frame {
 };
 
 #define UNWIND_VALID_ALL	0xffffU
-#define UNWIND_RETURN_ADDRESS	0x01 /* pc is behind a call: look up pc - 1 */
-#define UNWIND_BY_FRAME_POINTER 0x02 /* found by one, or its rule says that it keeps them */
+#define UNWIND_SCRATCH		0x0f37U /* RAX, RDX, RCX, RSI, RDI, R8 to R11 */
+#define UNWIND_RETURN_ADDRESS	0x01	/* pc is behind a call: look up pc - 1 */
+#define UNWIND_BY_FRAME_POINTER 0x02	/* found by one, or its rule says that it keeps them */
 
 _Static_assert(sizeof(struct unwind_row) == 4, "the size that the memory budget is made of");
 _Static_assert(sizeof(struct unwind_segment) == 1 << 20, "1 MiB, below KMALLOC_MAX_SIZE");

@@ -147,9 +147,10 @@ static __always_inline int unwind_peek_leaf(struct unwind_frame *s, __u64 *ret_p
 static __always_inline int unwind_guess_leaf(struct unwind_frame *s, __u64 pc)
 {
 	s->regs[UNWIND_RSP] += 8;
-	return unwind_enter(
-		s, pc, UNWIND_BIT(UNWIND_RSP) | UNWIND_BIT(UNWIND_RBP) | UNWIND_BIT(UNWIND_RBX),
-		UNWIND_RETURN_ADDRESS);
+	return unwind_enter(s, pc,
+			    UNWIND_BIT(UNWIND_RSP) | UNWIND_BIT(UNWIND_RBP) |
+				    UNWIND_BIT(UNWIND_RBX) | UNWIND_SCRATCH,
+			    UNWIND_RETURN_ADDRESS);
 }
 
 static __always_inline int unwind_is_valid(const struct unwind_frame *s, __u32 reg)
@@ -228,7 +229,7 @@ static __always_inline int unwind_apply_burst(struct unwind_frame *s, const stru
 					      __u64 cfa)
 {
 	__u32 n = r->burst;
-	__u32 valid = UNWIND_BIT(UNWIND_RSP);
+	__u32 valid = UNWIND_BIT(UNWIND_RSP) | (s->valid & UNWIND_SCRATCH);
 
 	if (n > UNWIND_BURST_WORDS)
 		return ABI_STACK_internal;
@@ -257,7 +258,7 @@ static __always_inline int unwind_apply_slow(struct unwind_frame *s, const struc
 {
 	__u64 floor = r->sp == UNWIND_AT_CFA ? s->regs[UNWIND_RSP] : 0;
 	__u64 bp = s->regs[UNWIND_RBP];
-	__u32 valid = UNWIND_BIT(UNWIND_RSP);
+	__u32 valid = UNWIND_BIT(UNWIND_RSP) | (s->valid & UNWIND_SCRATCH);
 	__u64 new_bp, new_bx, pc, sp = cfa;
 	int end;
 

@@ -27,6 +27,8 @@
 
 #define WAIT_STATE_FREEZABLE 0x2000 /* 6.1 */
 
+#define WAIT_RUNQUEUE_COARSER 8
+
 /* The innermost frames of a tracing program: itself and bpf_trace_runN(). */
 #define WAIT_SKIP_FRAMES 2
 
@@ -186,4 +188,48 @@ ENV_INLINE void wait_user_stack(struct record_scratch *r, struct task_struct *ta
 	r->sample.user_end = end;
 	if (end == UNWIND_GO_ON)
 		record_user_stack(r, task);
+}
+
+/* Is the time from @since to @now kept? All is of one that was chosen before. */
+ENV_INLINE bool wait_is_kept(const struct wait_task *t, u64 since, u64 now, u64 rate,
+			     struct wait_estimate *e)
+{
+	u64 d = now > since ? now - since : 0; /* clocks of CPUs can differ a little */
+
+	if (wait_hook != ABI_WAIT_HOOK_switch_out)
+		return wait_keep(d, rate, wait_random(now, t->since), e);
+	if (t->scale)
+		wait_scaled(d, t->scale, e);
+	return t->scale;
+}
+
+/*
+ * Delays on the run queue are kept at a coarser rate: on a busy machine there is more of them than
+ * of waits, and it is the sum that is asked for.
+ */
+ENV_INLINE u64 wait_runqueue_rate(void)
+{
+	u64 rate = block_rate * WAIT_RUNQUEUE_COARSER;
+
+	return rate < WAIT_MAX_RATE ? rate : WAIT_MAX_RATE;
+}
+
+/* The wait is over. */
+ENV_INLINE void wait_ends(struct wait_task *t, u64 now)
+{
+	t->woken = now;
+	if (wait_is_kept(t, t->since, now, block_rate, &t->wait))
+		t->keep = WAIT_KEEP_WAIT;
+	if (wait_hook == ABI_WAIT_HOOK_switch_out)
+		t->usual = wait_usual(t->usual, now > t->since ? now - t->since : 0);
+}
+
+/* Sends a finished record of @size bytes, as often as it is wanted for something. */
+ENV_INLINE void wait_output(struct record_scratch *r, u64 size, enum abi_sample_kind kind,
+			    const struct wait_estimate *e)
+{
+	r->sample.kind = kind;
+	r->sample.value = e->value;
+	r->sample.count = e->count;
+	record_output(r, size);
 }

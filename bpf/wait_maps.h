@@ -2,7 +2,9 @@
 /* What the programs that see waits keep, between them and from event to event. */
 #pragma once
 
+#include "lock_table.h"
 #include "maps.h"
+#include "vma.h"
 #include "wait_rule.h"
 
 enum wait_keep_flag {
@@ -54,6 +56,32 @@ struct wait_cpus_map {
 	__type(value, struct wait_cpu);
 };
 
+/* The table of locks, see lock_table.h. */
+struct lock_bucket {
+	struct bpf_spin_lock lock;
+	u32 reserved;
+	struct lock_slot slots[LOCK_SLOTS];
+};
+
+struct locks_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LOCK_BUCKETS);
+	__type(key, u32);
+	__type(value, struct lock_bucket);
+};
+
+/* Scratch of sched_switch. */
+struct lock_scratch {
+	u64 node[VMA_NODE_WORDS];
+};
+
+struct lock_scratch_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct lock_scratch);
+};
+
 /* Settings, see core.bpf.c. */
 extern const volatile __u64 block_rate;
 extern const volatile __u8 wait_wakers;
@@ -61,3 +89,5 @@ extern const volatile __u8 wait_hook;
 
 SHARED struct wait_tasks_map wait_tasks SEC(".maps");
 SHARED struct wait_cpus_map wait_cpus SEC(".maps");
+SHARED struct locks_map locks SEC(".maps");
+SHARED struct lock_scratch_map lock_scratch SEC(".maps");

@@ -483,6 +483,7 @@ int pipeline_use_tables(struct pipeline *p, const struct pipeline_tables *o)
 		.background_worker = o->background_worker,
 		.job = o->job,
 		.cache_dirfd = o->cache_dirfd,
+		.debug_directories = p->options.symbolizer.debug_directories,
 	};
 	int r = table_manager_new(&manager, &p->tables);
 

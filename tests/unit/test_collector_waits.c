@@ -41,7 +41,7 @@ struct thread {
 /* What was told of it. */
 struct seen {
 	const struct thread *of;
-	unsigned int sleeps, locks, releases, ongoing, with_stack;
+	unsigned int sleeps, locks, releases, wakers, ongoing, with_stack;
 	uint64_t sleep_ns, lock_ns, release_ns;
 	uint64_t runqueue_ns; /* after waits for the mutex */
 	uint32_t releaser;
@@ -122,12 +122,24 @@ static void see_block(struct seen *seen, const struct abi_sample *s, bool has_sl
 	}
 }
 
+/* It comes before the block sample that it belongs to. */
+static void see_waker(struct seen *seen, const struct abi_sample *s, bool has_slice)
+{
+	assert_int_equal(s->wait.waiter_tid, seen->of->tid);
+	assert_int_equal(s->tid, syscall(SYS_gettid));
+	assert_true(s->user_frames > 1 || has_slice);
+	assert_int_equal(seen->wakers, seen->locks);
+	seen->wakers++;
+}
+
 static void see(struct seen *seen, const struct abi_sample *s, bool has_slice)
 {
 	if (s->tgid != (uint32_t)getpid())
 		return;
 	if (s->kind == ABI_KIND_BLOCK)
 		see_block(seen, s, has_slice);
+	if (s->kind == ABI_KIND_WAKER && s->wait.futex == (uintptr_t)&seen->of->mutex)
+		see_waker(seen, s, has_slice);
 	if (s->kind != ABI_KIND_MUTEX || s->wait.futex != (uintptr_t)&seen->of->mutex)
 		return;
 	assert_int_equal(s->wait.waiter_tid, seen->of->tid);
@@ -196,6 +208,7 @@ static void check(const struct thread *t, const struct seen *seen)
 	/* One waiter: what it waits is what the other is charged, to the nanosecond. */
 	assert_int_equal(seen->releases, seen->locks);
 	assert_int_equal(seen->release_ns, seen->lock_ns);
+	assert_int_equal(seen->wakers, seen->locks);
 	assert_int_equal(seen->releaser, syscall(SYS_gettid));
 	assert_int_equal(seen->ongoing, 1);
 }

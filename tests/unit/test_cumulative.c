@@ -80,7 +80,7 @@ static void fill(struct cumulative *c, struct sums *expected)
 				.tid = 1 + k,
 				.count = ABI_COUNT_ONE,
 				.value = 1000 + k,
-				.wait = { WAIT_lock, WAIT_LOCK_mutex, 202 },
+				.wait = { WAIT_lock, WAIT_LOCK_mutex, .system_call = 202 },
 				.process = processes[i],
 				.n_frames = ARRAY_SIZE(frames),
 				.frames = frames,

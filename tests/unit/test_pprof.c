@@ -627,7 +627,7 @@ static struct sample wait_sample(uint8_t reason, uint8_t lock, int16_t call, int
 		.tid = 101,
 		.count = ABI_COUNT_ONE,
 		.value = ms * 1000000,
-		.wait = { reason, lock, call },
+		.wait = { reason, lock, .system_call = call },
 		.process = &world_processes[0],
 		.n_frames = 1,
 		.frames = &app_frame,

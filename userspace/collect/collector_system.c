@@ -122,3 +122,13 @@ int collector_system_kernel_function(const char *name, char *ret, size_t size)
 	}
 	return ferror(f) ? -EIO : -ENOENT;
 }
+
+uint64_t collector_system_threads(void)
+{
+	_cleanup_free_ char *text = NULL;
+	unsigned int threads = 0;
+
+	if (!file_read(AT_FDCWD, "/proc/loadavg", SMALL_FILE, &text, NULL))
+		sscanf(text, "%*s %*s %*s %*u/%u", &threads);
+	return threads;
+}

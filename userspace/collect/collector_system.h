@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define COLLECTOR_BTF_PATH "/sys/kernel/btf/vmlinux"
 
@@ -27,3 +28,6 @@ bool collector_system_has_tracepoint(const char *name);
  * (.isra.0). 0, -ENOENT, or what reading failed with.
  */
 int collector_system_kernel_function(const char *name, char *ret, size_t size);
+
+/* How many threads the machine has, those of the kernel included; 0 = not known. */
+uint64_t collector_system_threads(void);

@@ -20,6 +20,14 @@
 /* A reader's buffer: twice the kernel's (PAGE_SIZE << 3, kernel/bpf/bpf_iter.c). */
 #define READ_SIZE 65536
 
+#define KPROBE_PATH "/sys/bus/event_source/devices/kprobe"
+
+/*
+ * Kernel memory of a thread's struct wait_task, with what it hangs on: struct
+ * bpf_local_storage_elem and struct bpf_local_storage, as rounded up by the allocator.
+ */
+#define THREAD_BYTES 448
+
 DEFINE_CLEANUP(struct profd_bpf *, profd_bpf__destroy);
 
 static const char *const hook_names[] = {
@@ -120,9 +128,9 @@ static int attach_all(struct collector_waits *w, struct profd_bpf *bpf, enum abi
 	if (!err)
 		err = attach(w, bpf->progs.wait_waking);
 	if (!err)
-		err = attach(w, bpf->progs.wait_lock_begin);
-	if (!err)
 		err = attach(w, bpf->progs.wait_lock_end);
+	if (!err)
+		err = attach(w, bpf->progs.wait_lock_begin);
 	if (!err)
 		err = attach(w, bpf->progs.wait_new_task);
 	if (!err)
@@ -131,6 +139,20 @@ static int attach_all(struct collector_waits *w, struct profd_bpf *bpf, enum abi
 		return err;
 	w->reader = bpf_program__attach_iter(bpf->progs.wait_ongoing, NULL);
 	return w->reader ? 0 : -errno;
+}
+
+/* Notes what can be known to be missing. */
+static bool is_possible(enum abi_wait_hook hook, struct collector_waits *w)
+{
+	if (hook == ABI_WAIT_HOOK_exit_tp && !collector_system_has_tracepoint("sched_exit_tp")) {
+		note(w, hook, "this kernel has no sched_exit_tp (6.15)");
+		return false;
+	}
+	if (hook == ABI_WAIT_HOOK_kprobe && access(KPROBE_PATH, F_OK)) {
+		note(w, hook, "this kernel has no kprobes");
+		return false;
+	}
+	return true;
 }
 
 /* Loads with one hook; notes why not. */
@@ -142,10 +164,8 @@ static int try_hook(struct collector_load_options *load, enum abi_wait_hook hook
 	struct error e;
 	int err;
 
-	if (hook == ABI_WAIT_HOOK_exit_tp && !collector_system_has_tracepoint("sched_exit_tp")) {
-		note(w, hook, "this kernel has no sched_exit_tp (6.15)");
+	if (!is_possible(hook, w))
 		return -ENOTSUP;
-	}
 	load->wait_hook = hook;
 	err = collector_load(load, &bpf, &e);
 	if (err) {
@@ -267,6 +287,7 @@ void collector_waits_state(const struct collector_waits *w, const struct profd_b
 	if (!w->hook)
 		return;
 	s->counters[ABI_COUNTER_waits] += count_waits(bpf->maps.wait_cpus);
+	s->map_bytes += collector_system_threads() * THREAD_BYTES;
 	add_program(bpf->progs.wait_switch, s);
 	add_program(bpf->progs.wait_waking, s);
 	add_program(bpf->progs.wait_lock_begin, s);

@@ -154,7 +154,7 @@ static int copy_entry(const struct window_entry *e, void *userdata)
 		.kind = e->kind,
 		.user_end = ABI_STACK_none,
 		.folded = true,
-		.wait = { e->wait.reason, e->wait.lock, -1 },
+		.wait = { e->wait.reason, e->wait.lock, .system_call = -1 },
 		.samples = e->samples,
 		.count = e->count,
 		.value = e->value,

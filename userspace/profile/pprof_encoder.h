@@ -29,6 +29,7 @@ struct owner {
 struct sample_key {
 	uint32_t owner, tid;
 	struct wait wait; /* kind cpu: zero */
+	uint16_t zero;
 	uint32_t locations[ENCODER_MAX_LOCATIONS];
 };
 

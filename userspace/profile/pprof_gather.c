@@ -226,6 +226,7 @@ static struct wait refine(struct encoder *e, const struct window_entry *entry)
 static bool is_wanted(struct encoder *e, const struct window_entry *entry, struct wait *ret)
 {
 	*ret = entry->wait;
+	ret->is_two = 0;
 	if (e->options->kind == ABI_KIND_CPU)
 		return true;
 	if (!wait_filter_may_pass(&e->filter, entry->wait))

@@ -282,6 +282,7 @@ struct wait wait_classify(const struct abi_wait *a)
 		return w;
 	}
 	lock = lock_of_call(a);
+	w.is_two = lock == WAIT_LOCK_mutex && a->futex_value == 2;
 	if (lock != WAIT_LOCK_none)
 		return wait_of_lock(w, lock);
 	if (is_poll(a->system_call))

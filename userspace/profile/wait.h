@@ -64,6 +64,8 @@ struct wait {
 	uint8_t reason;	     /* enum wait_reason */
 	uint8_t lock;	     /* enum wait_lock */
 	int16_t system_call; /* number, -1 = none */
+	uint8_t is_two;	     /* the futex was 2, which is a mutex in all libraries but musl */
+	uint8_t zero;
 };
 
 const char *wait_reason_name(unsigned int reason);

@@ -84,6 +84,7 @@ static const struct rule rules[] = {
 	{ "pthread_timedjoin", PREFIX, false, WAIT_LOCK_join },
 	{ "pthread_clockjoin", PREFIX, false, WAIT_LOCK_join },
 	{ "thrd_join", PREFIX, false, WAIT_LOCK_join },
+	{ "pthread_exit", PREFIX, false, WAIT_LOCK_join }, /* who is joined, in musl */
 };
 
 static const struct rule *find_rule(const char *name)
@@ -99,20 +100,35 @@ static const struct rule *find_rule(const char *name)
 	return NULL;
 }
 
+/*
+ * musl waits in one function for all, and has no unwinding rules to see its caller by. With 2 it
+ * waits for a condition variable, or for a thread that can be joined (DT_JOINABLE), but never for a
+ * mutex.
+ */
+static bool is_condition_of_musl(struct wait w, const char *name)
+{
+	return w.is_two && strncmp(name + strspn(name, "_"), "timedwait", 9) == 0;
+}
+
 struct wait wait_refine(struct wait w, const char *const *names, size_t n)
 {
 	const struct rule *found = NULL;
+	bool musl = false;
 
 	if (!wait_is_refinable(w))
 		return w;
 	for (size_t i = 0; i < n; i++) {
 		const struct rule *r = find_rule(names[i]);
 
+		musl |= is_condition_of_musl(w, names[i]);
 		if (!r || (found && !r->outer))
 			continue;
 		found = r;
 		if (r->outer)
 			break;
 	}
-	return found ? wait_of_lock(w, found->lock) : w;
+	w.is_two = 0;
+	if (found)
+		return wait_of_lock(w, found->lock);
+	return musl ? wait_of_lock(w, WAIT_LOCK_condition) : w;
 }

@@ -36,12 +36,13 @@ struct entry_key {
 	uint32_t stack;	  /* id; 0 = no frames */
 	uint32_t tid;
 	uint32_t waker, waker_stack; /* ids; 0 = none */
-	uint8_t kind, user_end, folded, zero;
+	uint8_t kind, user_end;
 	struct wait wait;
+	uint8_t folded, zero[3];
 };
 
-_Static_assert(sizeof(struct wait) == 4, "a part of a key without padding");
-_Static_assert(sizeof(struct entry_key) == 28, "a key without padding");
+_Static_assert(sizeof(struct wait) == 6, "a part of a key without padding");
+_Static_assert(sizeof(struct entry_key) == 32, "a key without padding");
 
 struct entry_value {
 	uint64_t samples;
