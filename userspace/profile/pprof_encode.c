@@ -328,6 +328,8 @@ int pprof_encode(struct window *const *windows, size_t n, const struct pprof_opt
 	if (o->kind >= ARRAY_SIZE(kinds) || !kinds[o->kind])
 		return -EINVAL;
 	r = encoder_init(e, o, symbolizer);
+	if (r == 0)
+		r = encoder_prepare(e, windows, n);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = encoder_gather(e, windows[i], window_quality(windows[i]));
 	if (r == 0)

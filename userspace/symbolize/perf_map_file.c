@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fileio.h"
-#include "symbolize/rooted.h"
+#include "process/rooted.h"
 
 #define MAX_STATUS ((size_t)64 << 10)
 /* Times of files come from a clock that ticks, and start times are rounded. */

@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "process/debug_file.h"
 #include "process/executable.h"
 #include "process/process.h"
 #include "process/sideband.h"
@@ -29,9 +30,10 @@
 
 #define DEFAULT_BUDGET	 ((size_t)64 << 20)
 #define DEFAULT_RETRY_NS (600 * NS_PER_S)
+#define SMALL_TABLE	 ((size_t)8 << 10) /* names of a file that are kept all */
 
 struct symbolizer {
-	char *debug_directory, *proc;
+	char *debug_directories, *proc;
 	bool without_proc;
 	size_t budget;
 	uint64_t clock;			   /* a number for each look-up: what was used when */
@@ -48,11 +50,13 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 {
 	const struct executable_names_options options = {
 		.executables = executables,
-		.debug_directory = s->debug_directory,
+		.debug_directories = s->debug_directories,
+		.debuginfod = o->debuginfod,
 		.reader = {
 			.worker = o->worker,
 			.job = o->symbol_job,
 			.max_table = s->budget / 2,
+			.whole_bytes = SMALL_TABLE,
 		},
 		.retry_ns = o->retry_ns ? o->retry_ns : DEFAULT_RETRY_NS,
 	};
@@ -82,9 +86,10 @@ int symbolizer_new(const struct symbolizer_options *o, struct executable_table *
 	o = o ? o : &defaults;
 	s->budget = o->memory_budget ? o->memory_budget : DEFAULT_BUDGET;
 	s->without_proc = o->without_proc;
-	s->debug_directory = strdup(o->debug_directory ? o->debug_directory : "/usr/lib/debug");
+	s->debug_directories =
+		strdup(o->debug_directories ? o->debug_directories : DEBUG_FILE_DIRECTORIES);
 	s->proc = strdup(o->proc ? o->proc : "/proc");
-	if (s->debug_directory && s->proc)
+	if (s->debug_directories && s->proc)
 		r = make_tables(s, o, executables);
 	if (r < 0) {
 		symbolizer_free(s);
@@ -102,7 +107,7 @@ struct symbolizer *symbolizer_free(struct symbolizer *s)
 	executable_names_free(s->executables);
 	jit_names_free(s->jit);
 	name_cache_free(s->cache);
-	free(s->debug_directory);
+	free(s->debug_directories);
 	free(s->proc);
 	free(s);
 	return NULL;
@@ -135,17 +140,68 @@ static void stay_in_budget(struct symbolizer *s, uint64_t keep_from)
 	}
 }
 
+/* Where the process sees files; NULL if that cannot be known any more. */
+static const char *root_of(const struct symbolizer *s, const struct process *process,
+			   char buffer[static PATH_MAX])
+{
+	if (!process || process->exit_time != 0 || s->without_proc)
+		return NULL;
+	snprintf(buffer, PATH_MAX, "%s/%u/root", s->proc, process->tgid);
+	return buffer;
+}
+
 static const char *find_in_file(struct symbolizer *s, struct executable *x, uint64_t address,
 				const struct process *process)
 {
 	char root[PATH_MAX];
-	bool has_root = process && process->exit_time == 0 && !s->without_proc;
 
-	if (!x->readable)
-		return NULL;
-	if (has_root)
-		snprintf(root, sizeof(root), "%s/%u/root", s->proc, process->tgid);
-	return executable_names_find(s->executables, x, address, has_root ? root : NULL, s->clock);
+	return executable_names_find(s->executables, x, address, root_of(s, process, root),
+				     s->clock);
+}
+
+/* By executable; those of processes that can still be looked into first. */
+static int compare_wanted(const void *a, const void *b)
+{
+	const struct wanted_frame *x = a, *y = b;
+	uintptr_t p = (uintptr_t)x->frame.executable, q = (uintptr_t)y->frame.executable;
+
+	if (p != q)
+		return p < q ? -1 : 1;
+	return (x->process && x->process->exit_time != 0) -
+	       (y->process && y->process->exit_time != 0);
+}
+
+/* Of one executable. */
+static void prepare_file(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+{
+	struct executable *x = wanted[0].frame.executable;
+	_cleanup_free_ uint64_t *addresses = calloc(n, sizeof(*addresses));
+	char root[PATH_MAX];
+
+	if (!addresses)
+		return;
+	for (size_t i = 0; i < n; i++)
+		addresses[i] = executable_address(x, wanted[i].frame.address);
+	executable_names_want(s->executables, x, addresses, n, root_of(s, wanted[0].process, root),
+			      s->clock);
+}
+
+void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
+{
+	size_t kept = 0, end;
+
+	for (size_t i = 0; i < n; i++)
+		if (wanted[i].frame.kind == FRAME_FILE)
+			wanted[kept++] = wanted[i];
+	if (kept > 0)
+		qsort(wanted, kept, sizeof(*wanted), compare_wanted);
+	s->clock++;
+	for (size_t first = 0; first < kept; first = end) {
+		end = first + 1;
+		while (end < kept && wanted[end].frame.executable == wanted[first].frame.executable)
+			end++;
+		prepare_file(s, wanted + first, end - first);
+	}
 }
 
 static const char *find(struct symbolizer *s, const struct frame *frame, struct process *process)
@@ -259,6 +315,7 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 		.frames_looked_up = s->frames_looked_up,
 		.frames_unnamed = s->frames_unnamed,
 		.tables_loaded = files.loaded,
+		.tables_asked = files.asked,
 		.tables_evicted = files.evicted + jit.evicted,
 		.tables_failed = files.failed,
 		.debug_files_failed = files.debug_failed,

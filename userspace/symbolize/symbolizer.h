@@ -13,8 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profile/sample.h"
+
+struct debuginfod;
 struct executable_table;
-struct frame;
 struct process;
 struct process_table;
 struct sideband_event;
@@ -35,20 +37,22 @@ struct symbol {
 };
 
 struct symbolizer_options {
-	const char *debug_directory; /* "/usr/lib/debug" if NULL */
-	const char *kallsyms;	     /* "/proc/kallsyms" if NULL; "" = none */
-	const char *proc;	     /* "/proc" if NULL */
-	size_t memory_budget;	     /* bytes of all tables together; 0 = 64 MiB */
-	struct worker *worker;	     /* borrowed: parses ELF files; NULL = in this process */
-	unsigned int symbol_job;     /* the worker's number of symbol_job_run() */
-	uint64_t retry_ns;	     /* when a file that failed is tried again; 0 = 10 minutes */
-	bool without_proc;	     /* replay: no perf maps, no running kernel */
+	const char *debug_directories; /* as in debug_file.h; NULL = the default */
+	struct debuginfod *debuginfod; /* borrowed; NULL = none */
+	const char *kallsyms;	       /* "/proc/kallsyms" if NULL; "" = none */
+	const char *proc;	       /* "/proc" if NULL */
+	size_t memory_budget;	       /* bytes of all tables together; 0 = 64 MiB */
+	struct worker *worker;	       /* borrowed: parses ELF files; NULL = in this process */
+	unsigned int symbol_job;       /* the worker's number of symbol_job_run() */
+	uint64_t retry_ns;	       /* when a file that failed is tried again; 0 = 10 minutes */
+	bool without_proc;	       /* replay: no perf maps, no running kernel */
 };
 
 #define SYMBOLIZER_COUNTERS(X)                                                                     \
 	X(frames_looked_up, "frames for which a name was asked")                                   \
 	X(frames_unnamed, "frames for which there was none")                                       \
-	X(tables_loaded, "symbol tables built")                                                    \
+	X(tables_loaded, "executables of which names were read")                                   \
+	X(tables_asked, "times that a file was read for one or more names")                        \
 	X(tables_evicted,                                                                          \
 	  "symbol tables dropped: over the memory budget, or not used for a while")                \
 	X(tables_failed, "files whose symbols could not be read")                                  \
@@ -68,6 +72,17 @@ struct symbolizer_stats {
 int symbolizer_new(const struct symbolizer_options *o, struct executable_table *executables,
 		   struct symbolizer **ret);
 struct symbolizer *symbolizer_free(struct symbolizer *s);
+
+struct wanted_frame {
+	struct frame frame;
+	struct process *process; /* borrowed */
+};
+
+/*
+ * Prepares for these frames to be looked up: their names are asked for in one go, an executable at
+ * a time. What is left out here is only slower. Reorders @wanted.
+ */
+void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n);
 
 /*
  * The functions at a frame of @process, innermost inlined one first; at least one, at most @max

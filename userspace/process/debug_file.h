@@ -2,10 +2,11 @@
 /*
  * Looks for the separate debug file of an executable, which distributions and developers install
  * beside it or under /usr/lib/debug. Looked for in this order, first in the root of the process,
- * then in ours:
+ * then in ours; DEBUG is each debug directory in turn:
  *   1. DEBUG/.build-id/xx/yyyy.debug
  *   2. the name in .gnu_debuglink: in the executable's directory, in its .debug, in DEBUG/directory
- * Asking a debuginfod server belongs at the end of this list.
+ * and last among those that debuginfod has fetched. One that is not there is asked for then, and
+ * may be there the next time.
  *
  * The names come from the executable, so they may lead to any file of those directories: only
  * regular files that begin like an ELF file of code are opened for others to read. Whether one
@@ -13,12 +14,17 @@
  */
 #pragma once
 
+struct debug_alt_link;
 struct debug_identity;
+struct debuginfod;
+
+#define DEBUG_FILE_DIRECTORIES "/usr/lib/debug"
 
 struct debug_file_search {
-	const char *debug_directory; /* "/usr/lib/debug" */
-	const char *root;	     /* of the process, /proc/PID/root; NULL = only ours */
-	const char *path;	     /* of the executable as its process saw it */
+	const char *directories;       /* absolute, separated by ':'; NULL = the default */
+	const char *root;	       /* of the process, /proc/PID/root; NULL = only ours */
+	const char *path;	       /* of the executable as its process saw it */
+	struct debuginfod *debuginfod; /* NULL = none */
 };
 
 /*
@@ -27,3 +33,11 @@ struct debug_file_search {
  */
 int debug_file_each(const struct debug_identity *id, const struct debug_file_search *search,
 		    int (*try)(int fd, void *userdata), void *userdata);
+
+/*
+ * The same for the file that several debug files share (dwz), which the debug file of the search's
+ * executable refers to: at its absolute path, or as DEBUG/.dwz/NAME, or by its build id. Whether it
+ * is the right one tells debug_alt_link_fits().
+ */
+int debug_file_each_alt(const struct debug_alt_link *link, const struct debug_file_search *search,
+			int (*try)(int fd, void *userdata), void *userdata);
