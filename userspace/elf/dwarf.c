@@ -200,7 +200,7 @@ static void want_split(struct job *j, const struct dwarf_unit *u, const struct p
 	if (j->wants->n >= DWARF_MAX_WANTED)
 		return;
 	w = &j->wants->list[j->wants->n++];
-	w->dwo_id = u->dwo_id;
+	w->id = u->dwo_id;
 	strncpy(w->name, u->dwo_name, sizeof(w->name) - 1);
 	strncpy(w->directory, u->comp_dir ? u->comp_dir : "", sizeof(w->directory) - 1);
 }
@@ -334,43 +334,6 @@ static void reader_done(struct dwarf_reader *r)
 	dwarf_file_done(&r->alt);
 }
 
-/* .gnu_debugaltlink: a name and a build id; .debug_sup (DWARF 5, 7.3.6) tells more. */
-static void want_alt(struct job *j)
-{
-	const struct elf_image *image = j->reader.main.image;
-	const Elf64_Shdr *section = elf_image_section(image, ".gnu_debugaltlink");
-	struct dwarf_wanted *w = &j->wants->list[0];
-	_cleanup_free_ void *data = NULL;
-	const char *name;
-	size_t size, length;
-	bool is_new = !section;
-
-	if (!section)
-		section = elf_image_section(image, ".debug_sup");
-	if (!section || elf_image_copy(image, section, PATH_MAX + 64, &data, &size) < 0)
-		return;
-	/* Version (2 bytes), and whether this one is the supplementary file. */
-	if (is_new && (size < 3 || ((const char *)data)[2] != 0))
-		return;
-	name = (const char *)data + (is_new ? 3 : 0);
-	length = strlen(name);
-	if (length == 0 || length >= sizeof(w->name))
-		return;
-	*w = (struct dwarf_wanted){ .is_alt = 1 };
-	memcpy(w->name, name, length + 1);
-	size -= (size_t)(name - (const char *)data) + MIN(length + 1, size);
-	name += length + 1;
-	if (is_new && size > 0) { /* its length, one byte for any that there are */
-		name++;
-		size--;
-	}
-	if (size <= sizeof(w->build_id)) {
-		memcpy(w->build_id, name, size);
-		w->build_id_size = (uint32_t)size;
-	}
-	j->wants->n = 1;
-}
-
 int dwarf_lines(const struct dwarf_lines_files *files, const uint64_t *addresses, uint32_t n,
 		struct line_builder *b, struct dwarf_wants *ret_wants, uint8_t *ret_incomplete,
 		struct dwarf_lines_stats *ret_stats)
@@ -385,8 +348,6 @@ int dwarf_lines(const struct dwarf_lines_files *files, const uint64_t *addresses
 	if (r == 0)
 		r = take_places(&j, addresses, n);
 	if (r == 0 && dwarf_file_has_info(&j.reader.main)) {
-		if (files->alt_fd < 0)
-			want_alt(&j);
 		r = find_units(&j);
 		if (r == 0)
 			r = look_into_units(&j);

@@ -18,7 +18,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "elf/build_id.h"
 #include "elf/line_table.h"
 
 struct dwarf_lines_files {
@@ -28,12 +27,9 @@ struct dwarf_lines_files {
 	size_t n_split;
 };
 
-/* A file that would have been of use. */
+/* A file of split DWARF that would have been of use. */
 struct dwarf_wanted {
-	uint64_t dwo_id;		    /* of split DWARF */
-	uint8_t build_id[ELF_BUILD_ID_MAX]; /* of a supplementary file */
-	uint32_t build_id_size;
-	uint32_t is_alt;	  /* else it is a file of split DWARF */
+	uint64_t id;
 	char directory[PATH_MAX]; /* that the name is relative to; "" = not known */
 	char name[PATH_MAX];
 };
