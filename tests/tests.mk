@@ -112,3 +112,4 @@ bench: ## Measure what profd costs (as root)
 	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(TOOLS)
 	@BUILD=$(BUILD) tests/bench/bench
 	@BUILD=$(BUILD) tests/bench/unwind
+	@BUILD=$(BUILD) tests/bench/lines $(BUILD)/profd $(wildcard /usr/lib/*/libLLVM-*.so.1)
