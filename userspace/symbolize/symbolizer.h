@@ -29,6 +29,7 @@ struct symbol {
 	const char *system_name; /* as in the symbol table; equals name if nothing was demangled */
 	const char *file;	 /* source file, NULL if not known */
 	uint32_t line;		 /* 0 = not known */
+	uint32_t column;	 /* 0 = not known */
 	uint32_t start_line;	 /* 0 = not known */
 	bool unnamed;		 /* no symbol was found: the name is made up */
 };
