@@ -6,9 +6,10 @@
  * Where names are taken from, in this order:
  *   1. .symtab of the file
  *   2. .symtab of its separate debug file
- *   3. (.gnu_debugdata, Go's pclntab: their place is here, they are not read yet)
+ *   3. (.gnu_debugdata: its place is here, it is not read yet)
  *   4. .dynsym, if none of the above had functions
- * and always: entries of the procedure linkage table, "malloc@plt" (x86-64).
+ * and always: entries of the procedure linkage table, "malloc@plt" (x86-64); and the functions in
+ * Go, from the table that its runtime has, which is preferred to all others.
  *
  * Of several names at one address one that has a size is preferred, then one that is not local,
  * then the one with fewer leading underscores, then global before weak, then the shortest. Labels

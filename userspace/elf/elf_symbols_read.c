@@ -143,11 +143,13 @@ static int add_sources(struct elf_symbols_builder *b, const struct elf_image *im
 		r = add_debug_file(b, debug_fd);
 		first_error = first_error ? first_error : r;
 	}
-	/* .gnu_debugdata and .gopclntab belong here. */
+	/* .gnu_debugdata belongs here. */
 	if (b->n == 0 && dynsym) {
 		r = add_whole_table(b, image, dynsym);
 		first_error = first_error ? first_error : r;
 	}
+	r = elf_symbols_add_go(b, image);
+	first_error = first_error ? first_error : r;
 	if (first_error == 0 || b->n > 0)
 		first_error = elf_symbols_add_plt(b, image);
 	return b->n > 0 ? 0 : first_error;

@@ -186,6 +186,13 @@ const char *pclntab_string(const struct pclntab *t, uint64_t base, uint64_t offs
 	return (const char *)c.at;
 }
 
+size_t pclntab_names_end(const struct pclntab *t)
+{
+	/* Since 1.16 each kind of thing has its own place, and units follow the names. */
+	return t->version >= GO_1_16 && t->units > t->names && t->units <= t->size ? t->units
+										   : t->size;
+}
+
 const char *pclntab_name(const struct pclntab *t, uint32_t i)
 {
 	struct pclntab_description d;

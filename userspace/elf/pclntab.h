@@ -57,6 +57,9 @@ bool pclntab_function(const struct pclntab *t, uint32_t i, struct pclntab_functi
 /* The number of the function that covers a virtual address; false if there is none. */
 bool pclntab_find(const struct pclntab *t, uint64_t address, uint32_t *ret);
 
+/* The offset in data before which all names end. */
+size_t pclntab_names_end(const struct pclntab *t);
+
 /* The name, NUL-terminated within the table; NULL if it is damaged. */
 const char *pclntab_name(const struct pclntab *t, uint32_t i);
 
