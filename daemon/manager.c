@@ -229,7 +229,10 @@ static int open_profiler(struct manager *m, struct error *e)
 			.open_event = opener_open,
 			.open_userdata = m->opener,
 		},
-		.symbolizer = { .memory_budget = m->options.memory_budget / 4 },
+		.symbolizer = {
+			.memory_budget = m->options.memory_budget / 4,
+			.demangle = demangle_form_of(m->options.demangle),
+		},
 		.unwinding = {
 			.memory = manager_unwind_budget(m),
 			.cache = m->options.unwind_cache,

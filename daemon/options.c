@@ -84,6 +84,12 @@ static const struct option_row table[] = {
 	{ "preload", OPTION_CHOICE, AT(preload), .choices = "all running none", .initial = "all",
 	  .help = "Whose unwinding tables are loaded before they are needed: running: of what runs "
 		  "when profd starts; all: then also of what is installed; none: of nothing." },
+	{ "demangle", OPTION_CHOICE, AT(demangle), .choices = "templates full none",
+	  .initial = "templates",
+	  .help = "What of C++, Rust and D names is shown: templates: arguments of templates, but "
+		  "no "
+		  "parameters and no return type; full: all of it; none: names as they are "
+		  "mangled." },
 	{ "slice_bytes", OPTION_SIZE, AT(slice_bytes), 0, ABI_SLICE_MAX_BYTES,
 	  .step = sizeof(uint64_t), .initial = "16K",
 	  .help = "How much of a stack is copied when a file in it has no unwinding table yet, to "
@@ -322,6 +328,7 @@ void options_done(struct options *o)
 	free(o->split);
 	free(o->unwind_cache);
 	free(o->preload);
+	free(o->demangle);
 	memset(o, 0, sizeof(*o));
 }
 

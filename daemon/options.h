@@ -33,6 +33,7 @@ struct options {
 	uint64_t unwind_memory; /* bytes */
 	char *unwind_cache;	/* directory; "" = none */
 	char *preload;		/* "all", "running" or "none" */
+	char *demangle;		/* "templates", "full" or "none" */
 	uint64_t slice_bytes;	/* 0 = no slices */
 	bool insecure;
 };

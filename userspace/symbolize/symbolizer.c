@@ -59,7 +59,7 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 	const char *kallsyms = o->kallsyms ? o->kallsyms : "/proc/kallsyms";
 	int r;
 
-	s->cache = name_cache_new();
+	s->cache = name_cache_new(o->demangle);
 	if (!s->cache)
 		return -ENOMEM;
 	r = kernel_names_new(o->without_proc ? "" : kallsyms, &s->kernel);

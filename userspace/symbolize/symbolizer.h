@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "symbolize/demangle.h"
+
 struct executable_table;
 struct frame;
 struct process;
@@ -43,6 +45,7 @@ struct symbolizer_options {
 	unsigned int symbol_job;     /* the worker's number of symbol_job_run() */
 	uint64_t retry_ns;	     /* when a file that failed is tried again; 0 = 10 minutes */
 	bool without_proc;	     /* replay: no perf maps, no running kernel */
+	enum demangle_form demangle; /* of names that are handed out */
 };
 
 #define SYMBOLIZER_COUNTERS(X)                                                                     \
