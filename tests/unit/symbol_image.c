@@ -10,9 +10,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <lzma.h>
+
 #include "base/fileio.h"
 
-enum { NONE, TEXT, COLD, DATA, SYMTAB, STRTAB, DYNSYM, DYNSTR, SHSTRTAB, NOTE, LINK, COUNT };
+enum {
+	NONE,
+	TEXT,
+	COLD,
+	DATA,
+	SYMTAB,
+	STRTAB,
+	DYNSYM,
+	DYNSTR,
+	SHSTRTAB,
+	NOTE,
+	LINK,
+	DEBUGDATA,
+	ALTLINK,
+	COUNT
+};
 
 struct writer {
 	uint8_t *bytes;
@@ -113,6 +130,21 @@ static void link_to(struct writer *w, const struct image *image)
 	s->sh_size = w->size - s->sh_offset;
 }
 
+static void content(struct writer *w, int number, const char *name, const void *data, size_t size)
+{
+	begin(w, number, name, SHT_PROGBITS)->sh_size = size;
+	put(w, data, size);
+}
+
+size_t image_pack(const void *bytes, size_t size, uint8_t *ret)
+{
+	size_t packed = 0;
+
+	assert(lzma_easy_buffer_encode(6, LZMA_CHECK_CRC64, NULL, bytes, size, ret, &packed,
+				       IMAGE_MAX_BYTES) == LZMA_OK);
+	return packed;
+}
+
 size_t image_build(const struct image *image, uint8_t *ret)
 {
 	struct writer w = { .bytes = ret, .names_size = 1 };
@@ -140,6 +172,10 @@ size_t image_build(const struct image *image, uint8_t *ret)
 		note(&w, image);
 	if (image->debuglink)
 		link_to(&w, image);
+	if (image->debugdata)
+		content(&w, DEBUGDATA, ".gnu_debugdata", image->debugdata, image->debugdata_size);
+	if (image->altlink)
+		content(&w, ALTLINK, ".gnu_debugaltlink", image->altlink, image->altlink_size);
 	begin(&w, SHSTRTAB, ".shstrtab", SHT_STRTAB)->sh_size = sizeof(w.names);
 	put(&w, w.names, sizeof(w.names));
 	align(&w, 8);

@@ -28,10 +28,16 @@ struct image {
 	uint8_t build_id_size;
 	const char *debuglink;
 	uint32_t debuglink_crc;
+	const void *debugdata; /* content of .gnu_debugdata; NULL = none */
+	size_t debugdata_size;
+	const void *altlink; /* content of .gnu_debugaltlink */
+	size_t altlink_size;
 };
 
 /* Writes the file to @ret (IMAGE_MAX_BYTES); returns its size. */
 size_t image_build(const struct image *image, uint8_t *ret);
+/* Compresses a file for .gnu_debugdata; returns its size. */
+size_t image_pack(const void *bytes, size_t size, uint8_t *ret);
 /* A memfd with the bytes. */
 int image_fd(const void *bytes, size_t size);
 /* Both at once. */

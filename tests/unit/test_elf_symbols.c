@@ -36,13 +36,24 @@ DEFINE_CLEANUP(struct elf_symbols *, elf_symbols_free);
 		.name = n, .address = a                                                            \
 	}
 
+/* All of it. */
+static int read_fds(int fd, int debug_fd, const struct elf_symbols_limits *limits,
+		    struct elf_symbols **ret)
+{
+	struct elf_symbols_request request = { .fd = fd, .debug_fd = debug_fd };
+
+	if (limits)
+		request.limits = *limits;
+	return elf_symbols_read(&request, ret);
+}
+
 static struct elf_symbols *read_image(const struct image *image, const struct image *debug)
 {
 	_cleanup_close_ int fd = image_open(image);
 	_cleanup_close_ int debug_fd = debug ? image_open(debug) : -1;
 	struct elf_symbols *t;
 
-	assert_int_equal(elf_symbols_read(fd, debug_fd, NULL, &t), 0);
+	assert_int_equal(read_fds(fd, debug_fd, NULL, &t), 0);
 	assert_int_equal(elf_symbols_check(t, elf_symbols_memory(t)), 0);
 	return t;
 }
@@ -224,7 +235,7 @@ static int read_bytes(const void *bytes, size_t size, const struct elf_symbols_l
 {
 	_cleanup_close_ int fd = image_fd(bytes, size);
 	_cleanup_table_ struct elf_symbols *t = NULL;
-	int r = elf_symbols_read(fd, -1, limits, &t);
+	int r = read_fds(fd, -1, limits, &t);
 
 	if (r < 0) {
 		assert_null(t);
@@ -285,8 +296,8 @@ static void test_refused(void **state)
 
 	(void)state;
 	assert_int_equal(read_bytes("#!/bin/sh\n", 10, NULL), -ENOEXEC);
-	assert_int_equal(elf_symbols_read(directory, -1, NULL, &t), -ENOEXEC);
-	assert_int_equal(elf_symbols_read(-1, -1, NULL, &t), -EBADF);
+	assert_int_equal(read_fds(directory, -1, NULL, &t), -ENOEXEC);
+	assert_int_equal(read_fds(-1, -1, NULL, &t), -EBADF);
 	bytes[EI_DATA] = ELFDATA2MSB;
 	assert_int_equal(read_bytes(bytes, size, NULL), -ENOEXEC);
 	narrow.e_ident[EI_DATA] = bytes[EI_DATA] = ELFDATA2LSB;
@@ -383,7 +394,7 @@ static void test_this_program(void **state)
 	(void)state;
 	dl_iterate_phdr(first_base, &base);
 	assert_true(elf_symbols_has_symtab(fd));
-	assert_int_equal(elf_symbols_read(fd, -1, NULL, &t), 0);
+	assert_int_equal(read_fds(fd, -1, NULL, &t), 0);
 	assert_name(t, (uint64_t)(uintptr_t)test_truncated - base + 3, "test_truncated");
 	assert_name(t, (uint64_t)(uintptr_t)elf_symbols_read - base, "elf_symbols_read");
 	for (uint32_t i = 0; i < elf_symbols_count(t); i++) {
@@ -409,7 +420,7 @@ static void test_libc(void **state)
 	fd = open(info.dli_fname, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		skip();
-	assert_int_equal(elf_symbols_read(fd, -1, NULL, &t), 0);
+	assert_int_equal(read_fds(fd, -1, NULL, &t), 0);
 	assert_name(t, (uint64_t)((uintptr_t)function - (uintptr_t)info.dli_fbase), "getppid");
 }
 

@@ -445,6 +445,7 @@ static void test_inlined_and_unnamed(void **state)
 	assert_true(e.message->mapping[1]->has_inline_frames);
 	assert_false(e.message->mapping[0]->has_filenames);
 	assert_int_equal(e.symbolizer.calls, 2);
+	assert_int_equal(e.symbolizer.prepared, 2);
 	encoded_done(&e);
 	window_free(w);
 }

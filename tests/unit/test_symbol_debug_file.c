@@ -17,8 +17,8 @@
 #include "base/cleanup.h"
 #include "elf/elf_symbols.h"
 #include "symbol_image.h"
-#include "symbolize/debug_file.h"
-#include "symbolize/debug_identity.h"
+#include "process/debug_file.h"
+#include "elf/debug_identity.h"
 #include "symbolize/symbol_reader.h"
 
 static const struct image_symbol symbols[] = {
@@ -83,22 +83,22 @@ static int find(const uint8_t *id, const char *link, uint32_t crc, const char *r
 	};
 	char debug[256], path[256];
 	const struct debug_file_search search = {
-		.debug_directory = root ? "/usr/lib/debug" : debug,
+		.directories = root ? "/usr/lib/debug" : debug,
 		.root = root,
 		.path = root ? "/bin/prog" : path,
 	};
 	const struct symbol_reader here = {};
 	_cleanup_close_ int fd = image_open(&image);
-	struct elf_symbols *table;
+	const struct symbol_wish wish = { .fd = fd, .search = &search };
+	struct symbol_reading reading;
 	uint32_t n;
-	int error;
 
 	strcpy(debug, in("usr/lib/debug"));
 	strcpy(path, in("bin/prog"));
-	assert_int_equal(symbol_reader_read(&here, fd, &search, &table, &error), 0);
-	assert_int_equal(error, 0);
-	n = elf_symbols_count(table);
-	elf_symbols_free(table);
+	assert_int_equal(symbol_reader_read(&here, &wish, &reading), 0);
+	assert_int_equal(reading.debug_error, 0);
+	n = elf_symbols_count(reading.table);
+	elf_symbols_free(reading.table);
 	return n ? 0 : -ENOENT;
 }
 
@@ -121,7 +121,7 @@ static void test_only_code_is_offered(void **state)
 	};
 	const struct debug_identity id = { .link = "file" };
 	char path[256];
-	const struct debug_file_search search = { .debug_directory = "/nonexistent", .path = path };
+	const struct debug_file_search search = { .directories = "/nonexistent", .path = path };
 	int n = 0;
 
 	(void)state;

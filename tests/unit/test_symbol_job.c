@@ -24,7 +24,7 @@
 #include "process/process.h"
 #include "profile/sample.h"
 #include "symbol_image.h"
-#include "symbolize/debug_file.h"
+#include "process/debug_file.h"
 #include "symbolize/symbol_job.h"
 #include "symbolize/symbol_reader.h"
 #include "symbolize/symbolizer.h"
@@ -38,8 +38,9 @@ static const uint8_t build_id[] = { 0xab, 0xcd, 0xef, 0x01 };
 static int run_with_holes(const int *fds, size_t n_fds, const void *args, size_t args_size,
 			  void **ret_data, size_t *ret_size)
 {
+	const struct symbol_question *q = args;
 	char bytes[IMAGE_MAX_BYTES];
-	ssize_t n = pread(fds[n_fds - 1], bytes, sizeof(bytes), 0);
+	ssize_t n = pread(fds[q->has_debug_file ? 1 : 0], bytes, sizeof(bytes), 0);
 
 	if (n > 0 && memmem(bytes, (size_t)n, "kill_parser", 11))
 		raise(SIGKILL);
@@ -125,12 +126,12 @@ static int teardown(void **state)
 static struct elf_symbols *read_with(struct worker *worker, int fd)
 {
 	const struct symbol_reader reader = { .worker = worker, .job = SYMBOLS };
-	struct elf_symbols *table;
-	int error;
+	struct symbol_reading reading;
 
-	assert_int_equal(symbol_reader_read(&reader, fd, NULL, &table, &error), 0);
-	assert_int_equal(error, 0);
-	return table;
+	assert_int_equal(symbol_reader_read(&reader, &(struct symbol_wish){ .fd = fd }, &reading),
+			 0);
+	assert_int_equal(reading.debug_error, 0);
+	return reading.table;
 }
 
 static void assert_same_tables(struct worker *worker, const char *path, uint32_t least)
@@ -261,6 +262,55 @@ static void test_tried_again_after_a_while(void **state)
 	symbolizer_free(w.symbolizer);
 }
 
+/* Whatever else is in the file: one job for all that are wanted, and none for what is known. */
+static void test_names_are_asked_for_together(void **state)
+{
+	enum { N = 300 };
+	static char names[N][40];
+	static struct image_symbol symbols[N + 1];
+	struct wanted_frame wanted[N];
+	struct worker_stats before, after;
+	struct symbol s;
+	struct world w;
+
+	for (int i = 0; i < N; i++) {
+		snprintf(names[i], sizeof(names[i]), "a_function_with_a_long_name_%d", i);
+		symbols[i] = (struct image_symbol){ names[i],	0x1000 + 16 * (uint64_t)i,
+						    16,		STT_FUNC,
+						    STB_GLOBAL, 0 };
+	}
+	world_init(&w, *state, 0);
+	w.table.fd = image_open(&(struct image){ .symtab = symbols });
+	worker_get_stats(*state, &before);
+	for (uint64_t i = 0; i < N / 2; i++)
+		wanted[i] = (struct wanted_frame){
+			.frame = { .kind = FRAME_FILE,
+				   .address = symbols[2 * i].address + 1,
+				   .executable = &w.good },
+		};
+	for (int again = 0; again < 2; again++) {
+		symbolizer_prepare(w.symbolizer, wanted, N / 2);
+		for (int i = 0; i < N / 2; i++) {
+			symbolizer_frame(w.symbolizer, &wanted[i].frame, NULL, &s, 1);
+			assert_string_equal(s.name,
+					    symbols[(wanted[i].frame.address - 0x1000) / 16].name);
+		}
+		worker_get_stats(*state, &after);
+		assert_int_equal(after.jobs - before.jobs, 1);
+	}
+	/* One that was forgotten is found all the same. */
+	wanted[0].frame.address = symbols[1].address;
+	symbolizer_frame(w.symbolizer, &wanted[0].frame, NULL, &s, 1);
+	assert_string_equal(s.name, names[1]);
+	wanted[0].frame.address = symbols[2].address;
+	symbolizer_frame(w.symbolizer, &wanted[0].frame, NULL, &s, 1);
+	assert_string_equal(s.name, names[2]);
+	worker_get_stats(*state, &after);
+	assert_int_equal(after.jobs - before.jobs, 2);
+	close(w.table.fd);
+	symbolizer_free(w.symbolizer);
+}
+
 /* The executable itself is harmless, and keeps the names that it has. */
 static void test_hostile_debug_file(void **state)
 {
@@ -276,19 +326,19 @@ static void test_hostile_debug_file(void **state)
 	char directory[] = "/tmp/test_symbol_job.XXXXXX", path[64];
 	static uint8_t bytes[IMAGE_MAX_BYTES];
 	const struct symbol_reader reader = { .worker = *state, .job = SYMBOLS };
-	const struct debug_file_search search = { .debug_directory = mkdtemp(directory),
+	const struct debug_file_search search = { .directories = mkdtemp(directory),
 						  .path = "/bin/prog" };
-	struct elf_symbols *table;
+	const struct symbol_wish wish = { .fd = fd, .search = &search };
+	struct symbol_reading reading;
 	struct elf_symbol symbol;
-	int error;
 
 	snprintf(path, sizeof(path), "%s/.build-id/ab/cdef01.debug", directory);
 	image_write_file(path, bytes, image_build(&image, bytes));
-	assert_int_equal(symbol_reader_read(&reader, fd, &search, &table, &error), 0);
-	assert_int_equal(error, -ECHILD);
-	assert_true(elf_symbols_find(table, 0x1000, &symbol));
+	assert_int_equal(symbol_reader_read(&reader, &wish, &reading), 0);
+	assert_int_equal(reading.debug_error, -ECHILD);
+	assert_true(elf_symbols_find(reading.table, 0x1000, &symbol));
 	assert_string_equal(symbol.name, "fine");
-	elf_symbols_free(table);
+	elf_symbols_free(reading.table);
 	for (int i = 0; i < 4; i++) { /* the file and its directories */
 		assert_int_equal(remove(path), 0);
 		*strrchr(path, '/') = '\0';
@@ -304,11 +354,11 @@ struct answered {
 
 static struct answered answer(void)
 {
-	const struct elf_symbols_limits limits = {};
+	const struct symbol_question all = {};
 	_cleanup_close_ int fd = image_with("fine");
 	struct answered a;
 
-	assert_int_equal(symbol_job_run(&fd, 1, &limits, sizeof(limits), &a.data, &a.size), 0);
+	assert_int_equal(symbol_job_run(&fd, 1, &all, sizeof(all), &a.data, &a.size), 0);
 	a.tail = malloc(sizeof(*a.tail));
 	memcpy(a.tail, (char *)a.data + a.size - sizeof(*a.tail), sizeof(*a.tail));
 	return a;
@@ -363,6 +413,7 @@ int main(void)
 		with_worker(test_hang_costs_one_file),
 		with_worker(test_nonsense_costs_one_file),
 		with_worker(test_tried_again_after_a_while),
+		with_worker(test_names_are_asked_for_together),
 		with_worker(test_hostile_debug_file),
 		cmocka_unit_test(test_answers_are_checked),
 	};

@@ -98,3 +98,14 @@ int build_id_of_sections(const struct elf_image *image, uint8_t ret[ELF_BUILD_ID
 		*ret_size = s.found;
 	return r;
 }
+
+void build_id_format(const uint8_t *build_id, size_t size, char *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < size; i++) {
+		ret[2 * i] = digits[build_id[i] >> 4];
+		ret[2 * i + 1] = digits[build_id[i] & 15];
+	}
+	ret[2 * size] = '\0';
+}

@@ -12,6 +12,9 @@
 
 struct elf_image;
 
+/* In hexadecimal digits, as in paths. @ret has room for 2 * size + 1. */
+void build_id_format(const uint8_t *build_id, size_t size, char *ret);
+
 /*
  * What the kernel sees, also in files without section headers. @ret_size is 0 if there is none.
  * -ENODATA if notes are not in the file, -ENOMEM or -errno.

@@ -28,7 +28,9 @@ int elf_symbols_check(const void *data, size_t size)
 		return -EBADMSG;
 	if (t->names_size != size - sizeof(*t) - t->n * sizeof(t->entries[0]))
 		return -EBADMSG;
-	if (t->n > 0 && (t->names_size == 0 || names_of(t)[t->names_size - 1] != '\0'))
+	if (t->names_size == 0 || names_of(t)[t->names_size - 1] != '\0')
+		return -EBADMSG;
+	if (t->whole > 1 || t->source >= ELF_SYMBOLS_SOURCES)
 		return -EBADMSG;
 	for (uint32_t i = 0; i < t->n; i++) {
 		const struct elf_symbols_entry *e = &t->entries[i];
@@ -74,6 +76,16 @@ bool elf_symbols_find(const struct elf_symbols *t, uint64_t address, struct elf_
 		return false;
 	elf_symbols_get(t, low - 1, ret);
 	return true;
+}
+
+bool elf_symbols_is_whole(const struct elf_symbols *t)
+{
+	return t->whole;
+}
+
+enum elf_symbols_source elf_symbols_source(const struct elf_symbols *t)
+{
+	return (enum elf_symbols_source)t->source;
 }
 
 uint32_t elf_symbols_count(const struct elf_symbols *t)

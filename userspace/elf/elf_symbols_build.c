@@ -12,22 +12,23 @@
 
 #include "base/cleanup.h"
 
-#define DEFAULT_SYMBOLS (2U << 20)
-#define DEFAULT_STRINGS ((size_t)128 << 20)
+/* The largest programs there are have 3 million functions and 400 MB of names. */
+#define DEFAULT_SYMBOLS (8U << 20)
+#define DEFAULT_STRINGS ((size_t)512 << 20)
 #define DEFAULT_BYTES	((size_t)64 << 20)
 
 void elf_symbols_builder_init(struct elf_symbols_builder *b,
-			      const struct elf_symbols_limits *limits)
+			      const struct elf_symbols_request *request)
 {
-	*b = (struct elf_symbols_builder){};
-	if (limits)
-		b->limits = *limits;
-	if (b->limits.max_symbols == 0)
-		b->limits.max_symbols = DEFAULT_SYMBOLS;
-	if (b->limits.max_strings == 0)
-		b->limits.max_strings = DEFAULT_STRINGS;
-	if (b->limits.max_bytes == 0)
-		b->limits.max_bytes = DEFAULT_BYTES;
+	struct elf_symbols_limits *limits = &b->request.limits;
+
+	*b = (struct elf_symbols_builder){ .request = *request };
+	if (limits->max_symbols == 0)
+		limits->max_symbols = DEFAULT_SYMBOLS;
+	if (limits->max_strings == 0)
+		limits->max_strings = DEFAULT_STRINGS;
+	if (limits->max_bytes == 0)
+		limits->max_bytes = DEFAULT_BYTES;
 }
 
 void elf_symbols_builder_done(struct elf_symbols_builder *b)
@@ -88,8 +89,8 @@ static const struct elf_code_range *code_at(const struct elf_symbols_builder *b,
 
 static bool strings_fit(const struct elf_symbols_builder *b, size_t size)
 {
-	return size < b->limits.max_strings && size < UINT32_MAX &&
-	       b->strings_size + size + 1 <= b->limits.max_strings &&
+	return size < b->request.limits.max_strings && size < UINT32_MAX &&
+	       b->strings_size + size + 1 <= b->request.limits.max_strings &&
 	       b->strings_size + size + 1 <= UINT32_MAX;
 }
 
@@ -184,7 +185,7 @@ int elf_symbols_builder_add(struct elf_symbols_builder *b, uint64_t address, uin
 	/* Labels: .L and .annobin of the tools, $x and $d of ARM's mapping symbols. */
 	if (s[0] == '\0' || (label && (s[0] == '.' || s[0] == '$')))
 		return 0;
-	if (b->n >= b->limits.max_symbols)
+	if (b->n >= b->request.limits.max_symbols)
 		return -EFBIG;
 	if (b->n >= b->allocated) {
 		r = grow_candidates(b);
@@ -226,6 +227,10 @@ static void choose(struct elf_symbols_builder *b)
 			b->candidates[kept++] = b->candidates[i];
 	b->n = kept;
 }
+
+#define NO_NAME UINT32_MAX /* of a stretch where there is no function */
+/* How far such a stretch reaches at most to either side of an address. */
+#define GAP_REACH ((uint64_t)1 << 20)
 
 /* A stretch of code and what names it: a candidate, later the place of its name in the table. */
 struct piece {
@@ -314,6 +319,8 @@ static int compare_names(const void *a, const void *b, void *candidates)
 	const struct elf_symbols_candidate *c = candidates;
 	const struct piece *x = a, *y = b;
 
+	if (x->name == NO_NAME || y->name == NO_NAME)
+		return (x->name == NO_NAME) - (y->name == NO_NAME);
 	if (c[x->name].name != c[y->name].name)
 		return c[x->name].name < c[y->name].name ? -1 : 1;
 	return 0;
@@ -329,7 +336,8 @@ static int compare_pieces(const void *a, const void *b)
 /*
  * Stores the names of pieces that are sorted by where their names are in the strings: equal names,
  * and names that are the tail of others, follow each other there, so each is stored once. Turns the
- * pieces' names into places. Without @pool only returns how many bytes it takes.
+ * pieces' names into places. Without @pool only returns how many bytes it takes. Those without a
+ * name are last.
  */
 static uint64_t pool_names(const struct elf_symbols_builder *b, struct piece *pieces, uint32_t n,
 			   char *pool)
@@ -337,7 +345,7 @@ static uint64_t pool_names(const struct elf_symbols_builder *b, struct piece *pi
 	uint64_t last_end = 0; /* in the strings, of what was stored last */
 	uint64_t used = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n && pieces[i].name != NO_NAME; i++) {
 		const struct elf_symbols_candidate *c = &b->candidates[pieces[i].name];
 		uint64_t end = (uint64_t)c->name + c->name_size;
 
@@ -355,49 +363,129 @@ static uint64_t pool_names(const struct elf_symbols_builder *b, struct piece *pi
 	return used;
 }
 
-static int flatten(const struct elf_symbols_builder *b, struct sweep *w, struct elf_symbols **ret)
+/* Where there is no function around @address: from the end of the one before to the next. */
+static struct piece gap_at(const struct sweep *w, uint32_t next, uint64_t address)
+{
+	uint64_t start = address - MIN(address, GAP_REACH);
+	uint64_t end = address + MIN(UINT64_MAX - address, GAP_REACH);
+
+	return (struct piece){
+		.start = next > 0 ? MAX(w->pieces[next - 1].end, start) : start,
+		.end = next < w->n ? MIN(w->pieces[next].start, end) : end,
+		.name = NO_NAME,
+	};
+}
+
+/* What the wanted addresses lie in. What is too far away for 32 bits is left out. */
+static int select_pieces(const struct elf_symbols_request *request, const struct sweep *w,
+			 struct sweep *ret)
+{
+	uint32_t at = 0; /* the first piece that ends behind the address */
+	uint64_t end = 0;
+
+	ret->pieces = calloc(request->n + 1, sizeof(*ret->pieces));
+	if (!ret->pieces)
+		return -ENOMEM;
+	for (size_t i = 0; i < request->n; i++) {
+		uint64_t address = request->addresses[i];
+		struct piece p;
+
+		if (address < end)
+			continue;
+		while (at < w->n && w->pieces[at].end <= address)
+			at++;
+		if (at < w->n && w->pieces[at].start <= address)
+			p = w->pieces[at];
+		else
+			p = gap_at(w, at, address);
+		p.start = MAX(p.start, end);
+		if (p.start >= p.end ||
+		    p.end - (ret->n > 0 ? ret->pieces[0].start : p.start) > UINT32_MAX)
+			continue;
+		ret->pieces[ret->n++] = p;
+		end = p.end;
+	}
+	return 0;
+}
+
+static void write_entries(const struct sweep *w, struct elf_symbols *t)
+{
+	for (uint32_t i = 0; i < w->n; i++) {
+		const struct piece *p = &w->pieces[i];
+
+		t->entries[i] = (struct elf_symbols_entry){
+			.address = (uint32_t)(p->start - t->base),
+			.size = (uint32_t)(p->end - p->start),
+			.name = p->name == NO_NAME ? (uint32_t)(t->names_size - 1) : p->name,
+		};
+	}
+}
+
+static void sort_pieces(struct sweep *w)
+{
+	if (w->n > 0)
+		qsort(w->pieces, w->n, sizeof(*w->pieces), compare_pieces);
+}
+
+/* The pieces are in the order of addresses before and after. */
+static int flatten(const struct elf_symbols_builder *b, struct sweep *w, bool whole,
+		   uint64_t max_bytes, struct elf_symbols **ret)
 {
 	uint64_t base = w->n > 0 ? w->pieces[0].start : 0;
 	uint64_t entries_size = w->n * sizeof(struct elf_symbols_entry);
 	uint64_t names_size, bytes;
 	struct elf_symbols *t;
 
+	if (sizeof(*t) + entries_size > max_bytes)
+		return -EFBIG;
 	if (w->n > 0)
 		qsort_r(w->pieces, w->n, sizeof(*w->pieces), compare_names, b->candidates);
-	names_size = pool_names(b, w->pieces, w->n, NULL);
+	names_size = pool_names(b, w->pieces, w->n, NULL) + 1;
 	bytes = sizeof(*t) + entries_size + names_size;
-	if (bytes > b->limits.max_bytes || names_size > UINT32_MAX)
-		return -EFBIG;
-	t = calloc(1, bytes);
-	if (!t)
-		return -ENOMEM;
+	t = bytes > max_bytes || names_size > UINT32_MAX ? NULL : calloc(1, bytes);
+	if (!t) {
+		sort_pieces(w);
+		return bytes > max_bytes || names_size > UINT32_MAX ? -EFBIG : -ENOMEM;
+	}
 	*t = (struct elf_symbols){
 		.magic = ELF_SYMBOLS_MAGIC,
 		.n = w->n,
 		.base = base,
 		.bytes = bytes,
 		.names_size = names_size,
+		.whole = whole,
+		.source = b->source,
 	};
 	pool_names(b, w->pieces, w->n, (char *)&t->entries[t->n]);
-	if (w->n > 0)
-		qsort(w->pieces, w->n, sizeof(*w->pieces), compare_pieces);
-	for (uint32_t i = 0; i < w->n; i++)
-		t->entries[i] = (struct elf_symbols_entry){
-			.address = (uint32_t)(w->pieces[i].start - base),
-			.size = (uint32_t)(w->pieces[i].end - w->pieces[i].start),
-			.name = w->pieces[i].name,
-		};
+	sort_pieces(w);
+	write_entries(w, t);
 	*ret = t;
 	return 0;
 }
 
+static int flatten_selection(const struct elf_symbols_builder *b, const struct sweep *w,
+			     struct elf_symbols **ret)
+{
+	_cleanup_(sweep_done)
+	struct sweep selected = {};
+	int r = select_pieces(&b->request, w, &selected);
+
+	return r < 0 ? r : flatten(b, &selected, false, b->request.limits.max_bytes, ret);
+}
+
 int elf_symbols_builder_finish(struct elf_symbols_builder *b, struct elf_symbols **ret)
 {
+	uint64_t max_bytes = b->request.limits.max_bytes;
 	_cleanup_(sweep_done)
 	struct sweep w = {};
 	int r;
 
 	choose(b);
 	r = sweep_run(b, &w);
-	return r < 0 ? r : flatten(b, &w, ret);
+	if (r < 0)
+		return r;
+	if (!b->request.addresses)
+		return flatten(b, &w, true, max_bytes, ret);
+	r = flatten(b, &w, true, MIN(max_bytes, b->request.whole_bytes), ret);
+	return r == -EFBIG ? flatten_selection(b, &w, ret) : r;
 }

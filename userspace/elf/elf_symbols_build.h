@@ -25,6 +25,8 @@ struct elf_symbols {
 	uint64_t base;
 	uint64_t bytes; /* of the block, this header included */
 	uint64_t names_size;
+	uint32_t whole;	 /* 0 or 1 */
+	uint32_t source; /* enum elf_symbols_source */
 	struct elf_symbols_entry entries[];
 };
 
@@ -48,7 +50,8 @@ struct elf_symbols_candidate {
 };
 
 struct elf_symbols_builder {
-	struct elf_symbols_limits limits;
+	struct elf_symbols_request request; /* with all limits filled in */
+	enum elf_symbols_source source;
 	struct elf_code_range *code; /* sorted, disjoint */
 	uint32_t n_code;
 	struct elf_symbols_candidate *candidates;
@@ -58,7 +61,7 @@ struct elf_symbols_builder {
 };
 
 void elf_symbols_builder_init(struct elf_symbols_builder *b,
-			      const struct elf_symbols_limits *limits);
+			      const struct elf_symbols_request *request);
 void elf_symbols_builder_done(struct elf_symbols_builder *b);
 
 /* Takes the executable sections: symbols outside of them are refused. */

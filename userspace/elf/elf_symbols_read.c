@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "elf/elf_debugdata.h"
 #include "elf/elf_symbols_build.h"
 
 /* Symbols are read in pieces: a symbol table is never in memory as a whole. */
@@ -83,7 +84,7 @@ static int add_table(struct elf_symbols_builder *b, const struct elf_image *imag
 	chunk = malloc(CHUNK_SYMBOLS * sizeof(*chunk));
 	if (!chunk)
 		return -ENOMEM;
-	r = elf_image_copy(image, names, b->limits.max_strings, &strings, &size);
+	r = elf_image_copy(image, names, b->request.limits.max_strings, &strings, &size);
 	if (r == 0)
 		r = elf_symbols_builder_take_strings(b, strings, size, &base);
 	if (r < 0)
@@ -120,43 +121,73 @@ static int add_symtab(struct elf_symbols_builder *b, const struct elf_image *ima
 	return symtab ? add_whole_table(b, image, symtab) : 0;
 }
 
-static int add_debug_file(struct elf_symbols_builder *b, int debug_fd)
+static int add_debug_file(struct elf_symbols_builder *b)
 {
 	_cleanup_(elf_image_done)
 	struct elf_image image = { .fd = -1 };
-	int r = open_image(debug_fd, &image);
+	int r = open_image(b->request.debug_fd, &image);
 
 	return r < 0 ? r : add_symtab(b, &image);
+}
+
+/* A whole ELF file, of which only the symbol table is of interest, in a section (mini debug info).
+ */
+static int add_debugdata(struct elf_symbols_builder *b, const struct elf_image *image)
+{
+	const Elf64_Shdr *section = elf_image_section(image, ".gnu_debugdata");
+	_cleanup_(elf_image_done)
+	struct elf_image inner = { .fd = -1 };
+	_cleanup_free_ void *data = NULL;
+	size_t size;
+	int r;
+
+	if (!section)
+		return 0;
+	r = elf_debugdata_copy(image, section, &data, &size);
+	if (r == 0)
+		r = elf_image_of(data, size, &inner);
+	if (r == 0)
+		r = inner.header.e_ident[EI_CLASS] == ELFCLASS64 ? inner.sections_error : -ENOTSUP;
+	return r < 0 ? r : add_symtab(b, &inner);
+}
+
+static int add_dynsym(struct elf_symbols_builder *b, const struct elf_image *image)
+{
+	const Elf64_Shdr *dynsym = elf_image_section_of_type(image, SHT_DYNSYM);
+
+	return dynsym ? add_whole_table(b, image, dynsym) : 0;
+}
+
+/* What was added has a source, unless there was one before. */
+static int came_from(struct elf_symbols_builder *b, enum elf_symbols_source source, int r,
+		     int first_error)
+{
+	if (b->n > 0 && b->source == ELF_SYMBOLS_NONE)
+		b->source = source;
+	return first_error ? first_error : r;
 }
 
 /*
  * The order of sources is told in elf_symbols.h; one that is damaged or too large makes room
  * for the next.
  */
-static int add_sources(struct elf_symbols_builder *b, const struct elf_image *image, int debug_fd)
+static int add_sources(struct elf_symbols_builder *b, const struct elf_image *image)
 {
-	const Elf64_Shdr *dynsym = elf_image_section_of_type(image, SHT_DYNSYM);
-	int r, first_error;
+	int r = came_from(b, ELF_SYMBOLS_SYMTAB, add_symtab(b, image), 0);
 
-	first_error = add_symtab(b, image);
-	if (b->n == 0 && debug_fd >= 0) {
-		r = add_debug_file(b, debug_fd);
-		first_error = first_error ? first_error : r;
+	if (b->n == 0 && b->request.debug_fd >= 0)
+		r = came_from(b, ELF_SYMBOLS_DEBUG_FILE, add_debug_file(b), r);
+	if (b->n == 0) {
+		r = came_from(b, ELF_SYMBOLS_DEBUGDATA, add_debugdata(b, image), r);
+		r = came_from(b, ELF_SYMBOLS_DYNSYM, add_dynsym(b, image), r);
 	}
-	/* .gnu_debugdata belongs here. */
-	if (b->n == 0 && dynsym) {
-		r = add_whole_table(b, image, dynsym);
-		first_error = first_error ? first_error : r;
-	}
-	r = elf_symbols_add_go(b, image);
-	first_error = first_error ? first_error : r;
-	if (first_error == 0 || b->n > 0)
-		first_error = elf_symbols_add_plt(b, image);
-	return b->n > 0 ? 0 : first_error;
+	r = came_from(b, ELF_SYMBOLS_PCLNTAB, elf_symbols_add_go(b, image), r);
+	if (r == 0 || b->n > 0)
+		r = elf_symbols_add_plt(b, image);
+	return b->n > 0 ? 0 : r;
 }
 
-int elf_symbols_read(int fd, int debug_fd, const struct elf_symbols_limits *limits,
-		     struct elf_symbols **ret)
+int elf_symbols_read(const struct elf_symbols_request *request, struct elf_symbols **ret)
 {
 	_cleanup_(elf_symbols_builder_done)
 	struct elf_symbols_builder b = {};
@@ -164,13 +195,13 @@ int elf_symbols_read(int fd, int debug_fd, const struct elf_symbols_limits *limi
 	struct elf_image image = { .fd = -1 };
 	int r;
 
-	elf_symbols_builder_init(&b, limits);
-	r = open_image(fd, &image);
+	elf_symbols_builder_init(&b, request);
+	r = open_image(request->fd, &image);
 	if (r < 0)
 		return r;
 	r = elf_symbols_builder_set_code(&b, &image);
 	if (r == 0)
-		r = add_sources(&b, &image, debug_fd);
+		r = add_sources(&b, &image);
 	return r < 0 ? r : elf_symbols_builder_finish(&b, ret);
 }
 

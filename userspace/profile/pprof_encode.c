@@ -219,6 +219,7 @@ static void write_location(struct file *f, uint32_t id)
 		perftools__profiles__line__init(&lines[i]);
 		lines[i].function_id = key->lines[i].function;
 		lines[i].line = key->lines[i].line;
+		lines[i].column = key->lines[i].column;
 		line_list[i] = &lines[i];
 	}
 	location.id = id;
@@ -328,6 +329,8 @@ int pprof_encode(struct window *const *windows, size_t n, const struct pprof_opt
 	if (o->kind >= ARRAY_SIZE(kinds) || !kinds[o->kind])
 		return -EINVAL;
 	r = encoder_init(e, o, symbolizer);
+	if (r == 0)
+		r = encoder_prepare(e, windows, n);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = encoder_gather(e, windows[i], window_quality(windows[i]));
 	if (r == 0)

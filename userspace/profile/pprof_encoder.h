@@ -62,6 +62,9 @@ struct encoder {
 int encoder_init(struct encoder *e, const struct pprof_options *o, struct symbolizer *symbolizer);
 void encoder_done(struct encoder *e);
 
+/* Has the names that these windows need looked up together. 0 or -ENOMEM. */
+int encoder_prepare(struct encoder *e, struct window *const *windows, size_t n);
+
 /* Adds the entries of a window that are of the profile's kind and selection. 0 or -ENOMEM. */
 int encoder_gather(struct encoder *e, const struct window *w, const struct quality *losses);
 

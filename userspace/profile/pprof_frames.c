@@ -69,6 +69,7 @@ void pprof_frames_done(struct pprof_frames *f)
 {
 	intern_free(f->known);
 	free(f->locations);
+	free(f->wanted);
 	*f = (struct pprof_frames){};
 }
 
@@ -212,6 +213,7 @@ static int look_up(struct pprof_frames *f, const struct frame *frame, struct pro
 	for (uint32_t i = 0; i < key.n_lines; i++) {
 		key.lines[i].function = add_function(f, &symbols[i]);
 		key.lines[i].line = symbols[i].line;
+		key.lines[i].column = symbols[i].column;
 		if (!key.lines[i].function)
 			return -ENOMEM;
 		unnamed |= symbols[i].unnamed;
@@ -221,8 +223,9 @@ static int look_up(struct pprof_frames *f, const struct frame *frame, struct pro
 	return ret->location ? 0 : -ENOMEM;
 }
 
-int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct process *process,
-		     struct frame_location *ret)
+/* The number of a frame, from 1 on; 0 = out of memory. */
+static uint32_t number_of(struct pprof_frames *f, const struct frame *frame,
+			  const struct process *process)
 {
 	struct known_frame key = { .address = frame->address, .kind = frame->kind };
 	uint32_t count = intern_count(f->known);
@@ -233,11 +236,42 @@ int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct p
 	else if (frame->kind == FRAME_ADDRESS)
 		key.owner = (uintptr_t)process;
 	if (pprof_reserve(&f->locations, &f->locations_allocated, count, sizeof(*f->locations)) < 0)
-		return -ENOMEM;
+		return 0;
 	id = intern_bytes(f->known, &key, sizeof(key));
+	if (id > count)
+		f->locations[id - 1] = (struct frame_location){};
+	return id;
+}
+
+int pprof_frames_want(struct pprof_frames *f, const struct frame *frame, struct process *process)
+{
+	uint32_t count = intern_count(f->known);
+	uint32_t id = number_of(f, frame, process);
+
+	if (id <= count)
+		return id == 0 ? -ENOMEM : 0;
+	if (pprof_reserve(&f->wanted, &f->wanted_allocated, f->n_wanted, sizeof(*f->wanted)) < 0)
+		return -ENOMEM;
+	f->wanted[f->n_wanted++] = (struct wanted_frame){ *frame, process };
+	return 0;
+}
+
+void pprof_frames_prepare(struct pprof_frames *f)
+{
+	symbolizer_prepare(f->symbolizer, f->wanted, f->n_wanted);
+	free(f->wanted);
+	f->wanted = NULL;
+	f->n_wanted = f->wanted_allocated = 0;
+}
+
+int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct process *process,
+		     struct frame_location *ret)
+{
+	uint32_t id = number_of(f, frame, process);
+
 	if (id == 0)
 		return -ENOMEM;
-	if (id > count) {
+	if (f->locations[id - 1].location == 0) {
 		int r = look_up(f, frame, process, &f->locations[id - 1]);
 
 		if (r < 0)

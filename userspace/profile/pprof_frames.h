@@ -14,6 +14,7 @@
 struct frame;
 struct process;
 struct symbolizer;
+struct wanted_frame;
 
 struct frame_location {
 	uint32_t location;
@@ -24,14 +25,23 @@ struct pprof_frames {
 	struct pprof_tables *tables;
 	struct symbolizer *symbolizer;
 	struct intern *known;		  /* frames */
-	struct frame_location *locations; /* of known frame id - 1 */
+	struct frame_location *locations; /* of known frame id - 1; 0 = not looked up yet */
 	size_t locations_allocated;
+	struct wanted_frame *wanted; /* to be looked up together */
+	size_t n_wanted, wanted_allocated;
 	uint64_t kernel_start, kernel_end;
 };
 
 int pprof_frames_init(struct pprof_frames *f, struct pprof_tables *tables,
 		      struct symbolizer *symbolizer);
 void pprof_frames_done(struct pprof_frames *f);
+
+/*
+ * Names are found faster together: tells what pprof_frames_get() will be asked for, until
+ * pprof_frames_prepare(). 0, or -ENOMEM.
+ */
+int pprof_frames_want(struct pprof_frames *f, const struct frame *frame, struct process *process);
+void pprof_frames_prepare(struct pprof_frames *f);
 
 /* 0, or -ENOMEM. */
 int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct process *process,

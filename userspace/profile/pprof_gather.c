@@ -147,19 +147,47 @@ static int add_sample(struct encoder *e, const struct window_entry *entry)
 	return 0;
 }
 
+static bool is_selected(const struct encoder *e, const struct window_entry *entry)
+{
+	return entry->kind == e->options->kind &&
+	       selection_matches(e->options->selection, entry->process);
+}
+
+static int want_entry(const struct window_entry *entry, void *userdata)
+{
+	struct encoder *e = userdata;
+	int r = 0;
+
+	if (!is_selected(e, entry))
+		return 0;
+	for (size_t i = 0; i < entry->n_frames && r == 0; i++)
+		r = pprof_frames_want(&e->frames, &entry->frames[i], entry->process);
+	return r;
+}
+
 static int gather_entry(const struct window_entry *entry, void *userdata)
 {
 	struct encoder *e = userdata;
 	int r;
 
-	if (entry->kind != e->options->kind ||
-	    !selection_matches(e->options->selection, entry->process))
+	if (!is_selected(e, entry))
 		return 0;
 	count_quality(&e->quality, entry);
 	r = vote_program(e, entry);
 	if (r < 0)
 		return r;
 	return add_sample(e, entry);
+}
+
+int encoder_prepare(struct encoder *e, struct window *const *windows, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = window_each(windows[i], want_entry, e);
+	if (r == 0)
+		pprof_frames_prepare(&e->frames);
+	return r;
 }
 
 /* Lost samples have no names: they count as attempted, and as lost, in every selection. */

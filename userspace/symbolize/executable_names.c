@@ -3,22 +3,29 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <utlist.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "elf/elf_symbols.h"
 #include "process/executable.h"
-#include "symbolize/debug_file.h"
+#include "process/debug_file.h"
 
 /* Hangs on executable->names. */
 struct names {
 	struct executable_names_set *set;
 	struct executable *executable; /* borrowed: it frees us before it goes */
 	struct elf_symbols *table;     /* NULL = not loaded, or failed */
+	struct symbol_answer *answer;  /* of the last reading; NULL = there was none */
 	uint64_t retry_at;	       /* ns; the file failed and is not tried before */
 	uint64_t debug_retry_at;       /* the same of its debug file */
+	uint64_t stale_at;	       /* when a debug file is looked for again */
+	int error;		       /* why it failed */
 	uint64_t used;
+	enum unnamed_reason why;
+	uint64_t n_asked, n_unnamed;
 	struct names *prev, *next;
 };
 
@@ -51,6 +58,17 @@ static void drop_table(struct names *n)
 	DL_APPEND(n->set->empty, n);
 }
 
+/* Takes over @table; the names move to those used last. */
+static void put_table(struct names *n, struct elf_symbols *table)
+{
+	if (n->table)
+		drop_table(n);
+	n->table = table;
+	n->set->bytes += elf_symbols_memory(table);
+	DL_DELETE(n->set->empty, n);
+	DL_APPEND(n->set->loaded, n);
+}
+
 /* executable->names_free */
 static void names_free(void *p)
 {
@@ -60,6 +78,7 @@ static void names_free(void *p)
 		drop_table(n);
 	DL_DELETE(n->set->empty, n);
 	n->set->n--;
+	free(n->answer);
 	free(n);
 }
 
@@ -108,80 +127,233 @@ static void count_crash(struct executable_names_set *s, int error)
 		s->stats.crashed++;
 }
 
-static int read_table(struct names *n, int fd, const char *root, uint64_t now)
+/* What the next reading need not find out again. Without memory for it, it will. */
+static void remember(struct names *n, const struct symbol_answer *answer)
+{
+	if (!n->answer)
+		n->answer = malloc(sizeof(*n->answer));
+	if (n->answer)
+		*n->answer = *answer;
+}
+
+/* What was known stays known, unless there is no room for both. */
+static void add_table(struct names *n, struct elf_symbols *table)
+{
+	struct elf_symbols *both;
+
+	if (n->table && !elf_symbols_is_whole(table) &&
+	    elf_symbols_source(n->table) == elf_symbols_source(table) &&
+	    elf_symbols_merge(n->table, table, &both) == 0) {
+		elf_symbols_free(table);
+		table = both;
+	}
+	put_table(n, table);
+}
+
+static int read_table(struct names *n, int fd, const uint64_t *addresses, size_t count,
+		      const char *root, uint64_t now)
 {
 	struct executable_names_set *s = n->set;
 	const struct debug_file_search search = {
-		.debug_directory = s->options.debug_directory,
+		.directories = s->options.debug_directories,
 		.root = root,
 		.path = n->executable->path,
+		.debuginfod = s->options.debuginfod,
 	};
-	int debug_error;
+	const struct symbol_wish wish = {
+		.fd = fd,
+		.addresses = addresses,
+		.n = count,
+		.search = now < n->debug_retry_at ? NULL : &search,
+		.known = n->answer,
+	};
+	struct symbol_reading reading;
 	int r;
 
-	r = symbol_reader_read(&s->options.reader, fd, now < n->debug_retry_at ? NULL : &search,
-			       &n->table, &debug_error);
+	s->stats.asked++;
+	r = symbol_reader_read(&s->options.reader, &wish, &reading);
 	if (r < 0)
 		return r;
-	if (debug_error < 0) {
+	if (reading.debug_error < 0) {
 		n->debug_retry_at = now + s->options.retry_ns;
 		s->stats.debug_failed++;
-		count_crash(s, debug_error);
+		count_crash(s, reading.debug_error);
 	}
+	remember(n, &reading.answer);
+	add_table(n, reading.table);
 	return 0;
 }
 
-static int open_and_read(struct names *n, const char *root, uint64_t now)
+static int open_and_read(struct names *n, const uint64_t *addresses, size_t count, const char *root,
+			 uint64_t now)
 {
 	int fd = n->set->options.executables
 			 ? executable_table_open(n->set->options.executables, n->executable)
 			 : -ENOENT;
-	int r = fd < 0 ? fd : read_table(n, fd, root, now);
+	int r = fd < 0 ? fd : read_table(n, fd, addresses, count, root, now);
 
 	/* Too many open files passes; whatever else it was may happen again with each frame. */
 	if (r < 0 && fd != -EMFILE && fd != -ENFILE)
 		n->retry_at = now + n->set->options.retry_ns;
+	if (r < 0)
+		n->error = fd < 0 ? -ENOENT : r;
 	return r;
 }
 
-static void load(struct names *n, const char *root)
+static void load(struct names *n, const uint64_t *addresses, size_t count, const char *root)
 {
 	struct executable_names_set *s = n->set;
 	uint64_t now = clock_monotonic_ns();
+	bool fresh = !n->table;
 	int r;
 
 	if (now < n->retry_at)
 		return;
-	r = open_and_read(n, root, now);
+	r = open_and_read(n, addresses, count, root, now);
 	if (r < 0) {
 		s->stats.failed++;
 		count_crash(s, r);
 		return;
 	}
+	n->error = 0;
+	if (!fresh)
+		return;
+	n->stale_at = now + s->options.retry_ns;
 	s->stats.loaded++;
-	s->bytes += elf_symbols_memory(n->table);
-	DL_DELETE(s->empty, n);
-	DL_APPEND(s->loaded, n);
+}
+
+/* A debug file may have been installed since. */
+static void drop_stale(struct names *n)
+{
+	if (n->table && n->answer && n->answer->wants_debug_file &&
+	    elf_symbols_source(n->table) != ELF_SYMBOLS_DEBUG_FILE &&
+	    clock_monotonic_ns() >= n->stale_at)
+		drop_table(n);
+}
+
+static bool knows(const struct names *n, uint64_t address, struct elf_symbol *ret)
+{
+	*ret = (struct elf_symbol){ .name = "" };
+	if (!n->table)
+		return false;
+	return elf_symbols_find(n->table, address, ret) || elf_symbols_is_whole(n->table);
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+void executable_names_want(struct executable_names_set *s, struct executable *x,
+			   const uint64_t *addresses, size_t n, const char *root, uint64_t now)
+{
+	struct names *names = x->readable ? names_of(s, x) : NULL;
+	_cleanup_free_ uint64_t *unknown = NULL;
+	struct elf_symbol symbol;
+	size_t count = 0;
+
+	if (!names)
+		return;
+	drop_stale(names);
+	unknown = calloc(n + 1, sizeof(*unknown));
+	if (!unknown)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (!knows(names, addresses[i], &symbol))
+			unknown[count++] = addresses[i];
+	qsort(unknown, count, sizeof(*unknown), compare_addresses);
+	names->used = now;
+	for (size_t i = 0; i < count; i += SYMBOL_JOB_MAX_ADDRESSES)
+		load(names, unknown + i, MIN(count - i, (size_t)SYMBOL_JOB_MAX_ADDRESSES), root);
+}
+
+static enum unnamed_reason why(const struct names *n)
+{
+	if (!n->executable->readable)
+		return UNNAMED_no_file;
+	if (!n->table || n->error) {
+		switch (n->error) {
+		case -ENOENT:
+			return UNNAMED_gone;
+		case -EFBIG:
+		case -ENOMEM:
+			return UNNAMED_too_large;
+		case -ECHILD:
+		case -ETIME:
+			return UNNAMED_parser_failed;
+		default:
+			return UNNAMED_refused;
+		}
+	}
+	switch (elf_symbols_source(n->table)) {
+	case ELF_SYMBOLS_NONE:
+	case ELF_SYMBOLS_DYNSYM:
+		return UNNAMED_stripped;
+	default:
+		return UNNAMED_no_symbol;
+	}
+}
+
+static const char *look_up(struct names *n, uint64_t address, const char *root, uint64_t now)
+{
+	struct elf_symbol symbol;
+
+	if (!knows(n, address, &symbol)) {
+		load(n, &address, 1, root);
+		/* An answer to something else: it is not asked again and again. */
+		if (!knows(n, address, &symbol) && n->table)
+			n->retry_at = clock_monotonic_ns() + n->set->options.retry_ns;
+	}
+	n->used = now;
+	if (n->table && n->next) { /* not the last one already */
+		DL_DELETE(n->set->loaded, n);
+		DL_APPEND(n->set->loaded, n);
+	}
+	return symbol.name[0] ? symbol.name : NULL;
 }
 
 const char *executable_names_find(struct executable_names_set *s, struct executable *x,
 				  uint64_t address, const char *root, uint64_t now)
 {
 	struct names *n = names_of(s, x);
-	struct elf_symbol symbol;
+	const char *name;
 
 	if (!n)
 		return NULL;
-	if (!n->table)
-		load(n, root);
-	if (!n->table)
-		return NULL;
-	n->used = now;
-	if (n->next) { /* not the last one already */
-		DL_DELETE(s->loaded, n);
-		DL_APPEND(s->loaded, n);
+	n->n_asked++;
+	name = x->readable ? look_up(n, address, root, now) : NULL;
+	if (!name) {
+		n->why = why(n);
+		n->n_unnamed++;
+		s->stats.unnamed[n->why]++;
 	}
-	return elf_symbols_find(n->table, address, &symbol) ? symbol.name : NULL;
+	return name;
+}
+
+void executable_names_status(const struct executable *x, struct executable_names_status *ret)
+{
+	const struct names *n = x->names;
+
+	*ret = (struct executable_names_status){};
+	if (!n)
+		return;
+	ret->source = n->table ? elf_symbols_source(n->table) : ELF_SYMBOLS_NONE;
+	ret->why = n->why;
+	ret->unnamed = n->n_unnamed;
+	ret->asked = n->n_asked;
+}
+
+void executable_names_arrived(struct executable_names_set *s, const uint8_t *build_id,
+			      size_t build_id_size)
+{
+	struct names *n, *next;
+
+	DL_FOREACH_SAFE(s->loaded, n, next)
+		if (n->answer && n->answer->identity.build_id_size == build_id_size &&
+		    memcmp(n->answer->identity.build_id, build_id, build_id_size) == 0)
+			drop_table(n);
 }
 
 uint64_t executable_names_oldest(const struct executable_names_set *s)
@@ -205,5 +377,5 @@ void executable_names_get_stats(const struct executable_names_set *s,
 
 size_t executable_names_memory(const struct executable_names_set *s)
 {
-	return sizeof(*s) + s->n * sizeof(struct names) + s->bytes;
+	return sizeof(*s) + s->n * (sizeof(struct names) + sizeof(struct symbol_answer)) + s->bytes;
 }

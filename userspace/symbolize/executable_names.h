@@ -1,31 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The symbol tables of executables: read when a name is first wanted, hung on executable->names,
- * dropped when unused for longest. A file whose symbols could not be read, or on which the parser
- * crashed, is not tried again for a while; so is a debug file.
+ * The names of executables' functions: what was asked for so far hangs on executable->names, and is
+ * dropped when unused for longest. A name that is not there is asked of the parser process, which
+ * reads the whole file for it: whoever has many addresses asks for them together. A small file's
+ * names come all at once.
+ *
+ * How it can be wrong: that a function has no name is believed for retry_ns, although a debug file
+ * may have been installed meanwhile. A file whose symbols could not be read, or on which the parser
+ * crashed, is not tried again for that long; so is a debug file.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "elf/elf_symbols.h"
 #include "symbolize/symbol_reader.h"
+#include "symbolize/unnamed.h"
 
+struct debuginfod;
 struct executable;
 struct executable_names_set;
 struct executable_table;
 
 struct executable_names_options {
 	struct executable_table *executables; /* borrowed; NULL = nothing can be opened */
-	const char *debug_directory;	      /* borrowed */
+	const char *debug_directories;	      /* borrowed; as in debug_file.h */
+	struct debuginfod *debuginfod;	      /* borrowed; NULL = none is asked */
 	struct symbol_reader reader;
 	uint64_t retry_ns; /* when a file that failed is tried again */
 };
 
 struct executable_names_stats {
 	uint64_t loaded, evicted;
+	uint64_t asked;		       /* jobs, for one or more names of a file */
 	uint64_t failed, debug_failed; /* executables, debug files */
 	uint64_t crashed;	       /* of both */
+	uint64_t unnamed[UNNAMED_COUNT];
 };
 
 int executable_names_new(const struct executable_names_options *o,
@@ -34,12 +45,34 @@ int executable_names_new(const struct executable_names_options *o,
 struct executable_names_set *executable_names_free(struct executable_names_set *s);
 
 /*
- * The symbol at an ELF virtual address, NULL if there is none; valid until the next call. @root is
- * where the process sees the file's name, for its debug file; NULL = ours. @now is any clock that
- * only rises: it orders tables by their use.
+ * Has the names at @n ELF virtual addresses looked up in one job, as far as they are not known.
+ * @root is where the process sees the file's name, for its debug file; NULL = ours. @now is any
+ * clock that only rises: it orders tables by their use.
+ */
+void executable_names_want(struct executable_names_set *s, struct executable *x,
+			   const uint64_t *addresses, size_t n, const char *root, uint64_t now);
+
+/*
+ * The symbol at an ELF virtual address, NULL if there is none; valid until the next call. A name
+ * that was not wanted before costs a job of its own.
  */
 const char *executable_names_find(struct executable_names_set *s, struct executable *x,
 				  uint64_t address, const char *root, uint64_t now);
+
+/* What is known about an executable's names. */
+struct executable_names_status {
+	enum elf_symbols_source source;
+	enum unnamed_reason why; /* of the last frame that got no name; UNNAMED_NOT = all did */
+	uint64_t unnamed;	 /* times that no name was found */
+	uint64_t asked;		 /* times that one was wanted */
+};
+
+/* Of one that no name was asked of, all is 0. */
+void executable_names_status(const struct executable *x, struct executable_names_status *ret);
+
+/* A debug file has arrived: executables of this build id are read anew. */
+void executable_names_arrived(struct executable_names_set *s, const uint8_t *build_id,
+			      size_t build_id_size);
 
 /* When the table unused for longest was used; UINT64_MAX if there is no table. */
 uint64_t executable_names_oldest(const struct executable_names_set *s);

@@ -9,9 +9,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "symbolize/debug_identity.h"
+#include "elf/debug_identity.h"
+#include "elf/elf_symbols.h"
 
-struct elf_symbols;
+#define SYMBOL_JOB_MAX_ADDRESSES (1U << 20)
+
+/* The arguments. Descriptors: the executable, its debug file if there is one, the addresses. */
+struct symbol_question {
+	struct elf_symbols_limits limits;
+	uint64_t whole_bytes; /* as in struct elf_symbols_request */
+	uint32_t has_debug_file;
+	uint32_t n; /* addresses, 8 bytes each, rising; 0 = all, and no descriptor for them */
+};
 
 /* What comes with a table. */
 struct symbol_answer {
@@ -20,9 +29,8 @@ struct symbol_answer {
 };
 
 /*
- * Descriptor 0 is the executable, 1 (if there is one) a file that may be its separate debug file;
- * the arguments are a struct elf_symbols_limits. -ENOENT if the second file does not belong to the
- * first. Can as well be called without a parser process.
+ * -ENOENT if the debug file does not belong to the executable. Can as well be called without a
+ * parser process.
  */
 int symbol_job_run(const int *fds, size_t n_fds, const void *args, size_t args_size,
 		   void **ret_data, size_t *ret_size);

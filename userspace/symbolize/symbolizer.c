@@ -4,8 +4,9 @@
  * dropped at any time, because names are copied out of them into the cache of names; that cache
  * is what strings handed out live in, and only symbolizer_trim() empties it.
  *
- * Source lines and inlined functions have their place in symbolizer_frame(): more than one symbol
- * for a frame of a file.
+ * A frame of a file has two sources: its symbol table, which is waited for, and its source lines
+ * with the functions that were inlined, which may come too late for this time. What the file is
+ * called in the symbol table names the outermost, the real function.
  */
 #include "symbolize/symbolizer.h"
 
@@ -18,10 +19,12 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "process/debug_file.h"
 #include "process/executable.h"
 #include "process/process.h"
 #include "process/sideband.h"
 #include "profile/sample.h"
+#include "symbolize/executable_lines.h"
 #include "symbolize/executable_names.h"
 #include "symbolize/jit_names.h"
 #include "symbolize/kernel_names.h"
@@ -29,18 +32,23 @@
 
 #define DEFAULT_BUDGET	 ((size_t)64 << 20)
 #define DEFAULT_RETRY_NS (600 * NS_PER_S)
+#define DEFAULT_PATIENCE (400 * NS_PER_MS)
+#define SMALL_TABLE	 ((size_t)8 << 10) /* names of a file that are kept all */
 
 struct symbolizer {
-	char *debug_directory, *proc;
+	char *debug_directories, *proc;
 	bool without_proc;
 	size_t budget;
 	uint64_t clock;			   /* a number for each look-up: what was used when */
 	uint64_t expire_at, expire_before; /* monotonic ns; the clock one period earlier */
 	struct kernel_names *kernel;
 	struct executable_names_set *executables;
+	struct executable_lines_set *lines; /* NULL = names only */
+	uint64_t patience;
 	struct jit_names *jit;
 	struct name_cache *cache;
 	uint64_t frames_looked_up, frames_unnamed;
+	uint64_t lines_frames, lines_late;
 };
 
 static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
@@ -48,13 +56,29 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 {
 	const struct executable_names_options options = {
 		.executables = executables,
-		.debug_directory = s->debug_directory,
+		.debug_directories = s->debug_directories,
+		.debuginfod = o->debuginfod,
 		.reader = {
 			.worker = o->worker,
 			.job = o->symbol_job,
 			.max_table = s->budget / 2,
+			.whole_bytes = SMALL_TABLE,
 		},
 		.retry_ns = o->retry_ns ? o->retry_ns : DEFAULT_RETRY_NS,
+	};
+	const struct executable_lines_options lines = {
+		.executables = executables,
+		.debug_directories = s->debug_directories,
+		.debuginfod = o->debuginfod,
+		.reader = { .worker = o->line_worker, .job = o->line_job },
+		.retry_ns = options.retry_ns,
+	};
+	const struct jit_names_options jit = {
+		.proc = o->without_proc ? NULL : s->proc,
+		.max_map = s->budget / 4,
+		.processes = o->processes,
+		.worker = o->worker,
+		.jitdump_job = o->jitdump_job,
 	};
 	const char *kallsyms = o->kallsyms ? o->kallsyms : "/proc/kallsyms";
 	int r;
@@ -65,8 +89,10 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 	r = kernel_names_new(o->without_proc ? "" : kallsyms, &s->kernel);
 	if (r == 0)
 		r = executable_names_new(&options, &s->executables);
+	if (r == 0 && !o->without_lines)
+		r = executable_lines_new(&lines, &s->lines);
 	if (r == 0)
-		r = jit_names_new(o->without_proc ? NULL : s->proc, s->budget / 4, &s->jit);
+		r = jit_names_new(&jit, &s->jit);
 	return r;
 }
 
@@ -82,9 +108,11 @@ int symbolizer_new(const struct symbolizer_options *o, struct executable_table *
 	o = o ? o : &defaults;
 	s->budget = o->memory_budget ? o->memory_budget : DEFAULT_BUDGET;
 	s->without_proc = o->without_proc;
-	s->debug_directory = strdup(o->debug_directory ? o->debug_directory : "/usr/lib/debug");
+	s->patience = o->line_patience_ns ? o->line_patience_ns : DEFAULT_PATIENCE;
+	s->debug_directories =
+		strdup(o->debug_directories ? o->debug_directories : DEBUG_FILE_DIRECTORIES);
 	s->proc = strdup(o->proc ? o->proc : "/proc");
-	if (s->debug_directory && s->proc)
+	if (s->debug_directories && s->proc)
 		r = make_tables(s, o, executables);
 	if (r < 0) {
 		symbolizer_free(s);
@@ -100,9 +128,10 @@ struct symbolizer *symbolizer_free(struct symbolizer *s)
 		return NULL;
 	kernel_names_free(s->kernel);
 	executable_names_free(s->executables);
+	executable_lines_free(s->lines);
 	jit_names_free(s->jit);
 	name_cache_free(s->cache);
-	free(s->debug_directory);
+	free(s->debug_directories);
 	free(s->proc);
 	free(s);
 	return NULL;
@@ -125,27 +154,98 @@ static void stay_in_budget(struct symbolizer *s, uint64_t keep_from)
 	while (symbolizer_memory(s) - name_cache_memory(s->cache) > budget_of_tables(s)) {
 		uint64_t executable = executable_names_oldest(s->executables);
 		uint64_t jit = jit_names_oldest(s->jit);
+		uint64_t lines = s->lines ? executable_lines_oldest(s->lines) : UINT64_MAX;
+		uint64_t oldest = MIN(MIN(executable, jit), lines);
 
-		if (MIN(executable, jit) >= keep_from)
+		if (oldest >= keep_from)
 			return;
-		if (executable < jit)
+		if (oldest == lines)
+			executable_lines_evict(s->lines);
+		else if (oldest == executable)
 			executable_names_evict(s->executables);
 		else
 			jit_names_evict(s->jit);
 	}
 }
 
+/* Where the process sees files; NULL if that cannot be known any more. */
+static const char *root_of(const struct symbolizer *s, const struct process *process,
+			   char buffer[static PATH_MAX])
+{
+	if (!process || process->exit_time != 0 || s->without_proc)
+		return NULL;
+	snprintf(buffer, PATH_MAX, "%s/%u/root", s->proc, process->tgid);
+	return buffer;
+}
+
 static const char *find_in_file(struct symbolizer *s, struct executable *x, uint64_t address,
 				const struct process *process)
 {
 	char root[PATH_MAX];
-	bool has_root = process && process->exit_time == 0 && !s->without_proc;
 
-	if (!x->readable)
-		return NULL;
-	if (has_root)
-		snprintf(root, sizeof(root), "%s/%u/root", s->proc, process->tgid);
-	return executable_names_find(s->executables, x, address, has_root ? root : NULL, s->clock);
+	return executable_names_find(s->executables, x, address, root_of(s, process, root),
+				     s->clock);
+}
+
+/* By executable; those of processes that can still be looked into first. */
+static int compare_wanted(const void *a, const void *b)
+{
+	const struct wanted_frame *x = a, *y = b;
+	uintptr_t p = (uintptr_t)x->frame.executable, q = (uintptr_t)y->frame.executable;
+
+	if (p != q)
+		return p < q ? -1 : 1;
+	return (x->process && x->process->exit_time != 0) -
+	       (y->process && y->process->exit_time != 0);
+}
+
+/* Of one executable. */
+static void prepare_file(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+{
+	struct executable *x = wanted[0].frame.executable;
+	_cleanup_free_ uint64_t *addresses = calloc(n, sizeof(*addresses));
+	char root[PATH_MAX];
+
+	if (!addresses)
+		return;
+	for (size_t i = 0; i < n; i++)
+		addresses[i] = executable_address(x, wanted[i].frame.address);
+	if (s->lines)
+		executable_lines_want(s->lines, x, addresses, n,
+				      root_of(s, wanted[0].process, root), s->clock);
+	executable_names_want(s->executables, x, addresses, n, root_of(s, wanted[0].process, root),
+			      s->clock);
+}
+
+/* Lines are looked up in a process of their own while names are. */
+static void wait_for_lines(struct symbolizer *s, uint64_t since)
+{
+	uint64_t until;
+
+	if (__builtin_add_overflow(since, s->patience, &until))
+		until = UINT64_MAX;
+	if (s->lines)
+		executable_lines_wait(s->lines, until);
+}
+
+void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
+{
+	uint64_t since = clock_monotonic_ns();
+	size_t kept = 0, end;
+
+	for (size_t i = 0; i < n; i++)
+		if (wanted[i].frame.kind == FRAME_FILE)
+			wanted[kept++] = wanted[i];
+	if (kept > 0)
+		qsort(wanted, kept, sizeof(*wanted), compare_wanted);
+	s->clock++;
+	for (size_t first = 0; first < kept; first = end) {
+		end = first + 1;
+		while (end < kept && wanted[end].frame.executable == wanted[first].frame.executable)
+			end++;
+		prepare_file(s, wanted + first, end - first);
+	}
+	wait_for_lines(s, since);
 }
 
 static const char *find(struct symbolizer *s, const struct frame *frame, struct process *process)
@@ -157,7 +257,7 @@ static const char *find(struct symbolizer *s, const struct frame *frame, struct 
 		return find_in_file(s, frame->executable,
 				    executable_address(frame->executable, frame->address), process);
 	default:
-		return process ? jit_names_find(s->jit, process, frame->address, s->clock) : NULL;
+		return NULL; /* a line has its name: find_jit() */
 	}
 }
 
@@ -180,29 +280,81 @@ static struct cached_name make_up(struct symbolizer *s, const struct frame *fram
 	return name_cache_text(s->cache, text);
 }
 
+/* Code that the process has made and told of. */
+static size_t find_jit(struct symbolizer *s, const struct frame *frame, struct process *process,
+		       struct line_frame *ret)
+{
+	struct jit_symbol symbol;
+
+	if (!process || !jit_names_find(s->jit, process, frame->address, s->clock, &symbol))
+		return 0;
+	*ret = (struct line_frame){
+		.name = symbol.name,
+		.file = symbol.file ? symbol.file : "",
+		.line = symbol.line,
+		.column = symbol.column,
+	};
+	return 1;
+}
+
+/* The source lines at a frame, innermost function first; 0 = none are known (yet). */
+static size_t find_lines(struct symbolizer *s, const struct frame *frame, struct line_frame *ret,
+			 size_t max)
+{
+	bool late;
+	size_t n;
+
+	if (!s->lines || frame->kind != FRAME_FILE)
+		return 0;
+	n = executable_lines_find(s->lines, frame->executable,
+				  executable_address(frame->executable, frame->address), ret, max,
+				  s->clock, &late);
+	s->lines_frames += n > 0;
+	s->lines_late += late;
+	return n;
+}
+
+static struct symbol symbol_of(struct symbolizer *s, const struct line_frame *line,
+			       struct cached_name names)
+{
+	return (struct symbol){
+		.name = names.name,
+		.system_name = names.system_name,
+		.file = line->file[0] ? name_cache_text(s->cache, line->file).name : NULL,
+		.line = line->line,
+		.column = line->column,
+		.start_line = line->start_line,
+	};
+}
+
 size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct process *process,
 			struct symbol *ret, size_t max)
 {
+	struct line_frame lines[SYMBOL_MAX_INLINED];
 	struct cached_name names;
 	const char *symbol;
+	size_t n;
 
-	(void)max; /* one until there are inlined functions */
 	s->clock++;
 	s->frames_looked_up++;
 	symbol = find(s, frame, process);
-	if (symbol) {
-		names = name_cache_symbol(s->cache, symbol);
-	} else {
-		names = make_up(s, frame);
-		s->frames_unnamed++;
-	}
-	*ret = (struct symbol){
-		.name = names.name,
-		.system_name = names.system_name,
-		.unnamed = !symbol,
-	};
+	n = frame->kind == FRAME_ADDRESS
+		    ? find_jit(s, frame, process, lines)
+		    : find_lines(s, frame, lines, MIN(max, (size_t)SYMBOL_MAX_INLINED));
+	if (n == 0)
+		lines[n++] = (struct line_frame){ .name = "", .file = "" };
+	if (!symbol && lines[n - 1].name[0])
+		symbol = lines[n - 1].name;
+	for (size_t i = 0; i + 1 < n; i++)
+		ret[i] = symbol_of(s, &lines[i],
+				   lines[i].name[0] ? name_cache_symbol(s->cache, lines[i].name)
+						    : name_cache_text(s->cache, "[inlined]"));
+	names = symbol ? name_cache_symbol(s->cache, symbol) : make_up(s, frame);
+	ret[n - 1] = symbol_of(s, &lines[n - 1], names);
+	ret[n - 1].unnamed = !symbol;
+	s->frames_unnamed += !symbol;
 	stay_in_budget(s, s->clock);
-	return 1;
+	return n;
 }
 
 void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end)
@@ -244,6 +396,8 @@ void symbolizer_expire(struct symbolizer *s, uint64_t now)
 		return;
 	while (executable_names_oldest(s->executables) <= s->expire_before)
 		executable_names_evict(s->executables);
+	while (s->lines && executable_lines_oldest(s->lines) <= s->expire_before)
+		executable_lines_evict(s->lines);
 	s->expire_before = s->clock;
 	s->expire_at = now + SYMBOLIZER_IDLE_NS;
 }
@@ -252,20 +406,37 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 {
 	struct executable_names_stats files;
 	struct jit_names_stats jit;
+	struct executable_lines_stats lines = {};
 
 	executable_names_get_stats(s->executables, &files);
 	jit_names_get_stats(s->jit, &jit);
+	if (s->lines)
+		executable_lines_get_stats(s->lines, &lines);
 	*ret = (struct symbolizer_stats){
 		.frames_looked_up = s->frames_looked_up,
 		.frames_unnamed = s->frames_unnamed,
 		.tables_loaded = files.loaded,
+		.tables_asked = files.asked,
 		.tables_evicted = files.evicted + jit.evicted,
 		.tables_failed = files.failed,
 		.debug_files_failed = files.debug_failed,
 		.tables_crashed = files.crashed,
+		.lines_frames = s->lines_frames,
+		.lines_late = s->lines_late,
+		.lines_asked = lines.asked,
+		.lines_failed = lines.failed,
+		.lines_crashed = lines.crashed,
+		.lines_evicted = lines.evicted,
+		.lines_split_missing = lines.split_missing,
+		.lines_units_refused = lines.units_refused,
+		.lines_sections_compressed = lines.sections_compressed,
 		.perf_maps_loaded = jit.loaded,
 		.perf_maps_cut = jit.cut,
 		.perf_map_lines_bad = jit.bad_lines,
+		.jitdumps_loaded = jit.dumps_loaded,
+		.jitdumps_cut = jit.dumps_cut,
+		.jitdumps_failed = jit.dumps_failed,
+		.jitdump_records_bad = jit.dump_records_bad,
 		.kernel_symbols = kernel_names_count(s->kernel),
 	};
 }
@@ -274,5 +445,5 @@ size_t symbolizer_memory(const struct symbolizer *s)
 {
 	return sizeof(*s) + kernel_names_memory(s->kernel) +
 	       executable_names_memory(s->executables) + jit_names_memory(s->jit) +
-	       name_cache_memory(s->cache);
+	       (s->lines ? executable_lines_memory(s->lines) : 0) + name_cache_memory(s->cache);
 }

@@ -13,10 +13,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profile/sample.h"
 #include "symbolize/demangle.h"
 
+struct debuginfod;
 struct executable_table;
-struct frame;
 struct process;
 struct process_table;
 struct sideband_event;
@@ -37,29 +38,50 @@ struct symbol {
 };
 
 struct symbolizer_options {
-	const char *debug_directory; /* "/usr/lib/debug" if NULL */
-	const char *kallsyms;	     /* "/proc/kallsyms" if NULL; "" = none */
-	const char *proc;	     /* "/proc" if NULL */
-	size_t memory_budget;	     /* bytes of all tables together; 0 = 64 MiB */
-	struct worker *worker;	     /* borrowed: parses ELF files; NULL = in this process */
-	unsigned int symbol_job;     /* the worker's number of symbol_job_run() */
-	uint64_t retry_ns;	     /* when a file that failed is tried again; 0 = 10 minutes */
-	bool without_proc;	     /* replay: no perf maps, no running kernel */
-	enum demangle_form demangle; /* of names that are handed out */
+	const char *debug_directories; /* as in debug_file.h; NULL = the default */
+	struct debuginfod *debuginfod; /* borrowed; NULL = none */
+	const char *kallsyms;	       /* "/proc/kallsyms" if NULL; "" = none */
+	const char *proc;	       /* "/proc" if NULL */
+	size_t memory_budget;	       /* bytes of all tables together; 0 = 64 MiB */
+	struct worker *worker;	       /* borrowed: parses ELF files; NULL = in this process */
+	unsigned int symbol_job;       /* the worker's number of symbol_job_run() */
+	struct worker *line_worker;    /* borrowed: the same for source lines; can be @worker */
+	unsigned int line_job;	       /* the worker's number of line_job_run() */
+	bool without_lines;	       /* names only */
+	uint64_t line_patience_ns;     /* that symbolizer_prepare() waits for lines; 0 = 400 ms */
+	uint64_t retry_ns;	       /* when a file that failed is tried again; 0 = 10 minutes */
+	bool without_proc;	       /* replay: no perf maps, no running kernel */
+	enum demangle_form demangle;   /* of names that are handed out */
+	struct process_table *processes; /* borrowed: who has mapped a jitdump; NULL = nobody */
+	unsigned int jitdump_job;	 /* the worker's number of jitdump_job_run() */
 };
 
 #define SYMBOLIZER_COUNTERS(X)                                                                     \
 	X(frames_looked_up, "frames for which a name was asked")                                   \
 	X(frames_unnamed, "frames for which there was none")                                       \
-	X(tables_loaded, "symbol tables built")                                                    \
+	X(tables_loaded, "executables of which names were read")                                   \
+	X(tables_asked, "times that a file was read for one or more names")                        \
 	X(tables_evicted,                                                                          \
 	  "symbol tables dropped: over the memory budget, or not used for a while")                \
 	X(tables_failed, "files whose symbols could not be read")                                  \
 	X(debug_files_failed, "debug files that could not be read")                                \
 	X(tables_crashed, "of these, files on which the parser crashed or took too long")          \
+	X(lines_frames, "frames served with a source line")                                        \
+	X(lines_late, "frames served without, because it was not found in time")                   \
+	X(lines_asked, "times that a file was read for source lines")                              \
+	X(lines_failed, "of these, files that could not be read")                                  \
+	X(lines_crashed, "of these, files on which the parser crashed or took too long")           \
+	X(lines_evicted, "executables whose lines were dropped to save memory, or not used")       \
+	X(lines_split_missing, "files of split debug information that were not found")             \
+	X(lines_units_refused, "units of debug information that were damaged or too large")        \
+	X(lines_sections_compressed, "files with debug information compressed in an unknown way")  \
 	X(perf_maps_loaded, "perf maps of processes read")                                         \
 	X(perf_maps_cut, "times that a limit kept the rest of a perf map from being read")         \
 	X(perf_map_lines_bad, "lines of perf maps that could not be understood")                   \
+	X(jitdumps_loaded, "jitdumps of processes read")                                           \
+	X(jitdumps_cut, "times that a limit kept the rest of a jitdump from being read")           \
+	X(jitdumps_failed, "jitdumps that could not be read, or were none")                        \
+	X(jitdump_records_bad, "records of jitdumps that could not be understood")                 \
 	X(kernel_symbols, "kernel symbols known")
 
 struct symbolizer_stats {
@@ -71,6 +93,17 @@ struct symbolizer_stats {
 int symbolizer_new(const struct symbolizer_options *o, struct executable_table *executables,
 		   struct symbolizer **ret);
 struct symbolizer *symbolizer_free(struct symbolizer *s);
+
+struct wanted_frame {
+	struct frame frame;
+	struct process *process; /* borrowed */
+};
+
+/*
+ * Prepares for these frames to be looked up: their names are asked for in one go, an executable at
+ * a time. What is left out here is only slower. Reorders @wanted.
+ */
+void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n);
 
 /*
  * The functions at a frame of @process, innermost inlined one first; at least one, at most @max

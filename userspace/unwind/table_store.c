@@ -330,6 +330,9 @@ void table_store_bind(struct table_store *s, struct stored_table *t, uint32_t fi
 	uint32_t slot = slot_of(file_id);
 	struct unwind_file *f = &s->options.memory.files[slot];
 
+	/* A file that was learned is announced as well: nothing changes, nobody is waited for. */
+	if (f->file_id == file_id && s->bound[slot] == t)
+		return;
 	if (f->file_id) {
 		if (f->file_id != file_id)
 			s->stats.slot_conflicts++;

@@ -67,11 +67,13 @@ static int serve_one(const struct worker_options *o, int socket)
 {
 	struct worker_request request;
 	struct worker_reply reply = { 0 };
-	int fds[WORKER_MAX_FDS] = { -1, -1 };
+	int fds[WORKER_MAX_FDS];
 	size_t n_fds = 0, size = 0;
-	int r = worker_receive(socket, &request, sizeof(request), fds, WORKER_MAX_FDS);
-	int fd;
+	int fd, r;
 
+	for (size_t i = 0; i < WORKER_MAX_FDS; i++)
+		fds[i] = -1;
+	r = worker_receive(socket, &request, sizeof(request), fds, WORKER_MAX_FDS);
 	if (r < 1)
 		return -ECONNRESET;
 	while (n_fds < WORKER_MAX_FDS && fds[n_fds] >= 0)
@@ -99,10 +101,11 @@ static void child_main(const struct worker_options *o, int socket, pid_t parent)
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGALRM, SIG_DFL);
 	signal(SIGHUP, SIG_IGN);
-	prctl(PR_SET_NAME, "profd-parser");
+	signal(SIGXFSZ, SIG_IGN); /* a file over its limit is an error of write() */
+	prctl(PR_SET_NAME, o->network ? o->network : "profd-parser");
 	if (o->idle)
 		sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 });
-	if (worker_child_confine(socket, o->memory_limit, parent) < 0)
+	if (worker_child_confine(o, socket, parent) < 0)
 		_exit(1);
 	while (serve_one(o, socket) == 0)
 		;

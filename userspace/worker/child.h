@@ -13,7 +13,7 @@ int worker_child_start(const struct worker_options *o, pid_t *ret_pid, int *ret_
 
 /*
  * Gives up what a parser does not need: descriptors but @socket, user and group where that is
- * allowed, capabilities, memory beyond @memory_limit, and all system calls but a few. 0 or -errno;
+ * allowed, capabilities, memory beyond the limit, and all system calls but a few. 0 or -errno;
  * a caller that gets an error must exit. Not reversible. It ends when @parent does.
  */
-int worker_child_confine(int socket, size_t memory_limit, pid_t parent);
+int worker_child_confine(const struct worker_options *o, int socket, pid_t parent);

@@ -12,6 +12,7 @@
 #include <linux/close_range.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -45,6 +46,58 @@ static const int allowed[] = {
 	SCMP_SYS(mremap),	SCMP_SYS(madvise),	 SCMP_SYS(exit),      SCMP_SYS(exit_group),
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(clock_gettime), SCMP_SYS(futex),     SCMP_SYS(getrandom),
 	SCMP_SYS(fcntl),	SCMP_SYS(sysinfo),	 SCMP_SYS(setitimer),
+};
+
+/*
+ * What a child with a network cannot do: become or look into other processes, change what it sees
+ * of the machine, reach the kernel by its widest doors.
+ */
+static const int refused[] = {
+	SCMP_SYS(execve),
+	SCMP_SYS(execveat),
+	SCMP_SYS(ptrace),
+	SCMP_SYS(kill),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(pidfd_open),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(pidfd_send_signal),
+	SCMP_SYS(mount),
+	SCMP_SYS(umount2),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(chroot),
+	SCMP_SYS(unshare),
+	SCMP_SYS(setns),
+	SCMP_SYS(bpf),
+	SCMP_SYS(perf_event_open),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(add_key),
+	SCMP_SYS(request_key),
+	SCMP_SYS(keyctl),
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(io_uring_register),
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(delete_module),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(open_by_handle_at),
+	SCMP_SYS(truncate),
+	SCMP_SYS(unlink),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(rename),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
+	SCMP_SYS(link),
+	SCMP_SYS(linkat),
+	SCMP_SYS(symlink),
+	SCMP_SYS(symlinkat),
+	SCMP_SYS(mkdir),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(chmod),
+	SCMP_SYS(fchmodat),
+	SCMP_SYS(chown),
+	SCMP_SYS(fchownat),
 };
 
 static int close_all_but(int fd)
@@ -103,13 +156,10 @@ static int end_with(pid_t parent)
 	return getppid() == parent ? 0 : -ESRCH;
 }
 
-static int filter_system_calls(void)
+static int allow_few(scmp_filter_ctx filter)
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r = 0;
 
-	if (!filter)
-		return -ENOMEM;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(allowed); i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
 	/* Memory, but nothing that can be executed and no file. */
@@ -120,13 +170,33 @@ static int filter_system_calls(void)
 	if (r == 0)
 		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
 				     SCMP_A2(SCMP_CMP_MASKED_EQ, 4 /* PROT_EXEC */, 0));
+	return r;
+}
+
+static int refuse_some(scmp_filter_ctx filter)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(refused); i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), refused[i], 0);
+	return r;
+}
+
+static int filter_system_calls(bool network)
+{
+	scmp_filter_ctx filter = seccomp_init(network ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS);
+	int r;
+
+	if (!filter)
+		return -ENOMEM;
+	r = network ? refuse_some(filter) : allow_few(filter);
 	if (r == 0)
 		r = seccomp_load(filter);
 	seccomp_release(filter);
 	return r;
 }
 
-int worker_child_confine(int socket, size_t memory_limit, pid_t parent)
+int worker_child_confine(const struct worker_options *o, int socket, pid_t parent)
 {
 	int r = detach_stdio();
 
@@ -134,18 +204,19 @@ int worker_child_confine(int socket, size_t memory_limit, pid_t parent)
 		r = close_all_but(socket);
 	if (r == 0)
 		r = limit(RLIMIT_CORE, 0);
-	if (r == 0)
+	/* A resolver is a thread. */
+	if (r == 0 && !o->network)
 		r = limit(RLIMIT_NPROC, 0);
 	if (r == 0)
-		r = limit(RLIMIT_FSIZE, WORKER_MAX_REPLY);
+		r = limit(RLIMIT_FSIZE, o->max_file ? o->max_file : WORKER_MAX_REPLY);
 	if (r == 0 && !SANITIZED)
-		r = limit(RLIMIT_AS, memory_limit);
+		r = limit(RLIMIT_AS, o->memory_limit);
 	change_user();
 	if (r == 0)
 		r = drop_capabilities();
 	if (r == 0)
 		r = end_with(parent);
 	if (r == 0 && !SANITIZED)
-		r = filter_system_calls();
+		r = filter_system_calls(o->network);
 	return r;
 }

@@ -19,8 +19,8 @@
 
 #include "base/error.h"
 
-#define WORKER_MAX_FDS	 2
-#define WORKER_MAX_ARGS	 512
+#define WORKER_MAX_FDS	 32
+#define WORKER_MAX_ARGS	 4096
 #define WORKER_MAX_REPLY (512U << 20)
 
 struct worker;
@@ -41,6 +41,13 @@ struct worker_options {
 	size_t memory_limit; /* bytes of address space of the child; 0 = 1 GiB */
 	uint64_t time_limit; /* ns of a job; 0 = 10 s */
 	bool idle;	     /* the child only runs when nobody else wants the CPU (SCHED_IDLE) */
+	/*
+	 * What a child that is no parser is called in lists of processes; it may open connections
+	 * and files as nobody, and its filter refuses what could harm instead of allowing what is
+	 * needed, because nobody knows what a resolver needs.
+	 */
+	const char *network;
+	uint64_t max_file; /* bytes of a file that it may write; 0 = WORKER_MAX_REPLY */
 };
 
 #define WORKER_COUNTERS(X)                                                                         \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "symbolize/debug_identity.h"
+#include "elf/debug_identity.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,4 +87,51 @@ bool debug_identity_is_valid(const struct debug_identity *id)
 {
 	return id->build_id_size <= sizeof(id->build_id) && memchr(id->link, 0, sizeof(id->link)) &&
 	       (id->link[0] == '\0' || is_file_name(id->link));
+}
+
+/* A path, NUL-terminated, and the build id behind it. */
+static int read_alt_link(const struct elf_image *image, struct debug_alt_link *ret)
+{
+	const Elf64_Shdr *section = elf_image_section(image, ".gnu_debugaltlink");
+	_cleanup_free_ char *data = NULL;
+	size_t size, path, build_id;
+	int r = section ? elf_image_copy(image, section, MAX_LINK, (void **)&data, &size) : -ENOENT;
+
+	if (r < 0)
+		return r;
+	path = strlen(data) + 1;
+	if (path == 1 || path > sizeof(ret->path) || path >= size)
+		return -EBADMSG;
+	build_id = size - path;
+	if (build_id > sizeof(ret->build_id))
+		return -EBADMSG;
+	memcpy(ret->path, data, path);
+	memcpy(ret->build_id, data + path, build_id);
+	ret->build_id_size = (uint32_t)build_id;
+	return 0;
+}
+
+int debug_alt_link_read(int fd, struct debug_alt_link *ret)
+{
+	_cleanup_(elf_image_done)
+	struct elf_image image = { .fd = -1 };
+	int r = elf_image_open(fd, &image);
+
+	if (r == 0)
+		r = image.sections_error;
+	return r < 0 ? r : read_alt_link(&image, ret);
+}
+
+bool debug_alt_link_fits(const struct debug_alt_link *link, int fd)
+{
+	struct debug_identity id;
+
+	return debug_identity_read(fd, &id) == 0 && id.build_id_size == link->build_id_size &&
+	       memcmp(id.build_id, link->build_id, id.build_id_size) == 0;
+}
+
+bool debug_alt_link_is_valid(const struct debug_alt_link *link)
+{
+	return link->build_id_size > 0 && link->build_id_size <= sizeof(link->build_id) &&
+	       memchr(link->path, 0, sizeof(link->path));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "symbolize/rooted.h"
+#include "process/rooted.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -30,3 +30,16 @@ bool debug_identity_fits(const struct debug_identity *executable, int fd);
 
 /* Whether one that comes from another process can be used to make paths. */
 bool debug_identity_is_valid(const struct debug_identity *id);
+
+/* What debug files have in common may be in one more file (dwz), named in .gnu_debugaltlink. */
+struct debug_alt_link {
+	uint8_t build_id[ELF_BUILD_ID_MAX];
+	uint32_t build_id_size; /* not 0 */
+	char path[PATH_MAX];	/* absolute, or relative to the debug file */
+};
+
+/* -ENOENT if the file @fd, a debug file or an executable with DWARF, has none; or -errno. */
+int debug_alt_link_read(int fd, struct debug_alt_link *ret);
+/* Whether @fd is the file that is meant. */
+bool debug_alt_link_fits(const struct debug_alt_link *link, int fd);
+bool debug_alt_link_is_valid(const struct debug_alt_link *link);
