@@ -187,10 +187,11 @@ static void test_symbols(void **state)
 	for (int v = GO_IMAGE_1_13; v <= GO_IMAGE_1_20; v++) {
 		_cleanup_close_ int fd =
 			fd_of(&(struct go_image){ .version = (enum go_image_version)v });
+		const struct elf_symbols_request request = { .fd = fd, .debug_fd = -1 };
 		struct elf_symbols *t;
 		struct elf_symbol s;
 
-		assert_int_equal(elf_symbols_read(fd, -1, NULL, &t), 0);
+		assert_int_equal(elf_symbols_read(&request, &t), 0);
 		assert_int_equal(elf_symbols_count(t), 3);
 		for (uint64_t i = 0; i < 3; i++) {
 			uint64_t start = GO_IMAGE_TEXT + i * GO_IMAGE_FUNCTION;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "process/process.h"
@@ -19,12 +20,15 @@
 #include <utlist.h>
 
 #define MAX_PROCESSES 16384
+/* Jitdumps that are kept open: what a compiler writes when it ends is read when it has ended. */
+#define MAX_OPEN 64
 
 struct jit {
 	UT_hash_handle hh;
 	struct process *process;   /* key; a reference is held */
 	struct perf_map *map;	   /* NULL = there was none */
 	struct jitdump_file *dump; /* NULL = there was none */
+	int dump_fd;		   /* -1 = it is opened each time */
 	uint64_t used;
 	struct jit *prev, *next; /* of those with either, or of those without */
 };
@@ -34,6 +38,7 @@ struct jit_names {
 	struct jit *by_process;
 	struct jit *with_map, *without_map; /* least recently used first */
 	size_t bytes;			    /* of maps and dumps */
+	unsigned int open_dumps;
 	struct jit_names_stats stats;
 };
 
@@ -68,6 +73,10 @@ static void drop(struct jit_names *j, struct jit *e)
 	j->bytes -= bytes_of(e);
 	perf_map_free(e->map);
 	jitdump_file_free(e->dump);
+	if (e->dump_fd >= 0) {
+		close(e->dump_fd);
+		j->open_dumps--;
+	}
 	process_unref(e->process);
 	free(e);
 }
@@ -123,6 +132,15 @@ static int try_mapping(const struct process_mapping *m, void *userdata)
 	return s->fd >= 0;
 }
 
+static int find_dump(struct jit_names *j, struct process *p)
+{
+	struct dump_search search = { .names = j, .process = p, .fd = -1 };
+
+	if (j->options.processes)
+		process_table_each_mapping(j->options.processes, p, try_mapping, &search);
+	return search.fd;
+}
+
 static void read_dump(struct jit_names *j, struct jit *e)
 {
 	const struct jitdump_file_options o = {
@@ -130,14 +148,11 @@ static void read_dump(struct jit_names *j, struct jit *e)
 		.job = j->options.jitdump_job,
 		.max_memory = j->options.max_map,
 	};
-	struct dump_search search = { .names = j, .process = e->process, .fd = -1 };
-	_cleanup_close_ int fd = -1;
-	int r;
+	_cleanup_close_ int found = -1;
+	int fd = e->dump_fd, r;
 
-	if (!j->options.processes)
-		return;
-	process_table_each_mapping(j->options.processes, e->process, try_mapping, &search);
-	fd = search.fd;
+	if (fd < 0 && e->process->exit_time == 0)
+		fd = found = find_dump(j, e->process);
 	if (fd < 0)
 		return;
 	if (!e->dump) {
@@ -145,6 +160,10 @@ static void read_dump(struct jit_names *j, struct jit *e)
 		if (!e->dump)
 			return;
 		j->stats.dumps_loaded++;
+	}
+	if (e->dump_fd < 0 && j->open_dumps < MAX_OPEN) {
+		e->dump_fd = TAKE_FD(found);
+		j->open_dumps++;
 	}
 	r = jitdump_file_read(e->dump, fd, &j->stats.dump_records_bad);
 	j->stats.dumps_cut += r == -EFBIG;
@@ -155,12 +174,13 @@ static void update(struct jit_names *j, struct jit *e)
 {
 	struct jit **list = list_of(j, e);
 
-	/* Its number may be another process's by now. */
-	if (!j->options.proc || e->process->exit_time != 0)
+	if (!j->options.proc)
 		return;
 	DL_DELETE(*list, e);
 	j->bytes -= bytes_of(e);
-	read_map(j, e);
+	/* Of the dead only what is open: the number may be another process's by now. */
+	if (e->process->exit_time == 0)
+		read_map(j, e);
 	read_dump(j, e);
 	j->bytes += bytes_of(e);
 	list = list_of(j, e);
@@ -177,6 +197,7 @@ static struct jit *add(struct jit_names *j, struct process *p)
 	if (!e)
 		return NULL;
 	e->process = p;
+	e->dump_fd = -1;
 	HASH_ADD_PTR(j->by_process, process, e);
 	if (!e->hh.tbl) {
 		free(e);

@@ -70,6 +70,7 @@ struct parser {
 	bool pending;
 	uint64_t pending_offset, pending_address;
 	uint32_t pending_first; /* of the lines */
+	uint32_t pending_bad;	/* what bad was before them */
 };
 
 /* @size bytes of the file at @offset, @size <= CHUNK; an empty cursor that is bad on error. */
@@ -179,14 +180,15 @@ static int compare_lines(const void *a, const void *b)
 /* The lines that were waiting for it, in order and from its start. */
 static void take_pending(struct parser *p, struct jitdump_code *code)
 {
-	struct jitdump_line *lines = p->lines + p->pending_first;
-	uint32_t n = p->n_lines - p->pending_first;
+	uint32_t n = p->pending ? p->n_lines - p->pending_first : 0;
+	struct jitdump_line *lines;
 
-	if (!p->pending || p->pending_address != code->address || n == 0) {
+	if (n == 0 || p->pending_address != code->address) {
 		drop_pending(p);
 		return;
 	}
 	p->pending = false;
+	lines = p->lines + p->pending_first;
 	qsort(lines, n, sizeof(*lines), compare_lines);
 	if (lines[0].offset >= V8_SKEW)
 		for (uint32_t i = 0; i < n; i++)
@@ -241,7 +243,7 @@ static int read_move(struct parser *p, uint64_t offset)
 	return c.bad ? 0 : add_code(p, &code);
 }
 
-/* One line; the files of lines repeat, which some write as "\xff". */
+/* One line, 1 if it is cut; the files of lines repeat, which some write as "\xff". */
 static int read_line(struct parser *p, struct cursor *c, uint32_t *file)
 {
 	uint64_t address = cursor_u64(c);
@@ -251,8 +253,13 @@ static int read_line(struct parser *p, struct cursor *c, uint32_t *file)
 	uint64_t distance = address - p->pending_address;
 	int64_t at = *file;
 
-	if (c->bad || distance > INT_MAX)
+	if (c->bad)
 		return 1;
+	/* V8 has a few such lines, of code that it puts together of others. */
+	if (distance > INT_MAX) {
+		p->bad++;
+		return 0;
+	}
 	if (size != 1 || text[0] != 0xff)
 		at = text_offset(p, text, size);
 	if (at < 0)
@@ -282,6 +289,7 @@ static int read_debug_info(struct parser *p, uint64_t offset, uint32_t size)
 	p->pending = true;
 	p->pending_offset = offset;
 	p->pending_first = p->n_lines;
+	p->pending_bad = p->bad;
 	for (uint64_t i = 0; r == 0 && !c.bad && i < n; i++)
 		r = read_line(p, &c, &file);
 	p->bad += r == 1;
@@ -317,6 +325,12 @@ static bool is_full(const struct parser *p)
 		p->text_size > MAX_STRINGS - 2 * CHUNK);
 }
 
+static void rewind_to_pending(struct parser *p, uint64_t *offset)
+{
+	*offset = p->pending_offset;
+	p->bad = p->pending_bad;
+}
+
 /*
  * Goes from record to record. 0 at the end, 1 if a limit was reached; *@offset is then the first
  * that was not read. Lines without their code are read again with it.
@@ -348,7 +362,7 @@ static int read_records(struct parser *p, uint64_t *offset)
 	}
 	/* Not if that would be where we have begun, and nothing to wait for. */
 	if (p->pending && (left > 0 || p->pending_offset > p->limits.offset))
-		*offset = p->pending_offset;
+		rewind_to_pending(p, offset);
 	drop_pending(p);
 	return full || left == 0;
 }
