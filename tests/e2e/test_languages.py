@@ -7,7 +7,7 @@ import os
 import shutil
 
 import pprof
-from harness import (ROOT, Workload, check, equal, go_pprof_report,
+from harness import (ROOT, Workload, check, equal, go_pprof_report, in_background,
                      new_mount_namespace, profile_of, run, shared_daemon,
                      temporary_directory, test, tool)
 from pprof import total
@@ -151,6 +151,61 @@ def node_in_another_mount_namespace():
                             cwd=temporary_directory()))
     finally:
         os.unlink(script)
+
+
+def check_jitted(workload, settle=0.5):
+    profile = profile_of(daemon(), workload, 2, settle)
+    leaf = {}
+    for s in profile.samples:
+        f, line = s.locations[0].functions[0], s.locations[0].lines[0]
+        key = (f.name, f.file, line)
+        leaf[key] = leaf.get(key, 0) + s.values[0]
+    everything = sum(leaf.values())
+    for name, share in (("jitted::first", 0.75), ("jitted::second", 0.25)):
+        seen = leaf.get((name, "/src/jitted.any", 11), 0)
+        check(abs(seen / everything - share) < 0.06, f"{name}: {leaf}")
+    equal(daemon().metrics()["profd_symbolizer_jitdump_records_bad_total"], 0, "bad records")
+    workload.end()
+
+
+@test
+def jitdump():
+    check_jitted(Workload("jitted", 5, temporary_directory()))
+
+
+@test
+def jitdump_in_another_mount_namespace():
+    def inside():
+        new_mount_namespace()
+        if os.system("mount -t tmpfs tmpfs /tmp") != 0:
+            os._exit(99)
+    check_jitted(Workload("jitted", 5, "/tmp", also=inside))
+
+
+@test
+def node_with_a_jitdump():
+    # V8 writes 2 MiB at a time, and the rest when it ends; that is read of a process that is gone.
+    workload = Workload(tool("node"), "--perf-prof",
+                        os.path.join(ROOT, "tests/workloads/spin.js"), 4,
+                        cwd=temporary_directory())
+    profile = in_background(daemon(), 6, pid=workload.pid)()
+    inside = [s for s in profile.samples if any("javascriptLeaf" in n for n in s.names)]
+    check(total(inside) > 0.7 * total(profile.samples),
+          f"{total(inside)} of {total(profile.samples)}")
+    lines = {(os.path.basename(f.file), line) for s in inside for loc in s.locations
+             for f, line in zip(loc.functions, loc.lines) if "javascript" in f.name}
+    check(any(file == "spin.js" and 5 <= line <= 17 for file, line in lines), f"{lines}")
+
+
+@test
+def jitdump_that_is_nonsense():
+    workload = Workload("jitted", 4, temporary_directory(), "nonsense")
+    profile = profile_of(daemon(), workload, 2)
+    leaf = [s for s in profile.samples if s.names[0].startswith("[anon]+0x")]
+    check(total(leaf) > 0.9 * total(profile.samples), "code that nobody has named")
+    check(daemon().metrics()["profd_symbolizer_jitdump_records_bad_total"] > 100, "bad records")
+    equal(daemon().get("/healthz").status, 200, "health")
+    workload.end()
 
 
 @test

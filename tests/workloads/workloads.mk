@@ -12,6 +12,8 @@ WL_CFLAGS := -O1 -g0 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror $(WL_FRAMES)
 WL_LINK   := -Wl,--build-id=sha1
 
 WL_PLAIN    := shares spin work faults brief launcher
+# It has its machine code in it.
+WL_PLAIN    += $(if $(filter x86_64,$(shell uname -m)),jitted)
 WL_PROGRAMS := $(addprefix $(WORKLOADS)/,$(WL_PLAIN) chain-pie chain-fixed chain-static \
 	chain-static-pie chain-stripped decoy uselib shapes)
 # Only where there is a Rust compiler; the test of it says so if there is none.
