@@ -27,6 +27,13 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_SUPPORT) $(BUILD)/libd
 	$(call say,TEST)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
+# Programs that tests and benches ask about the library.
+TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(wildcard tests/tools/*.c))
+$(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libprofd.a
+	@mkdir -p $(@D)
+	$(call say,TOOL)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # BPF sources compiled for the host: the test file includes them.
 $(BUILD)/tests/host/%: tests/host/%.c $(wildcard tests/host/*.h bpf/*.h bpf/*.c)
 	@mkdir -p $(@D)
@@ -55,7 +62,7 @@ test-packages:
 # Each is a make of its own, because each is a build of its own.
 .PHONY: test-build
 test-build:
-	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(PLAIN_TESTS)
+	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(PLAIN_TESTS) $(TOOLS)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) unit-programs
 	@$(MAKE) --no-print-directory -j$(JOBS) $(CLANG_ASAN) unit-programs
 	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ) fuzz-programs
@@ -96,12 +103,12 @@ fuzz: ## Fuzz each parser for FUZZ_SECONDS (10)
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests (as root, with BPF)
-	@$(MAKE) --no-print-directory -j$(JOBS) all workloads
+	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(TOOLS)
 	@$(TEST_ENVIRONMENT) tests/run $(RUN_E2E)
 
 .PHONY: bench
 bench: ## Measure what profd costs (as root)
 	@packaging/install-packages $(BUILD_PACKAGES) $(BENCH_PACKAGES)
-	@$(MAKE) --no-print-directory -j$(JOBS) all workloads
+	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(TOOLS)
 	@BUILD=$(BUILD) tests/bench/bench
 	@BUILD=$(BUILD) tests/bench/unwind

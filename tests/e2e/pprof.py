@@ -68,6 +68,8 @@ class Mapping:
         self.id, self.start, self.limit = f.get(1, 0), f.get(2, 0), f.get(3, 0)
         self.offset, self.file, self.build_id = f.get(4, 0), string(f.get(5, 0)), string(f.get(6, 0))
         self.has_functions = bool(f.get(7, 0))
+        self.has_filenames, self.has_lines = bool(f.get(8, 0)), bool(f.get(9, 0))
+        self.has_inlines = bool(f.get(10, 0))
 
     def __repr__(self):
         return f"<mapping {self.id} {self.file} {self.start:#x}-{self.limit:#x}>"

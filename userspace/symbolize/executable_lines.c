@@ -20,6 +20,7 @@
 #include "symbolize/line_store.h"
 
 #define MAX_REQUESTS 8
+#define MAX_POLL_MS  1000 /* the worker wants to see now and then what takes too long */
 
 /* A question on its way. */
 struct question {
@@ -339,10 +340,13 @@ void executable_lines_wait(struct executable_lines_set *s, uint64_t until)
 	struct worker *w = s->options.reader.worker;
 	uint64_t now = clock_monotonic_ns();
 
-	while (w && s->questions && now < until) {
+	if (!w || !s->questions)
+		return;
+	worker_process(w, now);
+	while (s->questions && now < until) {
 		struct pollfd p = { .fd = worker_fd(w), .events = POLLIN };
 
-		poll(&p, 1, (int)((until - now + NS_PER_MS - 1) / NS_PER_MS));
+		poll(&p, 1, (int)MIN((until - now) / NS_PER_MS + 1, (uint64_t)MAX_POLL_MS));
 		now = clock_monotonic_ns();
 		worker_process(w, now);
 	}

@@ -49,7 +49,10 @@ struct executable_lines_set *executable_lines_free(struct executable_lines_set *
 void executable_lines_want(struct executable_lines_set *s, struct executable *x,
 			   const uint64_t *addresses, size_t n, const char *root, uint64_t now);
 
-/* Waits until all that was begun is done, at most until @until (monotonic ns). */
+/*
+ * Takes what has come, and waits until all that was begun is done, at most until @until (monotonic
+ * ns; 0 = does not wait).
+ */
 void executable_lines_wait(struct executable_lines_set *s, uint64_t until);
 
 /*

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "base/utf8.h"
 
 #define HASH_NONFATAL_OOM 1
@@ -19,9 +20,13 @@ struct entry {
 	char system_name[];
 };
 
+/* Names come from tables, where they stay for long: what was at an address last mostly still is. */
+#define RECENT 4096U
+
 struct name_cache {
 	enum demangle_form form;
 	struct entry *entries;
+	struct entry *recent[RECENT]; /* by where the text was; NULL = none */
 	size_t bytes; /* of the entries; uthash tells its own */
 	unsigned int demangle_leaks;
 };
@@ -52,6 +57,20 @@ void name_cache_clear(struct name_cache *c)
 		free(e);
 	}
 	c->bytes = 0;
+	memset(c->recent, 0, sizeof(c->recent));
+}
+
+static struct entry **recent_of(struct name_cache *c, const char *text)
+{
+	return &c->recent[hash_mix((uintptr_t)text) % RECENT];
+}
+
+/* What was found for these very bytes the last time; NULL = other bytes were there, or none. */
+static const struct entry *find_recent(struct name_cache *c, const char *text)
+{
+	const struct entry *e = *recent_of(c, text);
+
+	return e && strcmp(e->system_name, text) == 0 ? e : NULL;
 }
 
 static struct entry *add(struct name_cache *c, const char *system_name, size_t size,
@@ -89,13 +108,20 @@ static struct cached_name get(struct name_cache *c, const char *text, size_t siz
 	}
 	if (!e)
 		return (struct cached_name){ out_of_memory, out_of_memory };
+	*recent_of(c, text) = e;
 	return (struct cached_name){ e->name, e->system_name };
 }
 
 struct cached_name name_cache_symbol(struct name_cache *c, const char *symbol)
 {
-	size_t size = strnlen(symbol, NAME_CACHE_NAME_MAX);
-	const char *version = memchr(symbol, '@', size);
+	const struct entry *recent = find_recent(c, symbol);
+	const char *version;
+	size_t size;
+
+	if (recent)
+		return (struct cached_name){ recent->name, recent->system_name };
+	size = strnlen(symbol, NAME_CACHE_NAME_MAX);
+	version = memchr(symbol, '@', size);
 
 	/* "stat@GLIBC_2.33" in a .symtab; a mangled name keeps it, to be found in its file again.
 	 */
@@ -107,6 +133,10 @@ struct cached_name name_cache_symbol(struct name_cache *c, const char *symbol)
 
 struct cached_name name_cache_text(struct name_cache *c, const char *text)
 {
+	const struct entry *recent = find_recent(c, text);
+
+	if (recent)
+		return (struct cached_name){ recent->name, recent->system_name };
 	return get(c, text, strnlen(text, NAME_CACHE_NAME_MAX), false);
 }
 

@@ -200,52 +200,70 @@ static int compare_wanted(const void *a, const void *b)
 }
 
 /* Of one executable. */
-static void prepare_file(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+struct wanted_file {
+	struct executable *executable;
+	uint64_t *addresses;
+	size_t n;
+	const char *root;
+};
+
+static void want_lines(struct symbolizer *s, const struct wanted_file *f)
 {
-	struct executable *x = wanted[0].frame.executable;
+	if (s->lines)
+		executable_lines_want(s->lines, f->executable, f->addresses, f->n, f->root,
+				      s->clock);
+}
+
+static void want_names(struct symbolizer *s, const struct wanted_file *f)
+{
+	executable_names_want(s->executables, f->executable, f->addresses, f->n, f->root, s->clock);
+	/* Meanwhile lines may have come, and the next ones can be asked for. */
+	if (s->lines)
+		executable_lines_wait(s->lines, 0);
+}
+
+/* Gives each executable with its addresses to @want. */
+static void each_file(struct symbolizer *s, const struct wanted_frame *wanted, size_t n,
+		      void (*want)(struct symbolizer *s, const struct wanted_file *f))
+{
 	_cleanup_free_ uint64_t *addresses = calloc(n, sizeof(*addresses));
-	char root[PATH_MAX];
+	size_t end;
 
-	if (!addresses)
-		return;
-	for (size_t i = 0; i < n; i++)
-		addresses[i] = executable_address(x, wanted[i].frame.address);
-	if (s->lines)
-		executable_lines_want(s->lines, x, addresses, n,
-				      root_of(s, wanted[0].process, root), s->clock);
-	executable_names_want(s->executables, x, addresses, n, root_of(s, wanted[0].process, root),
-			      s->clock);
+	for (size_t first = 0; addresses && first < n; first = end) {
+		struct executable *x = wanted[first].frame.executable;
+		char root[PATH_MAX];
+		struct wanted_file f = {
+			.executable = x,
+			.addresses = addresses + first,
+			.root = root_of(s, wanted[first].process, root),
+		};
+
+		for (end = first; end < n && wanted[end].frame.executable == x; end++)
+			addresses[end] = executable_address(x, wanted[end].frame.address);
+		f.n = end - first;
+		want(s, &f);
+	}
 }
 
-/* Lines are looked up in a process of their own while names are. */
-static void wait_for_lines(struct symbolizer *s, uint64_t since)
-{
-	uint64_t until;
-
-	if (__builtin_add_overflow(since, s->patience, &until))
-		until = UINT64_MAX;
-	if (s->lines)
-		executable_lines_wait(s->lines, until);
-}
-
+/* Lines are looked up in a process of their own, so they are asked for first. */
 void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
 {
-	uint64_t since = clock_monotonic_ns();
-	size_t kept = 0, end;
+	size_t kept = 0;
+	uint64_t until;
 
 	for (size_t i = 0; i < n; i++)
 		if (wanted[i].frame.kind == FRAME_FILE)
 			wanted[kept++] = wanted[i];
-	if (kept > 0)
-		qsort(wanted, kept, sizeof(*wanted), compare_wanted);
+	if (kept == 0)
+		return;
+	qsort(wanted, kept, sizeof(*wanted), compare_wanted);
 	s->clock++;
-	for (size_t first = 0; first < kept; first = end) {
-		end = first + 1;
-		while (end < kept && wanted[end].frame.executable == wanted[first].frame.executable)
-			end++;
-		prepare_file(s, wanted + first, end - first);
-	}
-	wait_for_lines(s, since);
+	each_file(s, wanted, kept, want_lines);
+	each_file(s, wanted, kept, want_names);
+	if (__builtin_add_overflow(clock_monotonic_ns(), s->patience, &until))
+		until = UINT64_MAX;
+	if (s->lines)
+		executable_lines_wait(s->lines, until);
 }
 
 static const char *find(struct symbolizer *s, const struct frame *frame, struct process *process)
