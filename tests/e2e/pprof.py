@@ -80,12 +80,13 @@ class Function:
         f = dict(fields(data))
         self.id, self.name, self.system_name = f.get(1, 0), string(f.get(2, 0)), string(f.get(3, 0))
         self.file = string(f.get(4, 0))
+        self.start_line = f.get(5, 0)
 
 
 class Location:
     def __init__(self, data):
         self.id = self.mapping_id = self.address = 0
-        self.function_ids = []
+        self.function_ids, self.lines = [], []
         for number, value in fields(data):
             if number == 1:
                 self.id = value
@@ -94,7 +95,9 @@ class Location:
             elif number == 3:
                 self.address = value
             elif number == 4:
-                self.function_ids.append(dict(fields(value)).get(1, 0))
+                line = dict(fields(value))
+                self.function_ids.append(line.get(1, 0))
+                self.lines.append(line.get(2, 0))
         self.mapping, self.functions = None, []
 
     @property

@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "base/hash.h"
 #include "base/utf8.h"
-#include "symbolize/demangle.h"
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -25,15 +24,20 @@ struct entry {
 #define RECENT 4096U
 
 struct name_cache {
+	enum demangle_form form;
 	struct entry *entries;
 	struct entry *recent[RECENT]; /* by where the text was; NULL = none */
 	size_t bytes; /* of the entries; uthash tells its own */
 	unsigned int demangle_leaks;
 };
 
-struct name_cache *name_cache_new(void)
+struct name_cache *name_cache_new(enum demangle_form form)
 {
-	return calloc(1, sizeof(struct name_cache));
+	struct name_cache *c = calloc(1, sizeof(*c));
+
+	if (c)
+		c->form = form;
+	return c;
 }
 
 struct name_cache *name_cache_free(struct name_cache *c)
@@ -98,8 +102,8 @@ static struct cached_name get(struct name_cache *c, const char *text, size_t siz
 	size = utf8_clean(system_name, sizeof(system_name), text, size);
 	HASH_FIND(hh, c->entries, system_name, size, e);
 	if (!e) {
-		mangled = mangled &&
-			  demangle(system_name, demangled, sizeof(demangled), &c->demangle_leaks);
+		mangled = mangled && demangle(system_name, c->form, demangled, sizeof(demangled),
+					      &c->demangle_leaks);
 		e = add(c, system_name, size, mangled ? demangled : NULL);
 	}
 	if (!e)

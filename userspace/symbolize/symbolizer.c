@@ -77,10 +77,17 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 		.reader = { .worker = o->line_worker, .job = o->line_job },
 		.retry_ns = options.retry_ns,
 	};
+	const struct jit_names_options jit = {
+		.proc = o->without_proc ? NULL : s->proc,
+		.max_map = s->budget / 4,
+		.processes = o->processes,
+		.worker = o->worker,
+		.jitdump_job = o->jitdump_job,
+	};
 	const char *kallsyms = o->kallsyms ? o->kallsyms : "/proc/kallsyms";
 	int r;
 
-	s->cache = name_cache_new();
+	s->cache = name_cache_new(o->demangle);
 	if (!s->cache)
 		return -ENOMEM;
 	r = kernel_names_new(o->without_proc ? "" : kallsyms,
@@ -90,7 +97,7 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 	if (r == 0 && !o->without_lines)
 		r = executable_lines_new(&lines, &s->lines);
 	if (r == 0)
-		r = jit_names_new(o->without_proc ? NULL : s->proc, s->budget / 4, &s->jit);
+		r = jit_names_new(&jit, &s->jit);
 	return r;
 }
 
@@ -293,7 +300,7 @@ static const char *find(struct symbolizer *s, const struct frame *frame, struct 
 		return find_in_file(s, frame->executable,
 				    executable_address(frame->executable, frame->address), process);
 	default:
-		return process ? jit_names_find(s->jit, process, frame->address, s->clock) : NULL;
+		return NULL; /* a line has its name: find_jit() */
 	}
 }
 
@@ -315,6 +322,23 @@ static struct cached_name make_up(struct symbolizer *s, const struct frame *fram
 	}
 	snprintf(text, sizeof(text), "%.*s+0x%" PRIx64, NAME_MAX, module, address);
 	return name_cache_text(s->cache, text);
+}
+
+/* Code that the process has made and told of. */
+static size_t find_jit(struct symbolizer *s, const struct frame *frame, struct process *process,
+		       struct line_frame *ret)
+{
+	struct jit_symbol symbol;
+
+	if (!process || !jit_names_find(s->jit, process, frame->address, s->clock, &symbol))
+		return 0;
+	*ret = (struct line_frame){
+		.name = symbol.name,
+		.file = symbol.file ? symbol.file : "",
+		.line = symbol.line,
+		.column = symbol.column,
+	};
+	return 1;
 }
 
 /* The source lines at a frame, innermost function first; 0 = none are known (yet). */
@@ -368,7 +392,9 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 	s->clock++;
 	s->frames_looked_up++;
 	symbol = find(s, frame, process);
-	n = find_lines(s, frame, lines, MIN(max, (size_t)SYMBOL_MAX_INLINED));
+	n = frame->kind == FRAME_ADDRESS
+		    ? find_jit(s, frame, process, lines)
+		    : find_lines(s, frame, lines, MIN(max, (size_t)SYMBOL_MAX_INLINED));
 	if (n == 0)
 		lines[n++] = (struct line_frame){ .name = "", .file = "" };
 	if (!symbol && lines[n - 1].name[0])
@@ -481,6 +507,10 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 		.perf_maps_loaded = jit.loaded,
 		.perf_maps_cut = jit.cut,
 		.perf_map_lines_bad = jit.bad_lines,
+		.jitdumps_loaded = jit.dumps_loaded,
+		.jitdumps_cut = jit.dumps_cut,
+		.jitdumps_failed = jit.dumps_failed,
+		.jitdump_records_bad = jit.dump_records_bad,
 		.kernel_symbols = kernel_names_count(s->kernel),
 	};
 	memcpy(ret->unnamed, s->unnamed, sizeof(ret->unnamed));

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "profile/sample.h"
+#include "symbolize/demangle.h"
 #include "symbolize/unnamed.h"
 
 struct debuginfod;
@@ -54,6 +55,9 @@ struct symbolizer_options {
 	uint64_t line_patience_ns;     /* that symbolizer_prepare() waits for lines; 0 = 400 ms */
 	uint64_t retry_ns;	       /* when a file that failed is tried again; 0 = 10 minutes */
 	bool without_proc;	       /* replay: no perf maps, no running kernel */
+	enum demangle_form demangle;   /* of names that are handed out */
+	struct process_table *processes; /* borrowed: who has mapped a jitdump; NULL = nobody */
+	unsigned int jitdump_job;	 /* the worker's number of jitdump_job_run() */
 };
 
 #define SYMBOLIZER_COUNTERS(X)                                                                     \
@@ -78,6 +82,10 @@ struct symbolizer_options {
 	X(perf_maps_loaded, "perf maps of processes read")                                         \
 	X(perf_maps_cut, "times that a limit kept the rest of a perf map from being read")         \
 	X(perf_map_lines_bad, "lines of perf maps that could not be understood")                   \
+	X(jitdumps_loaded, "jitdumps of processes read")                                           \
+	X(jitdumps_cut, "times that a limit kept the rest of a jitdump from being read")           \
+	X(jitdumps_failed, "jitdumps that could not be read, or were none")                        \
+	X(jitdump_records_bad, "records of jitdumps that could not be understood")                 \
 	X(kernel_symbols, "kernel symbols known")
 
 struct symbolizer_stats {
