@@ -27,7 +27,7 @@ struct entry {
 struct name_cache {
 	struct entry *entries;
 	struct entry *recent[RECENT]; /* by where the text was; NULL = none */
-	size_t bytes; /* of the entries; uthash tells its own */
+	size_t bytes;		      /* of the entries; uthash tells its own */
 	unsigned int demangle_leaks;
 };
 
