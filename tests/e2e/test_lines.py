@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import lines
 import pprof
@@ -361,11 +362,14 @@ def pprof_lists_a_profile():
     program = compile_in(temporary_directory(), "golden.c", SPIN, "gcc", "-O1", "-g")
     daemon = Daemon(sample_frequency=199)
     child = start([program])
+    time.sleep(1)  # until the daemon knows it
     path = f"/pid/{child.pid}/debug/pprof/profile?seconds=3"
     profile = os.path.join(temporary_directory(), "profile.pb.gz")
     for _ in range(2):  # what comes too late for one profile is in the next
+        response = daemon.get(path)
+        equal(response.status, 200, response.text)
         with open(profile, "wb") as f:
-            f.write(daemon.get(path).body)
+            f.write(response.body)
     child.kill()
     status, out, err = go_pprof("-list=outer", profile)
     equal(status, 0, err)
