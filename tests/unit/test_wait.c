@@ -93,6 +93,8 @@ static void system_calls_have_reasons(void **state)
 		  WAIT_LOCK_kernel },
 		{ { .system_call = SYS_futex, .flags = ABI_WAIT_RUNQUEUE }, WAIT_runqueue, 0 },
 		{ { .system_call = -1 }, WAIT_other, 0 },
+		{ { .system_call = -1, .state = 4 }, WAIT_signal, 0 },
+		{ { .system_call = SYS_read, .state = 8 | 1, .mode = S_IFSOCK }, WAIT_signal, 0 },
 		{ { .system_call = INT16_MAX }, WAIT_other, 0 },
 	};
 

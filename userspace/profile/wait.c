@@ -29,6 +29,10 @@
 #define FUTEX_WAIT_REQUEUE_PI 11
 #define FUTEX_LOCK_PI2	      13
 
+/* task_struct.__state (include/linux/sched.h): __TASK_STOPPED, __TASK_TRACED */
+#define STATE_STOPPED 4
+#define STATE_TRACED  8
+
 /* Bit 31 of a word that has waiters: a robust mutex of glibc, a lock of musl. */
 #define WORD_WAITERS 0x80000000U
 
@@ -279,6 +283,11 @@ struct wait wait_classify(const struct abi_wait *a)
 		return wait_of_lock(w, WAIT_LOCK_kernel);
 	if (a->flags & ABI_WAIT_FAULT) {
 		w.reason = WAIT_fault;
+		return w;
+	}
+	/* Whatever it was doing: it goes on when it is told to. */
+	if (a->state & (STATE_STOPPED | STATE_TRACED)) {
+		w.reason = WAIT_signal;
 		return w;
 	}
 	lock = lock_of_call(a);
