@@ -495,6 +495,7 @@ static void fight_part(void)
 		threads[i] = begin_thread(fighter_thread, NULL);
 	for (int i = 0; i < FIGHTERS; i++)
 		pthread_join(threads[i], NULL);
+	printf("rounds=%llu\n", (unsigned long long)rounds);
 	printf("rounds_per_s=%.0f\n", (double)rounds * 1e9 / (double)(now_ns() - begin));
 }
 
