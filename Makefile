@@ -15,7 +15,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$@')
 
 include packaging/dependencies.mk
 
-PKGS := libbpf libelf zlib libprotobuf-c libsystemd libmicrohttpd libcurl libcap libseccomp liblzma libdw
+PKGS := libbpf libelf zlib libprotobuf-c libsystemd libmicrohttpd libcurl libcap libseccomp liblzma libzstd libdw
 
 WARNINGS := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wformat=2 -Wvla -Wundef -Wwrite-strings $(if $(WERROR),-Werror)

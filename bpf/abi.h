@@ -66,8 +66,9 @@ enum abi_record_type {
 
 enum abi_sample_kind {
 	ABI_KIND_CPU = 1,
-	ABI_KIND_BLOCK = 2,
-	ABI_KIND_MUTEX = 3,
+	ABI_KIND_BLOCK = 2, /* the stack of a thread that waited */
+	ABI_KIND_MUTEX = 3, /* the stack that ended a critical section others waited for */
+	ABI_KIND_WAKER = 4, /* the stack that ended a wait; joins a block sample, see abi_wait */
 };
 
 /* Every record of the ring begins with this. */
@@ -79,7 +80,8 @@ struct abi_record {
 
 /*
  * How a user stack ended. X(name, "help"). The name is what /metrics and the quality record of a
- * profile say (user_stacks_truncated_NAME); all but the first two are truncations.
+ * profile say (user_stacks_truncated_NAME). The numbers are part of captures: new ones go to the
+ * end.
  */
 #define ABI_STACK_ENDS(X)                                                                          \
 	X(none, "there is no user stack: a kernel thread or a task that is exiting")               \
@@ -95,7 +97,9 @@ struct abi_record {
 	X(unsupported_rule, "the unwinding rule is of a kind that cannot be applied")              \
 	X(no_table, "the file's unwinding rules are not loaded")                                   \
 	X(internal, "the unwinder stopped on a state it does not know")                            \
-	X(exec, "the task was between two programs: new memory, registers of the old one")
+	X(exec, "there is no user stack: the task is between two programs")                        \
+	X(slice_cut, "the copy of the stack ended before the stack did")                           \
+	X(no_frame_pointer, "code without unwinding rules, and the frame pointer is 0")
 
 enum abi_stack_end {
 #define X(name, help) ABI_STACK_##name,
@@ -104,9 +108,25 @@ enum abi_stack_end {
 		ABI_STACK_ENDS_COUNT
 };
 
+/* Whether there was a stack to walk. Amid exec the memory is new and the registers are old. */
+static inline int abi_stack_was_attempted(__u32 end)
+{
+	return end != ABI_STACK_none && end != ABI_STACK_exec;
+}
+
+static inline int abi_stack_is_truncated(__u32 end)
+{
+	return abi_stack_was_attempted(end) && end != ABI_STACK_complete;
+}
+
 /* Counters that only BPF can count, in a per-CPU array. X(name, "help"). */
 #define ABI_COUNTERS(X)                                                                            \
 	X(samples_attempted, "perf events that hit a task other than idle")                        \
+	X(waits, "times that a task with a user stack went to sleep")                              \
+	X(waits_kept, "of these, waits whose stack was taken")                                     \
+	X(waits_lost_memory, "waits not seen for want of task storage")                            \
+	X(locks_kept, "releases of locks that others waited for, whose stack was taken")           \
+	X(locks_lost_memory, "waits for locks not charged to anybody: the table of them is full")  \
 	X(samples_lost_ring_full, "samples dropped because the ring buffer was full")              \
 	X(samples_lost_nested, "samples dropped because the scratch space was in use")             \
 	X(kernel_stacks_failed, "samples whose kernel stack could not be taken")                   \
@@ -129,6 +149,54 @@ enum abi_counter {
 		ABI_COUNTERS_COUNT
 };
 
+/* Where the stacks of waits are taken, best first. X(name, "help"). */
+#define ABI_WAIT_HOOKS(X)                                                                          \
+	X(none, "waits are not sampled")                                                           \
+	X(exit_tp, "tp_btf/sched_exit_tp: after the switch, in the task that has returned")        \
+	X(kprobe, "kprobe on finish_task_switch: the same, on kernels before 6.15")                \
+	X(switch_out, "tp_btf/sched_switch: before the wait, with a flat probability")
+
+enum abi_wait_hook {
+#define X(name, help) ABI_WAIT_HOOK_##name,
+	ABI_WAIT_HOOKS(X)
+#undef X
+		ABI_WAIT_HOOKS_COUNT
+};
+
+enum abi_wait_flag {
+	ABI_WAIT_IOWAIT = 1 << 0,      /* it waited for a disk: task_struct.in_iowait */
+	ABI_WAIT_FAULT = 1 << 1,       /* not in a system call: it entered the kernel by a fault */
+	ABI_WAIT_ONGOING = 1 << 2,     /* it has not ended: read by an iterator at record.time */
+	ABI_WAIT_KERNEL_LOCK = 1 << 3, /* for a sleeping lock of the kernel (contention_begin) */
+	ABI_WAIT_SPIN = 1 << 4,	       /* for a spinning one: this time was not off the CPU */
+	ABI_WAIT_RUNQUEUE = 1 << 5,    /* runnable and not running: what followed the wait; kept at
+					  8 * block_rate */
+};
+
+/*
+ * What a sample of kind block, mutex or waker says of the wait; all zero in one of kind cpu. In a
+ * mutex sample it is what the (last) waiter did, in a waker sample it is the wait that ended.
+ *
+ * A waker sample precedes the block sample with the same waiter_tid and since. value and count of
+ * block and mutex samples are estimates already: a wait of d ns is kept with the probability
+ * min(1, d / block_rate), and stands for block_rate ns and block_rate / d waits if that is below 1.
+ * So count is in fractions: counts are 1/ABI_COUNT_ONE.
+ */
+#define ABI_COUNT_ONE 1024
+
+struct abi_wait {
+	__u64 since; /* when it began */
+	__u64 futex; /* address of the futex word, 0 = it waited for something else */
+	__u32 futex_op;
+	__u32 futex_value; /* the value that it expected to find there */
+	__u32 waiter_tid;
+	__s16 system_call; /* number, -1 = none */
+	__u16 mode;	   /* i_mode of the file of a read, write, ...; 0 = not known */
+	__u8 state;	   /* of the task, 1 interruptible, 2 not */
+	__u8 flags;	   /* enum abi_wait_flag */
+	__u8 reserved[6];
+};
+
 /*
  * One sample. It is followed by kernel_frames addresses, leaf first, as the kernel walked them
  * (return addresses, the first one excepted, are not adjusted), then by user_frames words as
@@ -140,7 +208,7 @@ struct abi_sample {
 				 apart */
 	__u64 cgroup_id;      /* on the unified hierarchy; the inode number of its directory */
 	__s64 value;	      /* nanoseconds that this sample stands for */
-	__u64 count;	      /* events that it stands for, usually 1 */
+	__u64 count;	      /* events that it stands for; block and mutex: in 1/ABI_COUNT_ONE */
 	__u32 tgid;
 	__u32 tid;
 	__u32 cpu;
@@ -151,6 +219,7 @@ struct abi_sample {
 	__u16 user_frames;
 	char comm[ABI_COMM_LEN]; /* of the thread */
 	__u32 reserved2;
+	struct abi_wait wait;
 	__u64 frames[];
 };
 
@@ -169,7 +238,8 @@ struct abi_sample {
 struct abi_slice {
 	__u64 pc;
 	__u64 regs[ABI_REGISTERS];
-	__u32 after_call; /* 1: pc is behind a call or a system call, look up pc - 1 */
+	__u16 after_call; /* 1: pc is behind a call or a system call, look up pc - 1 */
+	__u16 cut;	  /* 1: there are as many bytes as may be, the stack probably goes on */
 	__u32 size;	  /* of the stack that follows, bytes */
 };
 
@@ -213,6 +283,7 @@ struct abi_learn {
 
 _Static_assert(sizeof(struct abi_file_key) == 24, "a map key without padding");
 _Static_assert(sizeof(struct abi_record) == 16, "records are 8-byte aligned");
-_Static_assert(sizeof(struct abi_sample) == 88, "frames are 8-byte aligned");
+_Static_assert(sizeof(struct abi_wait) == 40, "no hidden padding");
+_Static_assert(sizeof(struct abi_sample) == 128, "frames are 8-byte aligned");
 _Static_assert(sizeof(struct abi_slice) == 144, "the stack is 8-byte aligned");
 _Static_assert(sizeof(struct abi_file_announcement) == 144, "no hidden padding");

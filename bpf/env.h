@@ -22,6 +22,7 @@
  *                                     an entry of the unwinding tables, or NULL
  *   env_slice_room()                  may the ring take a slice of a stack
  *   ENV_LOOP                          before a loop that must stay one: the verifier follows it
+ *   ENV_UNROLL                        before a loop that must not
  */
 #pragma once
 
@@ -39,6 +40,7 @@
 
 #define ENV_INLINE static __always_inline
 #define ENV_LOOP   _Pragma("clang loop unroll(disable)")
+#define ENV_UNROLL _Pragma("clang loop unroll(full)")
 
 #define EEXIST 17
 #define E2BIG  7
@@ -132,6 +134,7 @@ ENV_INLINE bool env_slice_room(void)
 
 #define ENV_INLINE static inline
 #define ENV_LOOP
+#define ENV_UNROLL
 #include "env_host.h"
 
 #endif

@@ -35,7 +35,7 @@ struct record_scratch {
 	struct unwind_walk walk;
 	struct abi_slice slice; /* where the walk began */
 	u32 busy;
-	u32 reserved;
+	u32 without_slices; /* for all that is put together here */
 	union {
 		u64 words[RECORD_ROOM / sizeof(u64)];
 		u8 bytes[RECORD_ROOM];
@@ -80,9 +80,11 @@ ENV_INLINE void record_begin(struct record_scratch *r, struct task_struct *task)
 	bpf_get_current_comm(sample->comm, sizeof(sample->comm));
 }
 
-ENV_INLINE void record_kernel_stack(struct record_scratch *r, void *ctx)
+/* @skip: how many of the innermost frames are left out; at most BPF_F_SKIP_FIELD_MASK. */
+ENV_INLINE void record_kernel_stack(struct record_scratch *r, void *ctx, u32 skip)
 {
-	long bytes = bpf_get_stack(ctx, r->sample.frames, ABI_MAX_KERNEL_FRAMES * sizeof(u64), 0);
+	long bytes =
+		bpf_get_stack(ctx, r->sample.frames, ABI_MAX_KERNEL_FRAMES * sizeof(u64), skip);
 
 	if (bytes <= 0 || bytes > (long)(ABI_MAX_KERNEL_FRAMES * sizeof(u64))) {
 		env_count(ABI_COUNTER_kernel_stacks_failed, 1);
@@ -92,14 +94,18 @@ ENV_INLINE void record_kernel_stack(struct record_scratch *r, void *ctx)
 }
 
 /* Copies the first frame to where the walk does not change it. */
-ENV_INLINE void record_slice_begin(struct record_scratch *r)
+ENV_INLINE void record_slice_copy(struct record_scratch *r)
 {
-	r->walk.slices = slice_bytes > 0;
-	if (!r->walk.slices)
-		return;
 	r->slice.pc = r->walk.frame.pc;
 	__builtin_memcpy(r->slice.regs, r->walk.frame.regs, sizeof(r->slice.regs));
 	r->slice.after_call = !!(r->walk.frame.flags & UNWIND_RETURN_ADDRESS);
+}
+
+ENV_INLINE void record_slice_begin(struct record_scratch *r)
+{
+	r->walk.slices = slice_bytes > 0 && !r->without_slices;
+	if (r->walk.slices)
+		record_slice_copy(r);
 }
 
 /* Reads the stack to @at in the record; returns how many bytes of it, a multiple of 8. */
@@ -135,6 +141,7 @@ ENV_INLINE u64 record_slice(struct record_scratch *r)
 		return 0;
 	size = record_slice_read(r, at + sizeof(r->slice));
 	r->slice.size = size;
+	r->slice.cut = size >= slice_bytes;
 	__builtin_memcpy(r->bytes + at, &r->slice, sizeof(r->slice));
 	r->sample.record.type = ABI_RECORD_SLICE;
 	r->sample.user_frames = 0;
@@ -164,29 +171,41 @@ ENV_INLINE void record_user_stack(struct record_scratch *r, struct task_struct *
 		env_count(ABI_COUNTER_vma_walks_failed, r->walk.vma_walks_failed);
 }
 
-ENV_INLINE void record_output(struct record_scratch *r, u64 size)
+/* Whether it was put into the ring. */
+ENV_INLINE bool record_put(const void *record, u64 size)
 {
 	u64 flags = BPF_RB_NO_WAKEUP;
 
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ring_high_water)
+		flags = BPF_RB_FORCE_WAKEUP;
+	if (!bpf_ringbuf_output(&ring, (void *)record, size, flags))
+		return true;
+	env_count(ABI_COUNTER_samples_lost_ring_full, 1);
+	return false;
+}
+
+ENV_INLINE void record_output(struct record_scratch *r, u64 size)
+{
 	if (!size || size > RECORD_SLICE_END)
 		return;
 	r->sample.record.size = size;
-	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > ring_high_water)
-		flags = BPF_RB_FORCE_WAKEUP;
-	if (bpf_ringbuf_output(&ring, &r->sample, size, flags)) {
-		env_count(ABI_COUNTER_samples_lost_ring_full, 1);
-	} else if (r->sample.record.type == ABI_RECORD_SLICE) {
+	if (record_put(&r->sample, size) && r->sample.record.type == ABI_RECORD_SLICE) {
 		env_count(ABI_COUNTER_slices_sent, 1);
 		env_count(ABI_COUNTER_slice_bytes, r->slice.size);
 	}
 }
 
-ENV_INLINE void record_submit(struct record_scratch *r)
+/* Completes the record: returns its size, with which it can be put out any number of times. */
+ENV_INLINE u64 record_finish(struct record_scratch *r)
 {
 	u32 frames = r->sample.kernel_frames + r->sample.user_frames;
 
-	if (r->sample.user_end == ABI_STACK_no_table)
-		record_output(r, record_slice(r));
-	else
-		record_output(r, sizeof(r->sample) + frames * sizeof(u64));
+	if (r->walk.slices && r->sample.user_end == ABI_STACK_no_table)
+		return record_slice(r);
+	return sizeof(r->sample) + frames * sizeof(u64);
+}
+
+ENV_INLINE void record_submit(struct record_scratch *r)
+{
+	record_output(r, record_finish(r));
 }

@@ -38,7 +38,7 @@ ENV_INLINE void sample_take(struct bpf_perf_event_data *ctx, struct record_scrat
 	r->sample.value = sample_period_ns;
 	r->sample.count = 1;
 	if (!task_is_user_mode(ctx->regs.cs))
-		record_kernel_stack(r, ctx);
+		record_kernel_stack(r, ctx, 0);
 	if (task_has_user_stack(task)) {
 		end = sample_registers(ctx, task, &r->walk);
 		r->sample.user_end = end;

@@ -8,6 +8,10 @@
 #error "profd samples x86-64 only"
 #endif
 
+/* arch/x86/entry/syscalls/syscall_64.tbl */
+#define TASK_EXECVE   59
+#define TASK_EXECVEAT 322
+
 #define TASK_CS_USER_32 0x23 /* __USER32_CS; 64-bit code has 0x33, on Xen PV 0xe033 */
 
 ENV_INLINE bool task_is_user_mode(u64 cs)
@@ -47,6 +51,15 @@ ENV_INLINE bool task_has_user_stack(struct task_struct *task)
 	} while (0)
 
 /*
+ * After a system call ip is behind the instruction, as after a call; after an exec it is where the
+ * new program begins. Until then a path is in di or si, then they are 0 (elf_common_init() of the
+ * kernel's asm/elf.h, which leaves ax alone).
+ */
+#define task_is_behind_call(r)                                                                     \
+	((r)->orig_ax != -1ULL &&                                                                  \
+	 ((r)->di || (r)->si || ((r)->orig_ax != TASK_EXECVE && (r)->orig_ax != TASK_EXECVEAT)))
+
+/*
  * The registers that were saved when @task entered the kernel. @kernel_sp is the stack pointer of
  * the interrupted kernel code, 0 = not known: a non-maskable interrupt can arrive while they are
  * still being pushed, and then they are those of an earlier entry (the same test as the kernel's
@@ -54,20 +67,17 @@ ENV_INLINE bool task_has_user_stack(struct task_struct *task)
  */
 ENV_INLINE int task_saved_registers(struct task_struct *task, u64 kernel_sp, struct unwind_walk *w)
 {
-	struct user_registers *saved = (void *)bpf_task_pt_regs(task);
-	struct user_registers regs;
+	const struct pt_regs *saved = (void *)bpf_task_pt_regs(task);
+	u64 from = (u64)saved + __builtin_offsetof(struct user_registers, r11);
 
-	if (kernel_sp > (u64)saved + __builtin_offsetof(struct user_registers, r11) &&
-	    kernel_sp <= (u64)saved + sizeof(*saved))
+	if (kernel_sp > from && kernel_sp <= (u64)saved + sizeof(struct user_registers))
 		return ABI_STACK_no_registers;
-	if (bpf_probe_read_kernel(&regs, sizeof(regs), saved))
+	if (!task_is_user_mode(saved->cs))
 		return ABI_STACK_no_registers;
-	if (!task_is_user_mode(regs.cs))
-		return ABI_STACK_no_registers;
-	if ((regs.cs & 0xffff) == TASK_CS_USER_32)
+	if ((saved->cs & 0xffff) == TASK_CS_USER_32)
 		return ABI_STACK_compat;
-	/* After a system call ip is behind the instruction, as after a call. */
-	task_set_registers(&w->frame, &regs, regs.orig_ax != -1ULL ? UNWIND_RETURN_ADDRESS : 0);
+	task_set_registers(&w->frame, saved,
+			   task_is_behind_call(saved) ? UNWIND_RETURN_ADDRESS : 0);
 	return UNWIND_GO_ON;
 }
 

@@ -44,6 +44,7 @@ struct unwind_walk {
 	bool found;    /* the last step found one */
 	bool guessed;  /* the frame was found by a guess */
 	bool slices;   /* stop where a file's rules are not loaded; else guess there */
+	bool unloaded; /* guessed there: what goes wrong after that is for want of the rules */
 	u8 next_view;  /* which is to be replaced next */
 	u32 guesses;   /* frames found by one */
 	u32 vma_walks; /* so far, since unwind_begin() */
@@ -59,6 +60,7 @@ ENV_INLINE void unwind_begin(struct unwind_walk *w)
 
 	w->found = false;
 	w->guessed = false;
+	w->unloaded = false;
 	w->next_view = 0;
 	w->guesses = 0;
 	w->vma_walks = 0;
@@ -150,6 +152,7 @@ ENV_INLINE int unwind_guess(struct unwind_walk *w, u32 state)
 	u64 pc = 0;
 
 	w->guessed = true;
+	w->unloaded |= state == TABLES_UNBOUND;
 	if (state == TABLES_RULES && w->frame.valid == UNWIND_VALID_ALL &&
 	    !unwind_peek_leaf(&w->frame, &pc) && unwind_is_code(w, pc))
 		return unwind_guess_leaf(&w->frame, pc);
@@ -169,7 +172,7 @@ ENV_INLINE bool unwind_stops_for_slice(struct unwind_walk *w)
 /*
  * Names the frame (w->found, w->word) and makes its caller the frame. Returns UNWIND_GO_ON or the
  * ending; the last frame and the ending may come together. ABI_STACK_no_table comes only while
- * slices are wanted.
+ * slices are wanted (w->slices), to be answered by one.
  */
 ENV_INLINE int unwind_step_inline(struct unwind_walk *w)
 {
@@ -207,7 +210,8 @@ ENV_INLINE int unwind_step_inline(struct unwind_walk *w)
 
 /*
  * Walks the whole stack: writes at most ABI_MAX_USER_FRAMES words to @frames, from index @first on;
- * @mask + 1 is the length of @frames, a power of two. Returns the ending.
+ * @mask + 1 is the length of @frames, a power of two. Returns the ending; ABI_STACK_no_table asks
+ * for a slice only if w->slices is still set.
  */
 ENV_INLINE int unwind_stack(struct unwind_walk *w, u64 *frames, u32 first, u32 mask, u32 *ret_count)
 {
@@ -228,5 +232,7 @@ ENV_INLINE int unwind_stack(struct unwind_walk *w, u64 *frames, u32 first, u32 m
 		}
 	}
 	*ret_count = i;
-	return end == UNWIND_GO_ON ? ABI_STACK_too_deep : end;
+	if (end == UNWIND_GO_ON)
+		return ABI_STACK_too_deep;
+	return w->unloaded && end != ABI_STACK_complete ? ABI_STACK_no_table : end;
 }

@@ -103,7 +103,7 @@ enum unwind_place {
 	UNWIND_IN_REGISTER = 0x80,
 };
 
-#define UNWIND_RULE_SIGNAL	 0x01 /* the caller was interrupted: its pc is exact */
+#define UNWIND_RULE_SIGNAL	 0x01 /* the caller has not called: its pc is exact */
 #define UNWIND_RULE_STACK_SWITCH 0x02 /* the caller may be on another stack: RSP may go down */
 #define UNWIND_RULE_FLAGS	 0x03
 
@@ -150,19 +150,22 @@ struct unwind_rule {
 
 /*
  * The registers of one frame, from step to step. `valid` has a bit for each register whose value is
- * known: all of them in the interrupted frame and after a signal frame, RSP and mostly RBP and RBX
- * in the others.
+ * known: all of them in the interrupted frame and after a signal frame; RSP and mostly RBP and RBX
+ * in the others, and those that no rule restores and any function may change (UNWIND_SCRATCH), for
+ * a caller whose rules count on them all the same: assembler that calls its own.
  */
 struct unwind_frame {
 	__u64 pc;
 	__u64 regs[UNWIND_REGISTERS];
 	__u32 valid;
-	__u32 flags;	 /* UNWIND_RETURN_ADDRESS */
+	__u32 flags;	 /* UNWIND_RETURN_ADDRESS, UNWIND_BY_FRAME_POINTER */
 	__u64 words[17]; /* room for what is read: a burst, or the registers of a sigcontext */
 };
 
-#define UNWIND_VALID_ALL      0xffffU
-#define UNWIND_RETURN_ADDRESS 0x01 /* pc is behind a call: look up pc - 1 */
+#define UNWIND_VALID_ALL	0xffffU
+#define UNWIND_SCRATCH		0x0f37U /* RAX, RDX, RCX, RSI, RDI, R8 to R11 */
+#define UNWIND_RETURN_ADDRESS	0x01	/* pc is behind a call: look up pc - 1 */
+#define UNWIND_BY_FRAME_POINTER 0x02	/* found by one, or its rule says that it keeps them */
 
 _Static_assert(sizeof(struct unwind_row) == 4, "the size that the memory budget is made of");
 _Static_assert(sizeof(struct unwind_segment) == 1 << 20, "1 MiB, below KMALLOC_MAX_SIZE");

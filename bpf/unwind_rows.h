@@ -100,7 +100,12 @@ static __always_inline int unwind_signal_frame(struct unwind_frame *s)
 
 /*
  * The caller by frame pointer. Without UNWIND_RULE_STACK_SWITCH in @flags the frame must lie up the
- * stack, and not too far. A frame pointer of 0 is what the ABI says a process starts with.
+ * stack, and not too far.
+ *
+ * The ABI wants RBP to be 0 in the outermost frame (System V ABI, AMD64, 3.4.1), which ends a chain
+ * of frame pointers, as a return address of 0 does. But in code that keeps none RBP may be 0 for
+ * any reason, or still be 0 from there, or point at any zeros: it is the end only behind a frame
+ * that was found by one, or where a rule says that there are some.
  */
 static __always_inline int unwind_frame_pointer(struct unwind_frame *s, __u32 flags)
 {
@@ -110,17 +115,20 @@ static __always_inline int unwind_frame_pointer(struct unwind_frame *s, __u32 fl
 	if (!(s->valid & UNWIND_BIT(UNWIND_RBP)))
 		return ABI_STACK_unsupported_rule;
 	if (!bp)
-		return ABI_STACK_complete;
+		return s->flags & UNWIND_BY_FRAME_POINTER ? ABI_STACK_complete
+							  : ABI_STACK_no_frame_pointer;
 	if (bp & 7)
 		return ABI_STACK_bad_frame_pointer;
 	if (!(flags & UNWIND_RULE_STACK_SWITCH) && (bp < sp || bp - sp > UNWIND_MAX_GUESSED_FRAME))
 		return ABI_STACK_bad_frame_pointer;
 	if (unwind_read_user(s, s->words, 16, bp))
 		return ABI_STACK_unreadable;
+	if (!s->words[1] && !(s->flags & UNWIND_BY_FRAME_POINTER))
+		return ABI_STACK_bad_frame_pointer;
 	s->regs[UNWIND_RSP] = bp + 16;
 	s->regs[UNWIND_RBP] = s->words[0];
 	return unwind_enter(s, s->words[1], UNWIND_BIT(UNWIND_RSP) | UNWIND_BIT(UNWIND_RBP),
-			    UNWIND_RETURN_ADDRESS);
+			    UNWIND_RETURN_ADDRESS | UNWIND_BY_FRAME_POINTER);
 }
 
 /*
@@ -139,9 +147,10 @@ static __always_inline int unwind_peek_leaf(struct unwind_frame *s, __u64 *ret_p
 static __always_inline int unwind_guess_leaf(struct unwind_frame *s, __u64 pc)
 {
 	s->regs[UNWIND_RSP] += 8;
-	return unwind_enter(
-		s, pc, UNWIND_BIT(UNWIND_RSP) | UNWIND_BIT(UNWIND_RBP) | UNWIND_BIT(UNWIND_RBX),
-		UNWIND_RETURN_ADDRESS);
+	return unwind_enter(s, pc,
+			    UNWIND_BIT(UNWIND_RSP) | UNWIND_BIT(UNWIND_RBP) |
+				    UNWIND_BIT(UNWIND_RBX) | UNWIND_SCRATCH,
+			    UNWIND_RETURN_ADDRESS);
 }
 
 static __always_inline int unwind_is_valid(const struct unwind_frame *s, __u32 reg)
@@ -220,7 +229,7 @@ static __always_inline int unwind_apply_burst(struct unwind_frame *s, const stru
 					      __u64 cfa)
 {
 	__u32 n = r->burst;
-	__u32 valid = UNWIND_BIT(UNWIND_RSP);
+	__u32 valid = UNWIND_BIT(UNWIND_RSP) | (s->valid & UNWIND_SCRATCH);
 
 	if (n > UNWIND_BURST_WORDS)
 		return ABI_STACK_internal;
@@ -249,7 +258,7 @@ static __always_inline int unwind_apply_slow(struct unwind_frame *s, const struc
 {
 	__u64 floor = r->sp == UNWIND_AT_CFA ? s->regs[UNWIND_RSP] : 0;
 	__u64 bp = s->regs[UNWIND_RBP];
-	__u32 valid = UNWIND_BIT(UNWIND_RSP);
+	__u32 valid = UNWIND_BIT(UNWIND_RSP) | (s->valid & UNWIND_SCRATCH);
 	__u64 new_bp, new_bx, pc, sp = cfa;
 	int end;
 
@@ -299,6 +308,7 @@ static __always_inline int unwind_apply(struct unwind_frame *s, const struct unw
 	case UNWIND_CFA_SIGNAL:
 		return unwind_signal_frame(s);
 	case UNWIND_CFA_FRAME_POINTER:
+		s->flags |= UNWIND_BY_FRAME_POINTER;
 		return unwind_frame_pointer(s, r->flags);
 	}
 	end = unwind_find_cfa(s, r, &cfa);

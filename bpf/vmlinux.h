@@ -44,6 +44,7 @@ struct bpf_perf_event_data {
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 #endif
 
+#define TASK_PF_EXITING	    0x00000004
 #define TASK_PF_IO_WORKER   0x00000010
 #define TASK_PF_USER_WORKER 0x00004000 /* 6.4; unused before */
 #define TASK_PF_KTHREAD	    0x00200000
@@ -96,6 +97,7 @@ struct timespec64 {
 
 /* The time of the last change of content is two fields since 6.11, ... */
 struct inode {
+	unsigned short i_mode;
 	unsigned long i_ino;
 	u32 i_generation;
 	struct super_block *i_sb;
@@ -148,12 +150,63 @@ struct file___writable_path {
 	struct path __f_path;
 };
 
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct kernfs_node {
+	u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp; /* on the unified hierarchy */
+};
+
 struct task_struct {
 	unsigned int flags;
+	unsigned int __state;
+	void *stack;
+	u32 pid;
+	u32 tgid;
 	struct mm_struct *mm;
+	struct files_struct *files;
+	struct css_set *cgroups;
 	struct task_struct *group_leader;
 	u64 start_boottime;
+	struct rt_mutex_waiter *pi_blocked_on;
 	unsigned int in_execve : 1;
+	unsigned int in_iowait : 1;
+	char comm[16];
+};
+
+/* The same as struct user_registers, for reading them where they lie. */
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx;
+	unsigned long r11, r10, r9, r8, ax, cx, dx, si, di;
+	unsigned long orig_ax;
+	unsigned long ip;
+	unsigned long cs; /* 16 bits since 6.9 */
+	unsigned long sp;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 #ifdef __bpf__

@@ -9,8 +9,10 @@
 #include "base/cleanup.h"
 #include "exit_code.h"
 #include "options.h"
+#include "replay.h"
 
 #define DEFAULT_OUTPUT "replay.pb.gz"
+#define DEFAULT_TYPE   "cpu"
 
 struct arguments {
 	int argc, next;
@@ -72,8 +74,8 @@ static int parse_option(struct command *c, struct arguments *a, const char *arg,
 	return 0;
 }
 
-/* 1 if @arg was a flag that takes a path, 0 if not. */
-static int parse_path(struct command *c, struct arguments *a, const char *arg, struct error *e)
+/* 1 if @arg was a flag that takes a text, which may not be empty, 0 if not. */
+static int parse_text(struct command *c, struct arguments *a, const char *arg, struct error *e)
 {
 	const char *value;
 	const char **where;
@@ -84,6 +86,8 @@ static int parse_path(struct command *c, struct arguments *a, const char *arg, s
 		where = &c->capture;
 	else if (is_flag(arg, "output", &value) || strcmp(arg, "-o") == 0)
 		where = &c->output;
+	else if (is_flag(arg, "type", &value))
+		where = &c->type;
 	else
 		return 0;
 	if (strcmp(arg, "-o") == 0)
@@ -92,7 +96,8 @@ static int parse_path(struct command *c, struct arguments *a, const char *arg, s
 	if (take_value(a, arg, &value, e) < 0)
 		return -EINVAL;
 	if (!*value)
-		return error_set(e, EINVAL, "%s needs a path", arg);
+		return error_set(e, EINVAL, "%s needs a %s", arg,
+				 where == &c->type ? "word" : "path");
 	*where = value;
 	return 1;
 }
@@ -135,9 +140,13 @@ static int check(const struct command *c, struct error *e)
 	if (c->action == COMMAND_REPLAY && !c->replay)
 		return error_set(e, EINVAL, "replay needs the capture file to read");
 	if (c->action == COMMAND_REPLAY && (c->capture || c->n_flags))
-		return error_set(e, EINVAL, "replay takes no option but -o FILE");
-	if (c->action == COMMAND_RUN && c->output)
-		return error_set(e, EINVAL, "-o is an option of replay");
+		return error_set(e, EINVAL, "replay takes no option but -o FILE and --type");
+	if (c->type && !replay_kind(c->type))
+		return error_set(e, EINVAL, "--type '%s': it must be one of: cpu block mutex",
+				 c->type);
+	if (c->action == COMMAND_RUN && (c->output || c->type))
+		return error_set(e, EINVAL, "%s is an option of replay",
+				 c->output ? "-o" : "--type");
 	return 0;
 }
 
@@ -152,7 +161,7 @@ int command_parse(int argc, char *argv[], struct command *ret, struct error *e)
 
 		r = parse_option(&c, &a, arg, e);
 		if (r == 0)
-			r = parse_path(&c, &a, arg, e);
+			r = parse_text(&c, &a, arg, e);
 		if (r == 0)
 			r = parse_action(&c, &a, arg, e);
 	}
@@ -164,6 +173,8 @@ int command_parse(int argc, char *argv[], struct command *ret, struct error *e)
 	}
 	if (!c.output)
 		c.output = DEFAULT_OUTPUT;
+	if (!c.type)
+		c.type = DEFAULT_TYPE;
 	*ret = c;
 	return 0;
 }
@@ -237,6 +248,7 @@ void command_print_help(void)
 	       "  profd replay FILE [-o OUT]       make a profile of a capture (no root needed)\n"
 	       "                                   OUT: " DEFAULT_OUTPUT
 	       " unless given; - is stdout\n"
+	       "                                   --type=block or mutex: of waits, not of CPU\n"
 	       "\n"
 	       "  --config=FILE       read this, not " OPTIONS_DEFAULT_FILE "\n"
 	       "  --capture=FILE      also write the raw stream there, for profd replay\n"

@@ -30,6 +30,7 @@ struct command {
 	const char *capture; /* NULL = no capture */
 	const char *replay;  /* the capture to replay */
 	const char *output;  /* of replay */
+	const char *type;    /* of replay: the kind of profile */
 	struct command_flag *flags;
 	size_t n_flags;
 };

@@ -32,9 +32,9 @@ int history_new(const char *path, struct history **ret, struct error *e);
 struct history *history_free(struct history *h);
 
 /*
- * Writes a file for what began at @time (ns since 1970). @kind: "cpu"; @comm: NULL or of the
- * process @pid that the file is about. If the name is taken the next free second is. -errno leaves
- * nothing behind.
+ * Writes a file for what began at @time (ns since 1970). @kind: "cpu", "block", "mutex"; @comm:
+ * NULL or of the process @pid that the file is about. If the name is taken the next free second is.
+ * -errno leaves nothing behind.
  */
 int history_write(struct history *h, int64_t time, const char *kind, const char *comm, uint32_t pid,
 		  const void *data, size_t size);

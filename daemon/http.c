@@ -229,6 +229,7 @@ static void dispatch(struct http_request *r, const char *method)
 		[HTTP_REDIRECT] = http_redirect, [HTTP_HOME] = http_home,
 		[HTTP_INDEX] = http_index,	 [HTTP_PROFILE] = http_profile,
 		[HTTP_CMDLINE] = http_cmdline,	 [HTTP_SYMBOL] = http_symbol,
+		[HTTP_BLOCK] = http_block,	 [HTTP_MUTEX] = http_mutex,
 		[HTTP_FINISH] = http_end_early,	 [HTTP_METRICS] = http_metrics,
 		[HTTP_HEALTHZ] = http_healthz,	 [HTTP_PROCESSES] = http_processes,
 		[HTTP_STATUS] = http_status,	 [HTTP_EXECUTABLES] = http_executables,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /debug/pprof/: the index, profile and cmdline. Shapes, headers and rules are those of Go's
- * net/http/pprof, which its clients and scrapers rely on.
+ * /debug/pprof/: the index, profile and cmdline; http_waits.c has block and mutex. Shapes, headers
+ * and rules are those of Go's net/http/pprof, which its clients and scrapers rely on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include "http_select.h"
 #include "manager.h"
 #include "profile/pprof.h"
+#include "profile/window.h"
 
 #define RETRY_AFTER	  "5"
 #define CMDLINE_MAX_BYTES (4U << 20)
@@ -24,20 +25,65 @@
 
 static const struct {
 	const char *name, *description;
+	uint8_t kind; /* of the entries that are counted; 0 = none are */
 } profiles[] = {
-	{ "cmdline", "The command line of the process that was selected, or of profd itself" },
-	{ "profile", "Where CPU time goes, sampled over the next seconds. The parameter seconds "
-		     "says how many (30 if it is missing), pid selects a process. Save it to a "
-		     "file, or give its URL to go tool pprof." },
-	{ "symbol", "The names of program addresses, given in the query or in the body of a POST "
-		    "and separated by +" },
+	{ "block",
+	  "Where processes wait, since profd started or, with the parameter seconds, over so many; "
+	  "reason says for what (lock,disk,socket, ..., all; those that wait for work are left "
+	  "out unless asked for), wakers=1 adds who ended each wait.",
+	  ABI_KIND_BLOCK },
+	{ "cmdline", "The command line of the process that was selected, or of profd itself", 0 },
+	{ "mutex",
+	  "Who holds locks that others wait for: the stack that let go of one, with how long they "
+	  "waited for it. Parameters as for block; lock says which kinds (mutex,rwlock, ..., all).",
+	  ABI_KIND_MUTEX },
+	{ "profile",
+	  "Where CPU time goes, sampled over the next seconds. The parameter seconds "
+	  "says how many (30 if it is missing), pid selects a process. Save it to a "
+	  "file, or give its URL to go tool pprof.",
+	  0 },
+	{ "symbol",
+	  "The names of program addresses, given in the query or in the body of a POST "
+	  "and separated by +",
+	  0 },
 };
+
+struct entry_count {
+	const struct selection *selection;
+	uint8_t kind;
+	uint64_t n;
+};
+
+static int count_entry(const struct window_entry *e, void *userdata)
+{
+	struct entry_count *c = userdata;
+
+	c->n += e->kind == c->kind && selection_matches(c->selection, e->process);
+	return 0;
+}
+
+/* How many stacks the cumulative profile has of what the page's address selects. */
+static uint64_t count_entries(struct http_request *r, uint8_t kind)
+{
+	const struct window *w = profiler_cumulative(r->manager->profiler);
+	struct entry_count c = { .selection = &r->selection, .kind = kind };
+
+	if (kind && w)
+		window_each(w, count_entry, &c);
+	return c.n;
+}
 
 void http_index(struct http_request *r)
 {
+	const char *bad;
 	struct http_page page;
-	FILE *f = http_page_open(&page);
+	FILE *f;
 
+	if (http_selection(&r->route, "", &r->selection, &bad) < 0) {
+		http_error(r, MHD_HTTP_BAD_REQUEST, "%s", bad);
+		return;
+	}
+	f = http_page_open(&page);
 	if (!f)
 		return;
 	fputs("<html>\n<head>\n<title>/debug/pprof/</title>\n<style>\n"
@@ -47,8 +93,8 @@ void http_index(struct http_request *r)
 	      "<thead><td>Count</td><td>Profile</td></thead>\n",
 	      f);
 	for (size_t i = 0; i < ARRAY_SIZE(profiles); i++)
-		fprintf(f, "<tr><td>0</td><td><a href='%s?debug=1'>%s</a></td></tr>\n",
-			profiles[i].name, profiles[i].name);
+		fprintf(f, "<tr><td>%" PRIu64 "</td><td><a href='%s?debug=1'>%s</a></td></tr>\n",
+			count_entries(r, profiles[i].kind), profiles[i].name, profiles[i].name);
 	fputs("</table>\n<br>\n<p>\nProfile Descriptions:\n<ul>\n", f);
 	for (size_t i = 0; i < ARRAY_SIZE(profiles); i++)
 		fprintf(f, "<li><div class=profile-name>%s: </div> %s</li>\n", profiles[i].name,
@@ -57,14 +103,18 @@ void http_index(struct http_request *r)
 	http_page_send(r, &page, HTTP_HTML);
 }
 
-/* A form's values come before those of the query. NULL when out of memory. */
-static char *parameters(const struct http_request *r)
+char *http_parameters(const struct http_request *r)
 {
 	char *text;
 
 	if (asprintf(&text, "%s&%s", r->is_form ? r->body : "", r->query) < 0)
 		return NULL;
 	return text;
+}
+
+static const char *kind_name(uint8_t kind)
+{
+	return kind == ABI_KIND_CPU ? "CPU" : kind == ABI_KIND_BLOCK ? "block" : "mutex";
 }
 
 static void on_tap_done(void *userdata, struct window *w)
@@ -77,28 +127,49 @@ static void on_tap_done(void *userdata, struct window *w)
 
 static void start(struct http_request *r, uint64_t seconds)
 {
-	uint64_t end = clock_monotonic_ns() + seconds * NS_PER_S;
-	int result = profiler_tap_open(r->manager->profiler, &r->selection, end, on_tap_done, r,
-				       &r->tap);
+	struct profiler_tap_options o = {
+		.selection = &r->selection,
+		.end_time = clock_monotonic_ns() + seconds * NS_PER_S,
+		.kinds = 1U << r->kind,
+		.wait_reasons = r->filter.reasons,
+		.done = on_tap_done,
+		.userdata = r,
+	};
+	int result;
 
+	result = profiler_tap_open(r->manager->profiler, &o, &r->tap);
 	if (result == 0) {
 		result = http_suspend(r);
 		if (result == 0)
 			return;
 		r->tap = profiler_tap_cancel(r->tap);
 	}
-	http_error(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "Could not enable CPU profiling: %s",
-		   strerror(-result));
+	http_error(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "Could not enable %s profiling: %s",
+		   kind_name(r->kind), strerror(-result));
+}
+
+void http_collect(struct http_request *r, uint64_t seconds)
+{
+	if (http_get_stats(r->http)->profiles_active >= HTTP_MAX_PROFILES) {
+		http_count_refused(r->http);
+		http_error(r, MHD_HTTP_SERVICE_UNAVAILABLE,
+			   "Could not enable %s profiling: %d profiles are under way",
+			   kind_name(r->kind), HTTP_MAX_PROFILES);
+		http_header(r, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER);
+		return;
+	}
+	start(r, seconds);
 }
 
 void http_profile(struct http_request *r)
 {
-	_cleanup_free_ char *text = parameters(r);
+	_cleanup_free_ char *text = http_parameters(r);
 	char value[HTTP_VALUE_LEN] = "";
 	uint64_t seconds;
 
 	if (!text)
 		return;
+	r->kind = ABI_KIND_CPU;
 	http_query_get(text, "seconds", value);
 	seconds = http_profile_seconds(value);
 	if (seconds > HTTP_MAX_SECONDS) {
@@ -107,29 +178,41 @@ void http_profile(struct http_request *r)
 			   HTTP_MAX_SECONDS);
 		return;
 	}
-	if (!http_select(r, text, &r->selection))
-		return;
-	if (http_get_stats(r->http)->profiles_active >= HTTP_MAX_PROFILES) {
-		http_count_refused(r->http);
-		http_error(r, MHD_HTTP_SERVICE_UNAVAILABLE,
-			   "Could not enable CPU profiling: %d profiles are under way",
-			   HTTP_MAX_PROFILES);
-		http_header(r, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER);
-		return;
-	}
-	start(r, seconds);
+	if (http_select(r, text, HTTP_SELECT_PRESENT, &r->selection))
+		http_collect(r, seconds);
+}
+
+struct pprof_options http_pprof_options(const struct http_request *r)
+{
+	return (struct pprof_options){
+		.kind = r->kind,
+		.selection = &r->selection,
+		.filter = r->filter,
+		.wakers = r->wakers,
+		.period = profiler_period(r->manager->profiler),
+	};
+}
+
+void http_reply_profile(struct http_request *r, void *data, size_t size, const char *suffix)
+{
+	static const char *const names[] = {
+		[ABI_KIND_CPU] = "profile",
+		[ABI_KIND_BLOCK] = "block",
+		[ABI_KIND_MUTEX] = "mutex",
+	};
+	char disposition[64];
+
+	snprintf(disposition, sizeof(disposition), "attachment; filename=\"%s%s\"", names[r->kind],
+		 suffix);
+	http_reply(r, MHD_HTTP_OK, BINARY, data, size);
+	http_header(r, MHD_HTTP_HEADER_CONTENT_DISPOSITION, disposition);
 }
 
 void http_profile_done(struct http_request *r)
 {
 	struct profiler *p = r->manager->profiler;
-	struct pprof_options o = {
-		.kind = ABI_KIND_CPU,
-		.selection = &r->selection,
-		.period = profiler_period(p),
-		.time = (int64_t)window_start(r->window) + profiler_wall_offset(p),
-		.duration = (int64_t)(window_end(r->window) - window_start(r->window)),
-	};
+	struct pprof_options o = http_pprof_options(r);
+	struct http_wait_comments comments;
 	void *data;
 	size_t size;
 	int result;
@@ -139,6 +222,12 @@ void http_profile_done(struct http_request *r)
 		http_error(r, MHD_HTTP_FORBIDDEN, "a selected process belongs to another user now");
 		return;
 	}
+	o.time = (int64_t)window_start(r->window) + profiler_wall_offset(p);
+	o.duration = (int64_t)(window_end(r->window) - window_start(r->window));
+	if (r->kind != ABI_KIND_CPU) {
+		http_wait_comments(r->manager, &comments);
+		o.comments = comments.lines;
+	}
 	result = pprof_encode(&r->window, 1, &o, profiler_symbolizer(p), &data, &size, NULL);
 	symbolizer_trim(profiler_symbolizer(p));
 	if (result < 0) {
@@ -146,8 +235,7 @@ void http_profile_done(struct http_request *r)
 			   strerror(-result));
 		return;
 	}
-	http_reply(r, MHD_HTTP_OK, BINARY, data, size);
-	http_header(r, MHD_HTTP_HEADER_CONTENT_DISPOSITION, "attachment; filename=\"profile\"");
+	http_reply_profile(r, data, size, r->kind == ABI_KIND_CPU ? "" : "-delta");
 }
 
 /*
@@ -189,7 +277,7 @@ void http_cmdline(struct http_request *r)
 	size_t size;
 	int result;
 
-	if (!http_select(r, r->query, &s))
+	if (!http_select(r, r->query, HTTP_SELECT_PRESENT, &s))
 		return;
 	if (!selection_is_everything(&s)) {
 		pid = http_select_first(r, &s);

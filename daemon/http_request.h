@@ -12,6 +12,7 @@
 
 #include "access.h"
 #include "http_route.h"
+#include "profile/pprof.h"
 
 struct profiler_tap;
 struct window;
@@ -46,6 +47,9 @@ struct http_request {
 	struct profiler_tap *tap;
 	struct window *window;
 	struct selection selection;
+	uint8_t kind;		   /* enum abi_sample_kind */
+	struct wait_filter filter; /* not for cpu */
+	enum pprof_wakers wakers;
 };
 
 /* Answers with @data, which it takes (malloc). */
@@ -83,9 +87,29 @@ void http_healthz(struct http_request *r);
 void http_metrics(struct http_request *r);
 void http_index(struct http_request *r);
 void http_profile(struct http_request *r);
+void http_block(struct http_request *r);
+void http_mutex(struct http_request *r);
 void http_cmdline(struct http_request *r);
 void http_symbol(struct http_request *r);
 void http_end_early(struct http_request *r);
 
+/* A form's values come before those of the query. Caller frees; NULL when out of memory. */
+char *http_parameters(const struct http_request *r);
+/* Answers after @seconds with a profile of the request's kind and selection. */
+void http_collect(struct http_request *r, uint64_t seconds);
 /* The profile's window is there: encodes it and answers. */
 void http_profile_done(struct http_request *r);
+/* What the encoder is to be told of any profile for this request. */
+struct pprof_options http_pprof_options(const struct http_request *r);
+/* Answers with a profile; @data is taken. */
+void http_reply_profile(struct http_request *r, void *data, size_t size, const char *suffix);
+
+/*
+ * What a profile of waits says of how it was made: lines for its comments, NULL-terminated.
+ */
+#define HTTP_WAIT_COMMENTS 3
+struct http_wait_comments {
+	char text[HTTP_WAIT_COMMENTS][192];
+	const char *lines[HTTP_WAIT_COMMENTS + 1];
+};
+void http_wait_comments(struct manager *m, struct http_wait_comments *ret);

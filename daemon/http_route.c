@@ -84,20 +84,39 @@ bool http_query_get(const char *query, const char *key, char value[static HTTP_V
 	return false;
 }
 
+/* strconv.ParseInt(value, 10, 64) of Go. */
+static bool parse_integer(const char *value, long long *ret)
+{
+	const char *digits = value + (*value == '+' || *value == '-');
+
+	if (!*digits || digits[strspn(digits, "0123456789")])
+		return false;
+	errno = 0;
+	*ret = strtoll(value, NULL, 10);
+	return errno == 0;
+}
+
 uint64_t http_profile_seconds(const char *value)
 {
-	const char *digits = value;
 	long long seconds;
 
-	if (*digits == '+' || *digits == '-')
-		digits++;
-	if (!*digits || digits[strspn(digits, "0123456789")])
-		return HTTP_DEFAULT_SECONDS;
-	errno = 0;
-	seconds = strtoll(value, NULL, 10);
-	if (errno || seconds <= 0)
+	if (!parse_integer(value, &seconds) || seconds <= 0)
 		return HTTP_DEFAULT_SECONDS;
 	return (uint64_t)seconds;
+}
+
+uint64_t http_delta_seconds(const char *value)
+{
+	long long seconds;
+
+	return parse_integer(value, &seconds) && seconds > 0 ? (uint64_t)seconds : 0;
+}
+
+bool http_wants_text(const char *value)
+{
+	long long level;
+
+	return parse_integer(value, &level) && level != 0;
 }
 
 /*
@@ -174,6 +193,8 @@ static const struct {
 }, profiles[] = {
 	{ "", HTTP_INDEX },
 	{ "profile", HTTP_PROFILE },
+	{ "block", HTTP_BLOCK },
+	{ "mutex", HTTP_MUTEX },
 	{ "cmdline", HTTP_CMDLINE },
 	{ "symbol", HTTP_SYMBOL },
 };

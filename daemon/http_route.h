@@ -18,6 +18,8 @@
 	X(HOME, "home")                                                                            \
 	X(INDEX, "index")                                                                          \
 	X(PROFILE, "profile")                                                                      \
+	X(BLOCK, "block")                                                                          \
+	X(MUTEX, "mutex")                                                                          \
 	X(CMDLINE, "cmdline")                                                                      \
 	X(SYMBOL, "symbol")                                                                        \
 	X(UNKNOWN_PROFILE, "unknown_profile")                                                      \
@@ -67,6 +69,11 @@ bool http_query_get(const char *query, const char *key, char value[static HTTP_V
 
 /* Go's rule for profile?seconds=: what is missing, no base-10 integer, 0 or negative means 30. */
 uint64_t http_profile_seconds(const char *value);
+
+/* Go's rule for a delta, as block?seconds=: a base-10 integer from 1 on. 0 = it is none. */
+uint64_t http_delta_seconds(const char *value);
+/* Go's rule for debug=: what is missing or no integer is 0. */
+bool http_wants_text(const char *value);
 
 /*
  * The selection of a route and of a query (pid, comm, unit, container; pid may be repeated).

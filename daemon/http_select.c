@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "http_request.h"
 #include "manager.h"
+#include "profile/window.h"
 
 /* "pid 1234", "comm nginx": what was asked for, in words. */
 static void describe(const struct selection *s, char *text, size_t size)
@@ -82,16 +83,26 @@ static bool narrow(struct http_request *r, struct selection *s)
 	return true;
 }
 
-/* Whether there is anything of it. What has just started may not be known yet: it is looked for. */
-static bool matches_something(struct profiler *p, const struct selection *s)
+static int is_entry_of(const struct window_entry *e, void *userdata)
 {
+	return selection_matches(userdata, e->process);
+}
+
+/* Whether there is anything of it. What has just started may not be known yet: it is looked for. */
+static bool matches_something(struct profiler *p, struct selection *s, enum http_select_time time)
+{
+	const struct window *past = profiler_cumulative(p);
+
 	if (selection_is_everything(s) || profiler_count_matches(p, s))
+		return true;
+	if (time == HTTP_SELECT_PAST && past && window_each(past, is_entry_of, s))
 		return true;
 	profiler_catch_up(p, clock_monotonic_ns());
 	return profiler_count_matches(p, s) > 0;
 }
 
-bool http_select(struct http_request *r, const char *query, struct selection *ret)
+bool http_select(struct http_request *r, const char *query, enum http_select_time time,
+		 struct selection *ret)
 {
 	const char *bad = "out of memory";
 	struct selection s;
@@ -101,7 +112,7 @@ bool http_select(struct http_request *r, const char *query, struct selection *re
 		http_error(r, MHD_HTTP_BAD_REQUEST, "%s", bad);
 		return false;
 	}
-	if (!matches_something(r->manager->profiler, &s)) {
+	if (!matches_something(r->manager->profiler, &s, time)) {
 		describe(&s, what, sizeof(what));
 		selection_done(&s);
 		http_error(r, MHD_HTTP_NOT_FOUND, "no process matches %s", what);
@@ -111,6 +122,7 @@ bool http_select(struct http_request *r, const char *query, struct selection *re
 		selection_done(&s);
 		return false;
 	}
+	s.living = time == HTTP_SELECT_PAST && !r->access.everything;
 	*ret = s;
 	return true;
 }

@@ -9,12 +9,20 @@
 
 struct http_request;
 
+/* What a profile is of. */
+enum http_select_time {
+	HTTP_SELECT_PRESENT, /* what processes will do */
+	HTTP_SELECT_PAST,    /* what they did: also those that have ended */
+};
+
 /*
  * The selection of a request by its prefix and by @query. For a client that may not see everything
- * it is narrowed to the pids of its own processes. False: it was answered (400, 403, or 404 if no
+ * it is narrowed to the pids of its own processes; of the past, to those that live: an earlier
+ * owner of a pid may have been somebody else. False: it was answered (400, 403, or 404 if no
  * process matches). selection_done() frees it.
  */
-bool http_select(struct http_request *r, const char *query, struct selection *ret);
+bool http_select(struct http_request *r, const char *query, enum http_select_time time,
+		 struct selection *ret);
 
 /* Whether none of the selected processes has become somebody else's. */
 bool http_select_still_allowed(const struct http_request *r);

@@ -17,6 +17,7 @@
 #include "rotation.h"
 #include "store.h"
 #include "unwind_tables.h"
+#include "units.h"
 
 #define PROCESSES_SECONDS 60
 /* Older than this, the last drain says that nothing is taken in any more. */
@@ -29,8 +30,10 @@ void http_home(struct http_request *r)
 	} links[] = {
 		{ "debug/pprof/", "profiles, where Go programs have theirs" },
 		{ "debug/pprof/profile?seconds=10", "CPU profile of all processes, next 10 s" },
+		{ "debug/pprof/block", "what processes wait for, since the start" },
+		{ "debug/pprof/mutex", "who keeps them waiting for locks, since the start" },
 		{ "processes", "processes by CPU time" },
-		{ "executables", "executables and their unwinding tables" },
+		{ "executables", "executables, their unwinding tables and names" },
 		{ "status", "what profd does" },
 		{ "metrics", "metrics of profd, for Prometheus" },
 		{ "healthz", "whether profd is well" },
@@ -211,6 +214,19 @@ void http_processes(struct http_request *r)
 	free(rows.list);
 }
 
+static void print_waits(struct manager *m, const struct collector_state *s, FILE *f)
+{
+	char rate[UNITS_TEXT_LEN];
+
+	fprintf(f, "block_rate: %s\n", units_format_duration(m->options.block_rate, rate));
+	fprintf(f, "wait_hook: %s\n", collector_wait_hook_name(s->wait_hook));
+	if (s->wait_hook_text[0])
+		fprintf(f, "wait_hook_reason: %s\n", s->wait_hook_text);
+	fprintf(f, "waits: %" PRIu64 "\nwaits_kept: %" PRIu64 "\nlocks_kept: %" PRIu64 "\n",
+		s->counters[ABI_COUNTER_waits], s->counters[ABI_COUNTER_waits_kept],
+		s->counters[ABI_COUNTER_locks_kept]);
+}
+
 static void print_sampling(struct manager *m, FILE *f)
 {
 	struct collector_state state;
@@ -223,6 +239,7 @@ static void print_sampling(struct manager *m, FILE *f)
 	fprintf(f, "samples: %" PRIu64 "\n", c[ABI_COUNTER_samples_attempted]);
 	fprintf(f, "samples_lost: %" PRIu64 "\n",
 		c[ABI_COUNTER_samples_lost_ring_full] + c[ABI_COUNTER_samples_lost_nested]);
+	print_waits(m, &state, f);
 }
 
 static void print_unwinding(struct manager *m, FILE *f)
@@ -240,6 +257,9 @@ static void print_unwinding(struct manager *m, FILE *f)
 	fprintf(f, "unwind_rows: %" PRIu64 "\nunwind_row_bytes: %" PRIu64 "\n", c.store.rows,
 		c.store.row_bytes);
 	fprintf(f, "unwind_row_bytes_budget: %" PRIu64 "\n", manager_unwind_budget(m));
+	if (manager_tables_after(m))
+		fprintf(f, "unwind_running_loaded_ms: %" PRIu64 "\n",
+			(uint64_t)(manager_tables_after(m) / NS_PER_MS));
 	fprintf(f, "unwind_cache: %s\npreload: %s\n", m->options.unwind_cache, m->options.preload);
 	fprintf(f, "slices: %" PRIu64 "\nslices_unwound_early: %" PRIu64 "\n",
 		c.pipeline.slices_unwound, c.pipeline.slices_unwound_early);
@@ -314,6 +334,7 @@ void http_executables(struct http_request *r)
 	f = http_page_open(&page);
 	if (f) {
 		unwind_tables_print(lines, n, f);
+		unwind_tables_print_jit(symbolizer_jit_programs(profiler_symbolizer(p)), f);
 		http_page_send(r, &page, HTTP_TEXT);
 	}
 	free(lines);

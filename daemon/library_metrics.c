@@ -28,6 +28,7 @@ static bool is_gauge(const char *name)
 		"unwind_store_pages",
 		"unwind_store_rules",
 		"parser_queued",
+		"debuginfod_waiting",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(gauges); i++)
@@ -57,6 +58,9 @@ void library_counters_gather(struct profiler *p, struct library_counters *ret)
 	table_store_get_stats(table_manager_store(tables), &ret->store);
 	unwinding_get_worker_stats(profiler_unwinding(p), &ret->parser);
 	unwinding_get_preload_stats(profiler_unwinding(p), &ret->preload);
+	ret->debuginfod = (struct debuginfod_stats){};
+	if (profiler_debuginfod(p))
+		debuginfod_get_stats(profiler_debuginfod(p), &ret->debuginfod);
 	unwind_tables_count(tables, ret->table_states);
 }
 
@@ -74,6 +78,15 @@ static void print_table_states(const struct library_counters *c, FILE *f)
 				       (double)c->table_states[i]);
 }
 
+static void print_unnamed(const struct library_counters *c, FILE *f)
+{
+	exposition_counter(f, "symbolizer_unnamed",
+			   "frames for which there was no name, by the reason");
+	for (unsigned int i = UNNAMED_NOT + 1; i < UNNAMED_COUNT; i++)
+		exposition_counter_value(f, "symbolizer_unnamed", "reason", unnamed_reason_name(i),
+					 c->symbolizer.unnamed[i]);
+}
+
 void library_counters_print(const struct library_counters *c, FILE *f)
 {
 #define X(name, help) print(f, "stream_" #name, help, c->stream.name);
@@ -88,6 +101,7 @@ void library_counters_print(const struct library_counters *c, FILE *f)
 #define X(name, help) print(f, "symbolizer_" #name, help, c->symbolizer.name);
 	SYMBOLIZER_COUNTERS(X)
 #undef X
+	print_unnamed(c, f);
 #define X(name, help) print(f, "pipeline_" #name, help, c->pipeline.name);
 	PIPELINE_COUNTERS(X)
 #undef X
@@ -103,5 +117,8 @@ void library_counters_print(const struct library_counters *c, FILE *f)
 #undef X
 #define X(name, help) print(f, "preload_" #name, help, c->preload.name);
 	PRELOAD_COUNTERS(X)
+#undef X
+#define X(name, help) print(f, "debuginfod_" #name, help, c->debuginfod.name);
+	DEBUGINFOD_COUNTERS(X)
 #undef X
 }

@@ -21,6 +21,7 @@ struct library_counters {
 	struct table_store_stats store;
 	struct worker_stats parser;
 	struct preload_stats preload;
+	struct debuginfod_stats debuginfod;
 	uint64_t table_states[TABLE_STATES_COUNT]; /* files by the state of their table */
 };
 

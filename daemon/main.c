@@ -70,7 +70,7 @@ int main(int argc, char *argv[])
 		printf("profd %s\n", PROFD_VERSION);
 		break;
 	case COMMAND_REPLAY:
-		code = replay_command(command.replay, command.output, &e);
+		code = replay_command(command.replay, command.type, command.output, &e);
 		if (code != EXIT_CODE_OK)
 			fail((enum exit_code)code, &e);
 		break;

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "memory.h"
 #include "opener.h"
+#include "profile/window.h"
 #include "rights.h"
 #include "rotation.h"
 #include "store.h"
@@ -27,6 +28,9 @@
 #define DRAIN_ACCURACY_USEC    20000
 #define ROTATION_ACCURACY_USEC 200000
 
+/* The waits since the start get this part of the memory budget. */
+#define CUMULATIVE_PART 8
+
 #define WINDOWS_MIN_BYTES (4U << 20)
 
 static void on_window_closed(void *userdata, struct window *w)
@@ -37,11 +41,19 @@ static void on_window_closed(void *userdata, struct window *w)
 		window_free(w);
 		return;
 	}
-	quality_add(&m->quality, window_quality(w));
+	for (unsigned int kind = 0; kind < WINDOW_KINDS; kind++)
+		quality_add(&m->quality[kind], window_quality(w, kind));
 	store_add(m->store, w);
 	if (!m->rotation)
 		store_mark_written(m->store, 1);
 	m->window_closed = true;
+}
+
+size_t manager_cumulative_memory(struct manager *m)
+{
+	struct window *w = profiler_cumulative(m->profiler);
+
+	return w ? window_memory(w) : 0;
 }
 
 size_t manager_windows_budget(struct manager *m)
@@ -52,7 +64,8 @@ size_t manager_windows_budget(struct manager *m)
 	collector_get_state(profiler_collector(m->profiler), &state);
 	used = state.map_bytes + symbolizer_memory(profiler_symbolizer(m->profiler)) +
 	       process_table_memory(profiler_processes(m->profiler)) +
-	       executable_table_memory(profiler_executables(m->profiler));
+	       executable_table_memory(profiler_executables(m->profiler)) +
+	       manager_cumulative_memory(m);
 	left = budget > used ? budget - used : 0;
 	return MAX(MIN(left, budget / 2), WINDOWS_MIN_BYTES);
 }
@@ -169,8 +182,9 @@ static int add_timers(struct manager *m)
 {
 	int r;
 
+	/* The first time soon: what was sampled during the start is served at once. */
 	r = sd_event_add_time_relative(m->event, &m->drain_timer, CLOCK_MONOTONIC,
-				       USEC_PER_NS(PROFILER_DRAIN_NS), DRAIN_ACCURACY_USEC,
+				       USEC_PER_NS(STREAM_SETTLE_NS), DRAIN_ACCURACY_USEC / 4,
 				       on_drain_timer, m);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(m->drain_timer, SD_EVENT_ON);
@@ -219,6 +233,21 @@ uint64_t manager_unwind_budget(const struct manager *m)
 	return MIN(m->options.unwind_memory, m->options.memory_budget / 4);
 }
 
+uint64_t manager_tables_after(const struct manager *m)
+{
+	uint64_t at = unwinding_loaded_at(profiler_unwinding(m->profiler));
+
+	return at ? at - m->started : 0;
+}
+
+static uint8_t wait_hook_of(const struct options *o)
+{
+	for (unsigned int i = 1; i < ABI_WAIT_HOOKS_COUNT; i++)
+		if (strcmp(collector_wait_hook_name(i), o->wait_hook) == 0)
+			return (uint8_t)i;
+	return 0; /* auto */
+}
+
 static int open_profiler(struct manager *m, struct error *e)
 {
 	struct profiler_options o = {
@@ -226,12 +255,22 @@ static int open_profiler(struct manager *m, struct error *e)
 			.sample_frequency = m->options.sample_frequency,
 			.slice_bytes = (uint32_t)m->options.slice_bytes,
 			.without_slices = !m->options.slice_bytes,
+			.block_rate = m->options.block_rate,
+			.wait_hook = wait_hook_of(&m->options),
+			.without_waits = !m->options.block_rate,
+			.without_wakers = !m->options.wakers,
 			.open_event = opener_open,
 			.open_userdata = m->opener,
 		},
 		.symbolizer = {
 			.memory_budget = m->options.memory_budget / 4,
 			.demangle = demangle_form_of(m->options.demangle),
+			.debug_directories = m->options.debug_directories,
+		},
+		.debuginfod = {
+			.urls = m->options.debuginfod_urls,
+			.directory = m->options.debuginfod_cache,
+			.max_bytes = m->options.debuginfod_cache_size,
 		},
 		.unwinding = {
 			.memory = manager_unwind_budget(m),
@@ -239,6 +278,7 @@ static int open_profiler(struct manager *m, struct error *e)
 			.preload = preload_of(&m->options),
 		},
 		.window = m->options.window,
+		.cumulative_memory = m->options.memory_budget / CUMULATIVE_PART,
 		.capture_path = m->command->capture,
 		.window_closed = on_window_closed,
 		.userdata = m,

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "options.h"
 #include "profile/quality.h"
+#include "profile/window.h"
 #include "profiler.h"
 #include "rotation.h"
 
@@ -38,10 +39,10 @@ struct manager {
 	struct http *http;
 
 	char kernel[64];
-	uint64_t started;	/* monotonic ns */
-	uint64_t last_drain;	/* monotonic ns */
-	bool window_closed;	/* since the last drain */
-	struct quality quality; /* of all windows since the start */
+	uint64_t started;		      /* monotonic ns */
+	uint64_t last_drain;		      /* monotonic ns */
+	bool window_closed;		      /* since the last drain */
+	struct quality quality[WINDOW_KINDS]; /* of all windows since the start, by kind */
 	struct log_cause draining;
 	uint64_t reloads;
 };
@@ -63,5 +64,9 @@ void manager_reload(struct manager *m);
 struct rotation_policy manager_rotation_policy(const struct manager *m);
 /* Bytes of rows that unwinding tables may take in the kernel. */
 uint64_t manager_unwind_budget(const struct manager *m);
+/* ns from the start until the tables of all that ran were in the kernel; 0 = not yet. */
+uint64_t manager_tables_after(const struct manager *m);
+/* Bytes that the waits since the start take now. */
+size_t manager_cumulative_memory(struct manager *m);
 /* Bytes that windows may take now: what symbol tables and BPF maps leave of the budget. */
 size_t manager_windows_budget(struct manager *m);

@@ -96,6 +96,7 @@ void memory_measure(struct manager *m, struct memory_parts *ret)
 		.unwind_rows = state.segment_bytes,
 		.symbols = symbolizer_memory(profiler_symbolizer(m->profiler)),
 		.windows = store.bytes,
+		.cumulative = manager_cumulative_memory(m),
 		.processes = process_table_memory(profiler_processes(m->profiler)),
 		.executables = executable_table_memory(profiler_executables(m->profiler)),
 	};

@@ -25,6 +25,7 @@ struct resident_parts {
 	X(unwind_rows, "the part of it that is rows of unwinding tables")                          \
 	X(symbols, "symbol tables")                                                                \
 	X(windows, "closed windows kept in memory")                                                \
+	X(cumulative, "the waits since the start, for block and mutex")                            \
 	X(processes, "the process table")                                                          \
 	X(executables, "the table of executables")
 

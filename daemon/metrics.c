@@ -28,6 +28,11 @@ static void print_build(struct manager *m, FILE *f)
 	exposition_gauge_value(f, "build_info", "version", PROFD_VERSION, 1);
 	gauge(f, "uptime_seconds", "since profd started",
 	      (double)(clock_monotonic_ns() - m->started) / (double)NS_PER_S);
+	if (manager_tables_after(m))
+		gauge(f, "unwind_running_loaded_seconds",
+		      "from the start of profd until the unwinding tables of all that ran were in "
+		      "the kernel; missing before that",
+		      (double)manager_tables_after(m) / (double)NS_PER_S);
 	counter(f, "reloads", "times that the configuration was read again", m->reloads);
 }
 
@@ -49,15 +54,42 @@ static void print_collector(struct manager *m, FILE *f)
 
 static void print_quality(struct manager *m, FILE *f)
 {
-	const struct quality *q = &m->quality;
+	const struct quality *q = m->quality;
+	struct quality waits = q[ABI_KIND_BLOCK];
 
-	exposition_counter(f, "user_stacks", "user stacks of closed windows, by how they ended");
+	exposition_counter(f, "user_stacks",
+			   "user stacks of closed windows, kind cpu, by how they ended");
 	for (unsigned int i = 0; i < ABI_STACK_ENDS_COUNT; i++)
 		exposition_counter_value(f, "user_stacks", "end", quality_end_name(i),
-					 q->user_stacks[i]);
-	counter(f, "frames", "frames of the stacks of closed windows", q->frames);
-	counter(f, "user_stacks_from_slices", "user stacks unwound in user space",
-		q->user_stacks_from_slices);
+					 q[ABI_KIND_CPU].user_stacks[i]);
+	quality_add(&waits, &q[ABI_KIND_MUTEX]);
+	exposition_counter(f, "wait_stacks",
+			   "the same of kinds block and mutex; idle waits are not counted");
+	for (unsigned int i = 0; i < ABI_STACK_ENDS_COUNT; i++)
+		exposition_counter_value(f, "wait_stacks", "end", quality_end_name(i),
+					 waits.user_stacks[i]);
+	counter(f, "frames", "frames of the stacks of closed windows, kind cpu",
+		q[ABI_KIND_CPU].frames);
+	counter(f, "user_stacks_from_slices", "user stacks unwound in user space, kind cpu",
+		q[ABI_KIND_CPU].user_stacks_from_slices);
+}
+
+static void print_waits(struct manager *m, FILE *f)
+{
+	struct collector_state s;
+
+	collector_get_state(profiler_collector(m->profiler), &s);
+	exposition_gauge(f, "wait_hook", "1 for the place where stacks of waits are taken");
+	for (unsigned int i = 0; i < ABI_WAIT_HOOKS_COUNT; i++)
+		exposition_gauge_value(f, "wait_hook", "hook", collector_wait_hook_name(i),
+				       s.wait_hook == i);
+	gauge(f, "block_rate_seconds", "waiting per stack that is taken; 0 = none is",
+	      (double)m->options.block_rate / (double)NS_PER_S);
+	exposition_seconds(
+		f, "bpf_wait_run_seconds",
+		"time in the programs of waits; 0 unless kernel.bpf_stats_enabled is set",
+		s.wait_run_ns);
+	counter(f, "bpf_wait_runs", "runs of the programs of waits; as above", s.wait_run_count);
 }
 
 static void print_library(struct manager *m, FILE *f)
@@ -146,6 +178,7 @@ void http_metrics(struct http_request *r)
 		return;
 	print_build(r->manager, f);
 	print_collector(r->manager, f);
+	print_waits(r->manager, f);
 	print_quality(r->manager, f);
 	print_library(r->manager, f);
 	print_resident(f);

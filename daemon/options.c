@@ -15,6 +15,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "collect/collector.h"
+#include "fetch/fetch_job.h"
+#include "process/debug_file.h"
 #include "units.h"
 #include "unwinding.h"
 
@@ -25,6 +27,8 @@
 enum option_type {
 	OPTION_ADDRESSES, /* a list of ADDR:PORT */
 	OPTION_PATH,	  /* absolute, or empty */
+	OPTION_PATHS,	  /* several, separated by ':' */
+	OPTION_URLS,	  /* of HTTP, separated by spaces */
 	OPTION_CHOICE,	  /* one of the words in .choices */
 	OPTION_NUMBER,
 	OPTION_SIZE,
@@ -84,6 +88,20 @@ static const struct option_row table[] = {
 	{ "preload", OPTION_CHOICE, AT(preload), .choices = "all running none", .initial = "all",
 	  .help = "Whose unwinding tables are loaded before they are needed: running: of what runs "
 		  "when profd starts; all: then also of what is installed; none: of nothing." },
+	{ "debug_directories", OPTION_PATHS, AT(debug_directories),
+	  .initial = DEBUG_FILE_DIRECTORIES,
+	  .help = "Where separate debug files are looked for, by build id and by name; several are "
+		  "separated by ':'; empty: only beside the executables." },
+	{ "debuginfod_urls", OPTION_URLS, AT(debuginfod_urls), .initial = "",
+	  .help = "Debuginfod servers to ask for debug files that are not installed, separated by "
+		  "spaces; empty: none. They learn the build ids of what runs here." },
+	{ "debuginfod_cache", OPTION_PATH, AT(debuginfod_cache),
+	  .initial = "/var/cache/profd/debuginfod",
+	  .help = "Where debug files from these servers are kept." },
+	{ "debuginfod_cache_size", OPTION_SIZE, AT(debuginfod_cache_size), MIB, 1ULL << 40,
+	  .initial = "1G",
+	  .help = "Of those, the ones not used for longest are removed beyond this many bytes; a "
+		  "single file may have half as many." },
 	{ "demangle", OPTION_CHOICE, AT(demangle), .choices = "templates full none",
 	  .initial = "templates",
 	  .help = "What of C++, Rust and D names is shown: templates: arguments of templates, but "
@@ -95,6 +113,16 @@ static const struct option_row table[] = {
 	  .help = "How much of a stack is copied when a file in it has no unwinding table yet, to "
 		  "be "
 		  "walked when the table is there; 0: walk it by frame pointers instead." },
+	{ "block_rate", OPTION_DURATION, AT(block_rate), 0, 4 * NS_PER_S, .initial = "1ms",
+	  .help = "Of what processes wait for, one stack is taken per this much waiting, about; "
+		  "1ns: of every wait; 0: of none." },
+	{ "wait_hook", OPTION_CHOICE, AT(wait_hook), .choices = "auto exit_tp kprobe switch_out",
+	  .initial = "auto",
+	  .help = "Where in the kernel those stacks are taken. auto: at the best place that this "
+		  "kernel has; another one is for tests." },
+	{ "wakers", OPTION_BOOL, AT(wakers), .initial = "yes",
+	  .help = "Take also the stacks of those who end waits, for block profiles that ask for "
+		  "them." },
 	{ "insecure", OPTION_BOOL, AT(insecure), .initial = "no",
 	  .help = "Allow listening beyond loopback, where anybody can read profiles: there is no "
 		  "encryption and no password." },
@@ -151,6 +179,13 @@ static void describe(const struct option_row *row, char *text, size_t size)
 	case OPTION_PATH:
 		snprintf(text, size, "an absolute path, or nothing");
 		return;
+	case OPTION_PATHS:
+		snprintf(text, size, "absolute paths with ':' between them, or nothing");
+		return;
+	case OPTION_URLS:
+		snprintf(text, size,
+			 "http:// or https:// URLs with spaces between them, or nothing");
+		return;
 	case OPTION_CHOICE:
 		snprintf(text, size, "one of: %s", row->choices);
 		return;
@@ -181,6 +216,18 @@ static bool is_choice(const char *choices, const char *value)
 		p += n;
 	}
 	return false;
+}
+
+/* Whether each word, of those between bytes of @separators, begins with one of the two. */
+static bool all_begin_with(const char *value, const char *separators, const char *one,
+			   const char *other)
+{
+	for (const char *p = value + strspn(value, separators); *p; p += strspn(p, separators)) {
+		if (strncmp(p, one, strlen(one)) != 0 && strncmp(p, other, strlen(other)) != 0)
+			return false;
+		p += strcspn(p, separators);
+	}
+	return true;
 }
 
 static int parse_bool(const char *value, bool *ret)
@@ -270,6 +317,13 @@ static int set_value(struct options_setter *s, int option, const char *value)
 		return add_address(s, option, value);
 	case OPTION_PATH:
 		return *value && *value != '/' ? -EINVAL : set_string(where, value);
+	case OPTION_PATHS:
+		return all_begin_with(value, ":", "/", "/") ? set_string(where, value) : -EINVAL;
+	case OPTION_URLS:
+		return strlen(value) < FETCH_MAX_URLS &&
+				       all_begin_with(value, " ", "http://", "https://")
+			       ? set_string(where, value)
+			       : -EINVAL;
 	case OPTION_CHOICE:
 		return is_choice(row->choices, value) ? set_string(where, value) : -EINVAL;
 	case OPTION_BOOL:
@@ -328,6 +382,10 @@ void options_done(struct options *o)
 	free(o->split);
 	free(o->unwind_cache);
 	free(o->preload);
+	free(o->debug_directories);
+	free(o->debuginfod_urls);
+	free(o->debuginfod_cache);
+	free(o->wait_hook);
 	free(o->demangle);
 	memset(o, 0, sizeof(*o));
 }
@@ -345,6 +403,10 @@ int options_check(const struct options *o, struct error *e)
 				"or set insecure=yes if that is meant",
 				o->listen[i]);
 	}
+	if (*o->debuginfod_urls && !*o->debuginfod_cache)
+		return error_set(e, EINVAL,
+				 "debuginfod_cache: is empty, and what debuginfod_urls gives has "
+				 "no place; name a directory");
 	return 0;
 }
 
@@ -356,6 +418,8 @@ static const char *format_value(const struct options *o, const struct option_row
 
 	switch (row->type) {
 	case OPTION_PATH:
+	case OPTION_PATHS:
+	case OPTION_URLS:
 	case OPTION_CHOICE:
 		return *(char *const *)where;
 	case OPTION_BOOL:
@@ -413,12 +477,9 @@ void options_print(const struct options *o, const char *mark, FILE *out)
 void options_print_help(FILE *out)
 {
 	static const char *const words[] = {
-		[OPTION_ADDRESSES] = "ADDR:PORT",
-		[OPTION_PATH] = "PATH",
-		[OPTION_NUMBER] = "N",
-		[OPTION_SIZE] = "SIZE",
-		[OPTION_DURATION] = "DURATION",
-		[OPTION_BOOL] = "BOOL",
+		[OPTION_ADDRESSES] = "ADDR:PORT", [OPTION_PATH] = "PATH", [OPTION_PATHS] = "PATHS",
+		[OPTION_URLS] = "URLS",		  [OPTION_NUMBER] = "N",  [OPTION_SIZE] = "SIZE",
+		[OPTION_DURATION] = "DURATION",	  [OPTION_BOOL] = "BOOL",
 	};
 	char indent[] = "      ";
 

@@ -28,13 +28,20 @@ struct options {
 	uint64_t window;	  /* ns */
 	uint64_t rotate_interval; /* ns */
 	uint64_t retain_bytes;
-	uint64_t retain_age;	/* ns */
-	uint64_t memory_budget; /* bytes */
-	uint64_t unwind_memory; /* bytes */
-	char *unwind_cache;	/* directory; "" = none */
-	char *preload;		/* "all", "running" or "none" */
-	char *demangle;		/* "templates", "full" or "none" */
-	uint64_t slice_bytes;	/* 0 = no slices */
+	uint64_t retain_age;		/* ns */
+	uint64_t memory_budget;		/* bytes */
+	uint64_t unwind_memory;		/* bytes */
+	char *unwind_cache;		/* directory; "" = none */
+	char *preload;			/* "all", "running" or "none" */
+	char *demangle;			/* "templates", "full" or "none" */
+	char *debug_directories;	/* separated by ':' */
+	char *debuginfod_urls;		/* separated by spaces; "" = none */
+	char *debuginfod_cache;		/* directory */
+	uint64_t debuginfod_cache_size; /* bytes */
+	uint64_t slice_bytes;		/* 0 = no slices */
+	uint64_t block_rate;		/* ns; 0 = waits are not sampled */
+	char *wait_hook;		/* "auto", or the name of an enum abi_wait_hook */
+	bool wakers;
 	bool insecure;
 };
 

@@ -50,6 +50,24 @@ static void announce_unwinding(const struct manager *m)
 			    m->options.unwind_cache, strerror(errno));
 }
 
+static void announce_waits(const struct manager *m, const struct collector_state *state)
+{
+	char rate[UNITS_TEXT_LEN];
+
+	if (!m->options.block_rate) {
+		log_info("Waits are not sampled: block_rate=0");
+		return;
+	}
+	units_format_duration(m->options.block_rate, rate);
+	if (state->wait_hook == ABI_WAIT_HOOK_none)
+		log_warning("Waits are not sampled, block and mutex profiles stay empty: %s",
+			    state->wait_hook_text);
+	else
+		log_info("Sampling waits, a stack per %s of waiting (%s%s%s)", rate,
+			 collector_wait_hook_name(state->wait_hook),
+			 state->wait_hook_text[0] ? ", " : "", state->wait_hook_text);
+}
+
 void manager_announce(struct manager *m)
 {
 	const struct listener *shown = shown_listener(m);
@@ -63,6 +81,7 @@ void manager_announce(struct manager *m)
 			 m->listeners.list[i].name, m->listeners.list[i].is_unix ? "" : "/");
 	if (m->listeners.n == 0)
 		log_warning("Listening nowhere: listen and socket are empty");
+	announce_waits(m, &state);
 	announce_files(m);
 	announce_unwinding(m);
 	if (m->command->capture)

@@ -33,13 +33,23 @@ static int write_output(const char *path, const void *data, size_t size, struct 
 	return 0;
 }
 
-int replay_command(const char *capture, const char *output, struct error *e)
+uint8_t replay_kind(const char *type)
+{
+	if (strcmp(type, "block") == 0)
+		return ABI_KIND_BLOCK;
+	if (strcmp(type, "mutex") == 0)
+		return ABI_KIND_MUTEX;
+	return strcmp(type, "cpu") == 0 ? ABI_KIND_CPU : 0;
+}
+
+int replay_command(const char *capture, const char *type, const char *output, struct error *e)
 {
 	_cleanup_(replay_freep)
 	struct replay *replay = NULL;
 	_cleanup_free_ void *data = NULL;
 	struct window *window;
 	struct pprof_options o;
+	struct quality quality;
 	size_t size;
 	int r;
 
@@ -48,12 +58,12 @@ int replay_command(const char *capture, const char *output, struct error *e)
 		return EXIT_CODE_RUNTIME;
 	window = replay_window(replay);
 	o = (struct pprof_options){
-		.kind = ABI_KIND_CPU,
+		.kind = replay_kind(type),
 		.period = replay_period(replay),
 		.time = (int64_t)window_start(window) + replay_wall_offset(replay),
 		.duration = (int64_t)(window_end(window) - window_start(window)),
 	};
-	r = pprof_encode(&window, 1, &o, replay_symbolizer(replay), &data, &size, NULL);
+	r = pprof_encode(&window, 1, &o, replay_symbolizer(replay), &data, &size, &quality);
 	if (r < 0) {
 		error_set(e, -r, "The profile cannot be made: %s", strerror(-r));
 		return EXIT_CODE_RUNTIME;
@@ -62,6 +72,7 @@ int replay_command(const char *capture, const char *output, struct error *e)
 		return EXIT_CODE_DIRECTORY;
 	if (strcmp(output, "-") != 0)
 		log_info("%llu samples written to %s; go tool pprof %s shows them",
-			 (unsigned long long)window_samples(window), output, output);
+			 (unsigned long long)(quality.samples_attempted - quality.samples_lost),
+			 output, output);
 	return EXIT_CODE_OK;
 }

@@ -32,6 +32,7 @@ struct batch {
 /* A process that is in a batch; borrowed from its windows. */
 struct member {
 	uint32_t pid;
+	uint32_t kinds; /* bits 1 << enum abi_sample_kind that there is something of */
 	const char *comm;
 };
 
@@ -75,12 +76,21 @@ void rotation_set_policy(struct rotation *r, const struct rotation_policy *polic
 	r->policy = *policy;
 }
 
-static int write_file(struct rotation *r, const struct batch *b, const struct selection *selection,
-		      const struct member *member)
+static const struct {
+	uint8_t kind;
+	const char *name;
+} kinds[] = {
+	{ ABI_KIND_CPU, "cpu" },
+	{ ABI_KIND_BLOCK, "block" },
+	{ ABI_KIND_MUTEX, "mutex" },
+};
+
+static int write_kind(struct rotation *r, const struct batch *b, const struct selection *selection,
+		      const struct member *member, size_t kind)
 {
 	uint64_t start = window_start(b->windows[0]);
 	const struct pprof_options o = {
-		.kind = ABI_KIND_CPU,
+		.kind = kinds[kind].kind,
 		.selection = selection,
 		.period = b->source->period,
 		.time = (int64_t)start + b->source->wall_offset,
@@ -93,8 +103,38 @@ static int write_file(struct rotation *r, const struct batch *b, const struct se
 	result = pprof_encode(b->windows, b->n, &o, b->source->symbolizer, &data, &size, NULL);
 	if (result < 0)
 		return result;
-	return history_write(r->history, o.time, "cpu", member ? member->comm : NULL,
+	return history_write(r->history, o.time, kinds[kind].name, member ? member->comm : NULL,
 			     member ? member->pid : 0, data, size);
+}
+
+static bool batch_has(const struct batch *b, uint8_t kind)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (window_has_kind(b->windows[i], kind))
+			return true;
+	return false;
+}
+
+/*
+ * A file of each kind: of CPU always, of waits if there were any. @member has its kinds. -errno is
+ * of the last one that could not be written; *@written is how many could.
+ */
+static int write_files(struct rotation *r, const struct batch *b, const struct selection *selection,
+		       const struct member *member, size_t *written)
+{
+	int failure = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		bool wanted = member ? member->kinds & 1U << kinds[i].kind
+				     : kinds[i].kind == ABI_KIND_CPU || batch_has(b, kinds[i].kind);
+		int result = wanted ? write_kind(r, b, selection, member, i) : -ENODATA;
+
+		if (result == 0)
+			(*written)++;
+		else if (result != -ENODATA)
+			failure = result;
+	}
+	return failure;
 }
 
 static int collect_member(const struct window_entry *entry, void *userdata)
@@ -110,8 +150,11 @@ static int collect_member(const struct window_entry *entry, void *userdata)
 		m->list = list;
 		m->allocated = n;
 	}
-	m->list[m->n++] =
-		(struct member){ .pid = entry->process->tgid, .comm = entry->process->comm };
+	m->list[m->n++] = (struct member){
+		.pid = entry->process->tgid,
+		.kinds = 1U << entry->kind,
+		.comm = entry->process->comm,
+	};
 	return 0;
 }
 
@@ -133,38 +176,48 @@ static int collect_members(const struct batch *b, struct members *m)
 			return result;
 		if (m->n)
 			qsort(m->list, m->n, sizeof(*m->list), compare_members);
-		for (size_t k = 0; k < m->n; k++)
+		for (size_t k = 0; k < m->n; k++) {
 			if (kept == 0 || m->list[kept - 1].pid != m->list[k].pid)
 				m->list[kept++] = m->list[k];
+			m->list[kept - 1].kinds |= m->list[k].kinds;
+		}
 		m->n = kept;
 	}
 	return 0;
 }
 
-/*
- * A file for each pid; two lives of one number share it, their samples carry their own comm. If
- * some can be written and some not, the batch counts as written all the same: to try again would
- * give the first ones twice.
- */
-static int write_split(struct rotation *r, const struct batch *b)
+/* A file of each kind for each pid; two lives of one number share it, their samples carry their own
+ * comm. */
+static int write_split(struct rotation *r, const struct batch *b, size_t *written)
 {
 	struct members m = { 0 };
 	int result = collect_members(b, &m), failure = 0;
-	size_t written = 0;
 
 	for (size_t i = 0; i < m.n && result == 0; i++) {
 		const struct selection s = { .pids = { m.list[i].pid }, .n_pids = 1 };
-		int one = write_file(r, b, &s, &m.list[i]);
+		int one = write_files(r, b, &s, &m.list[i], written);
 
-		if (one == 0)
-			written++;
-		else
-			failure = one;
+		failure = one < 0 ? one : failure;
 	}
 	free(m.list);
-	if (result == 0 && failure < 0 && written > 0)
-		store_mark_written(b->source->store, b->n);
 	return result < 0 ? result : failure;
+}
+
+/*
+ * If some files can be written and some not, the batch counts as written all the same: to try again
+ * would give the first ones twice.
+ */
+static int write_batch(struct rotation *r, const struct batch *b, uint64_t now)
+{
+	size_t written = 0;
+	int result = r->policy.split ? write_split(r, b, &written)
+				     : write_files(r, b, NULL, NULL, &written);
+
+	if (result == 0 || written > 0)
+		store_mark_written(b->source->store, b->n);
+	if (result == 0)
+		r->stats.last_success = now;
+	return result;
 }
 
 static void report(struct rotation *r, struct log_cause *cause, int result, const char *what,
@@ -192,11 +245,7 @@ int rotation_run(struct rotation *r, const struct rotation_source *source, uint6
 
 	b.n = store_unwritten(source->store, &b.windows);
 	if (b.n) {
-		result = r->policy.split ? write_split(r, &b) : write_file(r, &b, NULL, NULL);
-		if (result == 0) {
-			store_mark_written(source->store, b.n);
-			r->stats.last_success = now;
-		}
+		result = write_batch(r, &b, now);
 		symbolizer_trim(source->symbolizer);
 		report(r, &r->writing, result, "written",
 		       "sampling goes on, the next rotation tries again; free some space, see "

@@ -17,15 +17,23 @@ struct unit {
 
 static const struct unit sizes[] = {
 	{ "T", 1ULL << 40 }, { "G", 1ULL << 30 }, { "M", 1ULL << 20 },
-	{ "K", 1ULL << 10 }, { "B", 1 },	  { "", 1 },
+	{ "K", 1ULL << 10 }, { "", 1 },		  { "B", 1 },
 };
 
 /* The first name of a factor is the one that is written. */
 static const struct unit durations[] = {
-	{ "d", 86400 * NS_PER_S }, { "h", 3600 * NS_PER_S },	  { "hr", 3600 * NS_PER_S },
-	{ "min", 60 * NS_PER_S },  { "m", 60 * NS_PER_S },	  { "s", NS_PER_S },
-	{ "sec", NS_PER_S },	   { "ms", NS_PER_MS },		  { "us", 1000 },
-	{ "", NS_PER_S },	   { "w", 7 * 86400 * NS_PER_S },
+	{ "d", 86400 * NS_PER_S },
+	{ "h", 3600 * NS_PER_S },
+	{ "hr", 3600 * NS_PER_S },
+	{ "min", 60 * NS_PER_S },
+	{ "m", 60 * NS_PER_S },
+	{ "s", NS_PER_S },
+	{ "sec", NS_PER_S },
+	{ "ms", NS_PER_MS },
+	{ "us", 1000 },
+	{ "ns", 1 },
+	{ "", NS_PER_S },
+	{ "w", 7 * 86400 * NS_PER_S },
 };
 
 static int parse_number(const char **text, uint64_t *ret)
@@ -105,7 +113,7 @@ static const char *format(uint64_t value, const struct unit *units, size_t n, ch
 	for (size_t i = 0; i < n; i++)
 		if (value && value % units[i].factor == 0) {
 			snprintf(buffer, UNITS_TEXT_LEN, "%" PRIu64 "%s", value / units[i].factor,
-				 units[i].factor == 1 ? "" : units[i].name);
+				 units[i].name);
 			return buffer;
 		}
 	snprintf(buffer, UNITS_TEXT_LEN, "%" PRIu64, value);

@@ -10,8 +10,8 @@
 /* Bytes: a whole number and K, M, G or T (powers of 1024), or none. -EINVAL, -ERANGE. */
 int units_parse_size(const char *text, uint64_t *ret);
 /*
- * Nanoseconds: whole numbers with ms, s (sec), min (m), h, d, w, which add up; a number alone is
- * seconds. -EINVAL, -ERANGE.
+ * Nanoseconds: whole numbers with ns, us, ms, s (sec), min (m), h, d, w, which add up; a number
+ * alone is seconds. -EINVAL, -ERANGE.
  */
 int units_parse_duration(const char *text, uint64_t *ret_ns);
 

@@ -9,6 +9,8 @@
 
 #include "base/cleanup.h"
 #include "process/executable.h"
+#include "symbolize/executable_names.h"
+#include "symbolize/jit_programs.h"
 
 static int count_one(const struct table_info *info, void *userdata)
 {
@@ -154,6 +156,18 @@ const char *unwind_tables_error(int error)
 	return strerror(-error);
 }
 
+/* Where names came from, frames that have none, and why. */
+static void print_names(const struct executable *x, FILE *f)
+{
+	struct executable_names_status status;
+	const char *why;
+
+	executable_names_status(x, &status);
+	why = unnamed_reason_name(status.why);
+	fprintf(f, "%s\t%" PRIu64 "\t%s\t", elf_symbols_source_name(status.source), status.unnamed,
+		why ? why : "-");
+}
+
 static void print_path(const char *path, FILE *f)
 {
 	for (; *path; path++)
@@ -163,16 +177,26 @@ static void print_path(const char *path, FILE *f)
 
 void unwind_tables_print(const struct unwind_table_line *lines, size_t n, FILE *f)
 {
-	fputs("state\tsource\trows\tbytes\terror\tbuild_id\tpath\n", f);
+	fputs("state\tsource\trows\tbytes\terror\tnames\tunnamed\twhy\tbuild_id\tpath\n", f);
 	for (size_t i = 0; i < n; i++) {
 		const struct executable *x = lines[i].executable;
 
 		fprintf(f, "%s\t%s\t%" PRIu32 "\t%zu\t%s\t", lines[i].state, lines[i].source,
 			lines[i].rows, lines[i].rows * sizeof(struct unwind_row),
 			unwind_tables_error(lines[i].error));
+		print_names(x, f);
 		for (size_t k = 0; k < x->build_id_size; k++)
 			fprintf(f, "%02x", x->build_id[k]);
 		fputs(x->build_id_size ? "\t" : "-\t", f);
 		print_path(x->path, f);
+	}
+}
+
+void unwind_tables_print_jit(const struct jit_programs *programs, FILE *f)
+{
+	for (size_t i = 0; i < programs->n; i++) {
+		fprintf(f, "-\t-\t0\t0\t-\t-\t%" PRIu64 "\t%s\t-\t", programs->list[i].frames,
+			unnamed_reason_name(UNNAMED_jit_without_map));
+		print_path(programs->list[i].path, f);
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What there is to tell about the unwinding tables of a machine's executables. */
+/* What there is to tell about the unwinding tables and the names of a machine's executables. */
 #pragma once
 
 #include <stddef.h>
@@ -28,6 +28,10 @@ int unwind_tables_list(const struct table_manager *m, struct executable_table *e
 
 /* As tab-separated text, the first line naming the columns. Control characters become '?'. */
 void unwind_tables_print(const struct unwind_table_line *lines, size_t n, FILE *f);
+
+/* More lines: programs with compiled code that has no names. */
+struct jit_programs;
+void unwind_tables_print_jit(const struct jit_programs *programs, FILE *f);
 
 /* Why a table was refused, in words. */
 const char *unwind_tables_error(int error);

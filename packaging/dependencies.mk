@@ -2,7 +2,7 @@
 # Debian packages: what a build needs, and what the tests need beyond that.
 BUILD_PACKAGES := gcc libc6-dev make git pkg-config clang bpftool libbpf-dev libelf-dev libdw-dev zlib1g-dev \
 	libprotobuf-c-dev protobuf-c-compiler libsystemd-dev libmicrohttpd-dev libcurl4-openssl-dev \
-	libiberty-dev liblzma-dev libcap-dev libseccomp-dev uthash-dev
+	libiberty-dev liblzma-dev libzstd-dev libcap-dev libseccomp-dev uthash-dev
 TEST_PACKAGES := libcmocka-dev binutils golang-go protobuf-compiler curl python3 g++ rustc nodejs \
-	libclang-rt-14-dev clang-format clang-tidy cppcheck procps iproute2 util-linux musl-tools gdb openssl
-BENCH_PACKAGES := linux-perf python3
+	libclang-rt-14-dev lld clang-format clang-tidy cppcheck procps iproute2 util-linux musl-tools gdb openssl
+BENCH_PACKAGES := linux-perf python3 libbpf-tools

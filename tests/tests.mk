@@ -48,6 +48,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libdaemon.a $(BUILD)
 -include $(wildcard $(BUILD)/obj/tests/*/*.d)
 
 include tests/workloads/workloads.mk
+include tests/workloads/wait/wait.mk
 include tests/workloads/unwind/unwind.mk
 include tests/bpf/bpf.mk
 
@@ -68,7 +69,7 @@ test-build:
 	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ) fuzz-programs
 
 # What sanitizers would keep from working: the sandbox of the parser, single steps, BPF's own stacks.
-PLAIN_TESTS := $(addprefix $(BUILD)/tests/unit/,test_worker test_symbol_job test_table_job test_unwind_singlestep test_collector test_bpf_unwind)
+PLAIN_TESTS := $(addprefix $(BUILD)/tests/unit/,test_worker test_symbol_job test_table_job test_unwind_singlestep test_collector test_collector_waits test_bpf_unwind)
 
 # The groups of tests/run.
 RUN_LINT  = --jobs 1 --timeout 600 --label "" tests/lint
@@ -112,3 +113,4 @@ bench: ## Measure what profd costs (as root)
 	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(TOOLS)
 	@BUILD=$(BUILD) tests/bench/bench
 	@BUILD=$(BUILD) tests/bench/unwind
+	@BUILD=$(BUILD) tests/bench/waits

@@ -8,23 +8,34 @@
 #include <utlist.h>
 
 #include "base/cleanup.h"
+#include "base/intern.h"
 #include "collect/stream.h"
 #include "jit_watch.h"
 #include "process/executable.h"
 #include "process/process.h"
 #include "process/sideband.h"
+#include "profile/cumulative.h"
 #include "profile/sample.h"
 #include "profile/selection.h"
+#include "profile/wait.h"
 #include "profile/window.h"
 #include "slice.h"
 #include "unopened.h"
 #include "unwind/table_manager.h"
+#include "wakers.h"
 
 /* Bytes of records that may be held back for a table. */
 #define MAX_WAITING (32UL << 20)
 
+#define WAIT_KINDS (1U << ABI_KIND_BLOCK | 1U << ABI_KIND_MUTEX)
+
 struct receiver {
 	struct selection selection;
+	uint32_t kinds;
+	struct wait_filter waits; /* of kind block */
+	bool clip, without_threads;
+	uint64_t end_time;	/* UINT64_MAX = open */
+	struct intern *ongoing; /* struct waker_key: waits that are in it before they end */
 	struct window *window;
 	struct receiver *prev, *next;
 };
@@ -39,26 +50,33 @@ struct pipeline {
 	struct table_manager *tables; /* NULL = none */
 	struct unopened *unopened;    /* files that have an id and no table yet */
 	struct receiver *receivers;
+	struct cumulative *cumulative; /* NULL = none */
+	struct wakers *wakers;
 	uint64_t now;		     /* during a flush */
+	uint64_t stream_time;	     /* of the latest sample */
 	struct stream_stats counted; /* what of the stream's losses is in quality records */
 	struct pipeline_stats stats;
 };
 
-static void lose(struct receiver *r, uint64_t samples, uint64_t sideband)
+static void lose(struct quality *q, uint64_t samples, uint64_t sideband)
 {
-	struct quality *q = window_quality(r->window);
-
 	q->samples_attempted += samples;
 	q->samples_lost += samples;
 	q->sideband_lost += sideband;
 }
 
+/* What is lost has no name and no kind: it may have been of any. */
 static void lose_everywhere(struct pipeline *p, uint64_t samples, uint64_t sideband)
 {
 	struct receiver *r;
 
-	DL_FOREACH(p->receivers, r)
-		lose(r, samples, sideband);
+	for (unsigned int kind = 0; kind < WINDOW_KINDS; kind++) {
+		DL_FOREACH(p->receivers, r)
+			lose(window_quality(r->window, kind), samples, sideband);
+		if (p->cumulative)
+			lose(window_quality(cumulative_window(p->cumulative), kind), samples,
+			     sideband);
+	}
 }
 
 /*
@@ -94,15 +112,50 @@ static struct frame user_frame(struct pipeline *p, uint64_t word)
 	return f;
 }
 
+/*
+ * A critical section ends in the program, whatever the kernel does then: all its frames are left
+ * out, unless the lock is the kernel's own.
+ */
+static bool is_end_of_section(const struct abi_sample *a)
+{
+	return a->kind == ABI_KIND_MUTEX && a->user_end != ABI_STACK_none &&
+	       !(a->wait.flags & (ABI_WAIT_KERNEL_LOCK | ABI_WAIT_SPIN));
+}
+
+/*
+ * How many of the innermost kernel frames of a wait are the scheduler, and what profd hooked into
+ * it: the same in every wait, and not there while it goes on (the kernel leaves them out when the
+ * stack of another task is taken, stack_trace_consume_entry_nosched()). Equal waits look equal
+ * without them.
+ */
+static size_t frames_left_out(struct pipeline *p, const struct abi_sample *a)
+{
+	uint64_t start, end;
+	size_t n = 0;
+
+	if (is_end_of_section(a))
+		return a->kernel_frames;
+	if (a->kind != ABI_KIND_BLOCK)
+		return 0;
+	symbolizer_kernel_scheduler(p->symbolizer, &start, &end);
+	while (n < a->kernel_frames && !(a->frames[n] >= start && a->frames[n] < end))
+		n++;
+	while (n < a->kernel_frames && a->frames[n] >= start && a->frames[n] < end)
+		n++;
+	/* There was none, or nothing else. */
+	return n < a->kernel_frames ? n : 0;
+}
+
 static size_t resolve_frames(struct pipeline *p, const struct abi_sample *a,
 			     struct process *process, struct frame *frames)
 {
-	const uint64_t *words = (const uint64_t *)a->frames;
-	bool jit = false;
+	const uint64_t *words = (const uint64_t *)a->frames + a->kernel_frames;
+	/* Of a task that does not run, the innermost frame is a return address too. */
+	bool jit = false, sleeps = a->wait.flags & ABI_WAIT_ONGOING;
 	size_t n = 0;
 
-	for (size_t i = 0; i < a->kernel_frames; i++)
-		frames[n++] = kernel_frame(*words++, i == 0);
+	for (size_t i = frames_left_out(p, a); i < a->kernel_frames; i++)
+		frames[n++] = kernel_frame(a->frames[i], i == 0 && !sleeps);
 	for (size_t i = 0; i < a->user_frames; i++, words++) {
 		jit |= *words >> ABI_FRAME_KIND_SHIFT == ABI_FRAME_ADDRESS;
 		frames[n++] = user_frame(p, *words);
@@ -112,25 +165,122 @@ static size_t resolve_frames(struct pipeline *p, const struct abi_sample *a,
 	return n;
 }
 
-static void distribute(struct pipeline *p, const struct sample *s)
+/*
+ * When a wait was over. The sample comes when the thread runs again, which may be later; of a wait
+ * that was not rescaled (of one, count is one) the length is known.
+ */
+static uint64_t wait_end(const struct sample *s)
+{
+	if (s->kind == ABI_KIND_BLOCK && s->count == ABI_COUNT_ONE)
+		return MIN(s->time, s->since + (uint64_t)s->value);
+	return s->time;
+}
+
+/* A wait that was already counted when it had not ended. */
+static bool was_ongoing(const struct receiver *r, const struct sample *s)
+{
+	const struct waker_key key = { .since = s->since, .tid = s->tid };
+
+	return s->kind == ABI_KIND_BLOCK && r->ongoing &&
+	       intern_find(r->ongoing, &key, sizeof(key)) != 0;
+}
+
+/* Whether @r wants @s; then *@ret is what it gets of it. */
+static bool receives(const struct receiver *r, const struct sample *s, struct sample *ret)
+{
+	bool is_wait = 1U << s->kind & WAIT_KINDS;
+	uint64_t start = window_start(r->window);
+
+	if (!(r->kinds & 1U << s->kind) || s->time < start ||
+	    !selection_matches(&r->selection, s->process))
+		return false;
+	if (s->kind == ABI_KIND_BLOCK && !wait_filter_may_pass(&r->waits, s->wait))
+		return false;
+	if (s->time > r->end_time && (!is_wait || s->since >= r->end_time || was_ongoing(r, s)))
+		return false;
+	*ret = *s;
+	if (r->without_threads)
+		ret->tid = 0;
+	if (!is_wait || !r->clip)
+		return true;
+	ret->value = wait_clip(s->value, s->since, wait_end(s), start, r->end_time);
+	return ret->value > 0;
+}
+
+static void add_to(struct pipeline *p, struct receiver *r, const struct sample *s)
+{
+	if (window_add(r->window, s) == 0)
+		return;
+	p->stats.samples_dropped_memory++;
+	lose(window_quality(r->window, s->kind), 1, 0);
+}
+
+static void accumulate(struct pipeline *p, const struct sample *s)
+{
+	if (!p->cumulative || !(1U << s->kind & WAIT_KINDS))
+		return;
+	if (cumulative_add(p->cumulative, s) == 0)
+		return;
+	p->stats.samples_dropped_memory++;
+	lose(window_quality(cumulative_window(p->cumulative), s->kind), 1, 0);
+}
+
+static void distribute(struct pipeline *p, const struct sample *s, bool from_slice)
 {
 	struct receiver *r;
+	struct sample part;
 
 	DL_FOREACH(p->receivers, r) {
-		if (s->time < window_start(r->window) ||
-		    !selection_matches(&r->selection, s->process))
+		if (!receives(r, s, &part))
 			continue;
-		if (window_add(r->window, s) < 0) {
-			p->stats.samples_dropped_memory++;
-			lose(r, 1, 0);
-		}
+		add_to(p, r, &part);
+		window_quality(r->window, s->kind)->user_stacks_from_slices += from_slice;
 	}
+	accumulate(p, s);
+	if (from_slice && p->cumulative)
+		window_quality(cumulative_window(p->cumulative), s->kind)
+			->user_stacks_from_slices++;
+}
+
+/* A waker waits for the wait that it has ended; that comes later in the stream. */
+static void hold_waker(struct pipeline *p, const struct abi_sample *a, const struct sample *s)
+{
+	const struct waker_key key = { .since = a->wait.since, .tid = a->wait.waiter_tid };
+
+	if (wakers_put(p->wakers, &key, s) < 0)
+		p->stats.wakers_dropped_memory++;
+}
+
+/* A sample that is complete: names are all it lacks. */
+static void deliver(struct pipeline *p, const struct abi_sample *a, struct sample *s,
+		    bool from_slice)
+{
+	const struct waker_key key = { .since = s->since, .tid = s->tid };
+	struct waker *waker = NULL;
+
+	p->stream_time = MAX(p->stream_time, s->time);
+	if (s->kind == ABI_KIND_WAKER) {
+		hold_waker(p, a, s);
+		return;
+	}
+	if (s->kind == ABI_KIND_BLOCK)
+		waker = wakers_take(p->wakers, &key);
+	if (waker) {
+		p->stats.waits_woken++;
+		s->waker = waker->process;
+		s->n_waker_frames = waker->n_frames;
+		s->waker_frames = waker->frames;
+	} else if (s->kind == ABI_KIND_BLOCK) {
+		p->stats.waits_without_waker++;
+	}
+	distribute(p, s, from_slice);
+	waker_free(waker);
 }
 
 /* All but the frames. */
 static struct sample sample_of(struct pipeline *p, const struct abi_sample *a)
 {
-	return (struct sample){
+	struct sample s = {
 		.kind = a->kind,
 		.user_end = a->user_end,
 		.tid = a->tid,
@@ -140,6 +290,12 @@ static struct sample sample_of(struct pipeline *p, const struct abi_sample *a)
 		.process = process_table_lookup(p->processes, a->tgid, a->record.time,
 						a->start_boottime, a->cgroup_id, a->comm),
 	};
+
+	if (a->kind != ABI_KIND_CPU) {
+		s.wait = wait_classify(&a->wait);
+		s.since = a->wait.since;
+	}
+	return s;
 }
 
 /* There was no memory for the sample's process. */
@@ -162,19 +318,7 @@ static void handle_sample(void *userdata, const struct abi_sample *a)
 	}
 	s.n_frames = resolve_frames(p, a, s.process, frames);
 	s.frames = frames;
-	distribute(p, &s);
-}
-
-/* What was handled of slices, for the quality records of those who get the sample. */
-static void count_slice(struct pipeline *p, const struct sample *s)
-{
-	struct receiver *r;
-
-	DL_FOREACH(p->receivers, r) {
-		if (s->time >= window_start(r->window) &&
-		    selection_matches(&r->selection, s->process))
-			window_quality(r->window)->user_stacks_from_slices++;
-	}
+	deliver(p, a, &s, false);
 }
 
 /* It may not wait for ever, nor keep more in memory than that. */
@@ -209,8 +353,7 @@ static bool handle_slice(void *userdata, const struct abi_sample *a, const struc
 	p->stats.slices_unwound_early += impatient;
 	s.user_end = result.user_end;
 	s.n_frames += result.n_frames;
-	distribute(p, &s);
-	count_slice(p, &s);
+	deliver(p, a, &s, true);
 	return true;
 }
 
@@ -218,8 +361,10 @@ static void handle_sideband(void *userdata, const struct sideband_event *event)
 {
 	struct pipeline *p = userdata;
 
-	if (event->type == SIDEBAND_LOST)
+	if (event->type == SIDEBAND_LOST) {
 		lose_everywhere(p, 0, event->lost);
+		symbolizer_kernel_changed(p->symbolizer, event);
+	}
 	if (event->type == SIDEBAND_KSYMBOL) {
 		symbolizer_kernel_changed(p->symbolizer, event);
 		return;
@@ -271,6 +416,8 @@ struct pipeline *pipeline_free(struct pipeline *p)
 		pipeline_drop(p, p->receivers);
 	/* In this order: each may hold what belongs to the next. */
 	stream_free(p->stream);
+	wakers_free(p->wakers);
+	cumulative_free(p->cumulative);
 	table_manager_free(p->tables);
 	unopened_free(&p->unopened);
 	jit_watch_free(p->jit);
@@ -298,6 +445,11 @@ int pipeline_new(const struct pipeline_options *o, struct pipeline **ret)
 		return -ENOMEM;
 	p->options = *o;
 	p->options.symbolizer.without_proc |= o->without_proc;
+	p->wakers = wakers_new();
+	if (o->cumulative_memory)
+		p->cumulative = cumulative_new(o->start_time, o->cumulative_memory);
+	if (!p->wakers || (o->cumulative_memory && !p->cumulative))
+		return -ENOMEM;
 	r = process_table_new(&processes, &p->processes);
 	if (r < 0)
 		return r;
@@ -332,6 +484,7 @@ int pipeline_use_tables(struct pipeline *p, const struct pipeline_tables *o)
 		.background_worker = o->background_worker,
 		.job = o->job,
 		.cache_dirfd = o->cache_dirfd,
+		.debug_directories = p->options.symbolizer.debug_directories,
 	};
 	int r = table_manager_new(&manager, &p->tables);
 
@@ -341,21 +494,80 @@ int pipeline_use_tables(struct pipeline *p, const struct pipeline_tables *o)
 				  ABI_FILE_ID_VDSO, false);
 }
 
-int pipeline_receive(struct pipeline *p, const struct selection *s, uint64_t start_time,
-		     struct receiver **ret)
+static void receiver_free(struct receiver *r)
 {
-	_cleanup_free_ struct receiver *r = calloc(1, sizeof(*r));
+	selection_done(&r->selection);
+	intern_free(r->ongoing);
+	free(r);
+}
 
-	if (!r || selection_copy(s, &r->selection) < 0)
+int pipeline_receive(struct pipeline *p, const struct receiver_options *o, struct receiver **ret)
+{
+	struct receiver *r = calloc(1, sizeof(*r));
+
+	if (!r)
 		return -ENOMEM;
-	r->window = window_new(start_time);
+	r->kinds = o->kinds ? o->kinds : UINT32_MAX;
+	r->waits.reasons = o->wait_reasons ? o->wait_reasons : UINT32_MAX;
+	r->waits.locks = UINT32_MAX;
+	r->clip = o->clip;
+	r->without_threads = o->without_threads;
+	r->end_time = UINT64_MAX;
+	if (selection_copy(o->selection, &r->selection) == 0)
+		r->window = window_new(o->start_time);
 	if (!r->window) {
-		selection_done(&r->selection);
+		receiver_free(r);
 		return -ENOMEM;
 	}
 	DL_APPEND(p->receivers, r);
-	*ret = TAKE_PTR(r);
+	*ret = r;
 	return 0;
+}
+
+void pipeline_end(struct receiver *r, uint64_t end_time)
+{
+	r->end_time = end_time;
+}
+
+/* Remembers it, so that it is not added again when it ends. */
+static bool is_first_time(struct receiver *r, const struct sample *s)
+{
+	const struct waker_key key = { .since = s->since, .tid = s->tid };
+
+	if (!r->ongoing)
+		r->ongoing = intern_new();
+	return r->ongoing && intern_find(r->ongoing, &key, sizeof(key)) == 0 &&
+	       intern_bytes(r->ongoing, &key, sizeof(key)) != 0;
+}
+
+void pipeline_add_ongoing(struct pipeline *p, struct receiver *r, const void *record, size_t size)
+{
+	const struct slice_world world = { p->processes, p->executables, p->tables };
+	const struct abi_slice *slice;
+	const struct abi_sample *a = stream_check_sample(record, size, &slice);
+	struct frame frames[SAMPLE_MAX_FRAMES];
+	struct slice_result result;
+	struct sample s, part;
+
+	if (!a || a->kind != ABI_KIND_BLOCK)
+		return;
+	s = sample_of(p, a);
+	/* What goes on at a later time went on at the end, too. */
+	if (!s.process || s.since >= r->end_time)
+		return;
+	if (!receives(r, &s, &part) || !is_first_time(r, &s))
+		return;
+	part.n_frames = resolve_frames(p, a, s.process, frames);
+	part.frames = frames;
+	if (slice && p->tables &&
+	    slice_unwind(&world, a, slice, true, frames + part.n_frames,
+			 SAMPLE_MAX_FRAMES - part.n_frames, &result) == 0) {
+		part.user_end = result.user_end;
+		part.n_frames += result.n_frames;
+	}
+	p->stats.waits_ongoing++;
+	add_to(p, r, &part);
+	window_quality(r->window, part.kind)->user_stacks_from_slices += slice != NULL;
 }
 
 const struct window *pipeline_window(const struct receiver *r)
@@ -368,8 +580,7 @@ static struct window *detach(struct pipeline *p, struct receiver *r)
 	struct window *w = r->window;
 
 	DL_DELETE(p->receivers, r);
-	selection_done(&r->selection);
-	free(r);
+	receiver_free(r);
 	return w;
 }
 
@@ -416,6 +627,7 @@ void pipeline_count_losses(struct pipeline *p, uint64_t samples)
 void pipeline_tick(struct pipeline *p, uint64_t now)
 {
 	process_table_expire(p->processes, now);
+	wakers_expire(p->wakers, p->stream_time);
 	jit_watch_tick(p->jit);
 	symbolizer_trim(p->symbolizer);
 	symbolizer_expire(p->symbolizer, now);
@@ -449,4 +661,11 @@ struct table_manager *pipeline_tables(struct pipeline *p)
 void pipeline_get_stats(const struct pipeline *p, struct pipeline_stats *ret)
 {
 	*ret = p->stats;
+	ret->wakers_given_up = wakers_given_up(p->wakers);
+	ret->waits_folded = p->cumulative ? cumulative_folded(p->cumulative) : 0;
+}
+
+struct window *pipeline_cumulative(struct pipeline *p)
+{
+	return p->cumulative ? cumulative_window(p->cumulative) : NULL;
 }

@@ -34,8 +34,10 @@ struct worker;
 
 struct pipeline_options {
 	struct symbolizer_options symbolizer;
-	bool without_proc; /* replay: never look at the running machine */
-	bool same_vdso;	   /* without_proc: but its vdso is the right one */
+	uint64_t start_time;	  /* of the cumulative window, monotonic ns */
+	size_t cumulative_memory; /* its budget, bytes; 0 = there is none */
+	bool without_proc;	  /* replay: never look at the running machine */
+	bool same_vdso;		  /* without_proc: but its vdso is the right one */
 	/* May be NULL. Called when a file got its executable (capture). */
 	void (*file_announced)(void *userdata, const struct abi_file_announcement *file,
 			       const struct executable *x);
@@ -48,7 +50,13 @@ struct pipeline_options {
 	X(frames_without_file, "frames with a file id that was never announced, or forgotten")     \
 	X(slices_unwound, "stacks that came as memory and were unwound in user space")             \
 	X(slices_unwound_early, "of these, stacks that could not wait for all their tables")       \
-	X(slices_waiting, "stacks that wait for a table now, and hold up what is later")
+	X(slices_waiting, "stacks that wait for a table now, and hold up what is later")           \
+	X(waits_woken, "waits that were joined with the stack of who ended them")                  \
+	X(waits_without_waker, "waits that nobody was seen to end: time, an interrupt, a loss")    \
+	X(wakers_given_up, "stacks that ended a wait which did not come, or too late")             \
+	X(wakers_dropped_memory, "stacks that ended a wait, dropped because memory ran out")       \
+	X(waits_ongoing, "waits that were in a profile before they had ended")                     \
+	X(waits_folded, "entries of the cumulative profiles that gave up their stacks")
 
 struct pipeline_stats {
 #define X(name, help) uint64_t name;
@@ -75,9 +83,31 @@ struct pipeline_tables {
  */
 int pipeline_use_tables(struct pipeline *p, const struct pipeline_tables *o);
 
-/* Begins to gather what @s (NULL = everything) selects, from @start_time on. 0 or -ENOMEM. */
-int pipeline_receive(struct pipeline *p, const struct selection *s, uint64_t start_time,
-		     struct receiver **ret);
+struct receiver_options {
+	const struct selection *selection; /* NULL = everything */
+	uint64_t start_time;
+	uint32_t kinds;	       /* bits 1 << enum abi_sample_kind; 0 = all */
+	uint32_t wait_reasons; /* of kind block, bits 1 << enum wait_reason; 0 = all */
+	/*
+	 * Of a wait only what falls between start and end counts. Without, a wait belongs as a
+	 * whole to where it ends.
+	 */
+	bool clip;
+	bool without_threads; /* what is equal but for the thread is one */
+};
+
+/* Begins to gather what is selected, from its start time on. 0 or -ENOMEM. */
+int pipeline_receive(struct pipeline *p, const struct receiver_options *o, struct receiver **ret);
+/*
+ * From now on it gets nothing of the time after @end_time but what earlier waits have of the time
+ * before: they can end later.
+ */
+void pipeline_end(struct receiver *r, uint64_t end_time);
+/*
+ * Gives it a wait that goes on: a record of collector_read_waits(). It is unwound with the tables
+ * there are. When the same wait ends after pipeline_end() it is not added again.
+ */
+void pipeline_add_ongoing(struct pipeline *p, struct receiver *r, const void *record, size_t size);
 /* What is gathered so far. Borrowed, and complete up to the last flush. */
 const struct window *pipeline_window(const struct receiver *r);
 /* Ends that; the caller owns the window. */
@@ -96,6 +126,11 @@ uint64_t pipeline_flush(struct pipeline *p, uint64_t until, uint64_t now);
  * and what the stream itself has dropped since the last call.
  */
 void pipeline_count_losses(struct pipeline *p, uint64_t samples);
+/*
+ * All waits since the start, for kinds block and mutex; NULL if there is none. Borrowed, until the
+ * next flush.
+ */
+struct window *pipeline_cumulative(struct pipeline *p);
 /* What is to be done about once a second: forget the dead, bring memory back within budgets. */
 void pipeline_tick(struct pipeline *p, uint64_t now);
 

@@ -29,7 +29,11 @@
 struct profiler_tap {
 	struct profiler *profiler;
 	struct receiver *receiver;
-	uint64_t end_time;
+	struct selection selection;
+	bool has_waits;
+	bool ending;	   /* at the end, waits that went on were read; it is open until then */
+	uint64_t end_time; /* when to look after it next */
+	uint64_t stop;	   /* ending: when it was over */
 	profiler_tap_fn done;
 	void *userdata;
 	struct profiler_tap *prev, *next;
@@ -40,6 +44,7 @@ struct profiler {
 	struct pipeline *pipeline;
 	struct collector *collector;
 	struct unwinding *unwinding;
+	struct debuginfod *debuginfod; /* NULL = none is asked */
 	struct capture_writer *capture;
 	int epoll;		 /* of what wants to be drained early */
 	struct receiver *window; /* the continuous one; NULL = there is none */
@@ -68,6 +73,7 @@ struct profiler *profiler_free(struct profiler *p)
 	pipeline_free(p->pipeline);
 	collector_free(p->collector);
 	unwinding_free(p->unwinding);
+	debuginfod_free(p->debuginfod);
 	capture_close(p->capture);
 	closep(&p->epoll);
 	free(p);
@@ -81,6 +87,16 @@ static void capture_file(void *userdata, const struct abi_file_announcement *fil
 
 	if (p->capture)
 		profiler_capture_file(p->capture, file, x);
+}
+
+static int open_window(struct profiler *p, uint64_t start_time)
+{
+	const struct receiver_options o = {
+		.start_time = start_time,
+		.wait_reasons = wait_reasons_default(),
+	};
+
+	return pipeline_receive(p->pipeline, &o, &p->window);
 }
 
 /* The collector is there, the tables are not filled yet. */
@@ -107,12 +123,16 @@ static int begin(struct profiler *p, uint64_t start_time)
 	if (!p->options.window_closed)
 		return 0;
 	p->window_end = start_time + p->options.window;
-	return pipeline_receive(p->pipeline, NULL, start_time, &p->window);
+	return open_window(p, start_time);
 }
 
 static int watch(struct profiler *p)
 {
-	const int fds[] = { collector_fd(p->collector), unwinding_fd(p->unwinding) };
+	const int fds[] = {
+		collector_fd(p->collector),
+		unwinding_fd(p->unwinding),
+		p->debuginfod ? debuginfod_fd(p->debuginfod) : -1,
+	};
 
 	p->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (p->epoll < 0)
@@ -120,10 +140,30 @@ static int watch(struct profiler *p)
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		struct epoll_event event = { .events = EPOLLIN };
 
-		if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, fds[i], &event) < 0)
+		if (fds[i] >= 0 && epoll_ctl(p->epoll, EPOLL_CTL_ADD, fds[i], &event) < 0)
 			return -errno;
 	}
 	return 0;
+}
+
+static void debug_file_arrived(void *userdata, const uint8_t *build_id, size_t size)
+{
+	struct profiler *p = userdata;
+
+	symbolizer_debug_file_arrived(pipeline_symbolizer(p->pipeline), build_id, size);
+}
+
+static int start_debuginfod(struct profiler *p, struct error *e)
+{
+	const struct debuginfod_options *o = &p->options.debuginfod;
+	int r;
+
+	if (!o->urls || !o->urls[0])
+		return 0;
+	r = debuginfod_new(o, &p->debuginfod, e);
+	if (r == 0)
+		debuginfod_on_arrival(p->debuginfod, debug_file_arrived, p);
+	return r;
 }
 
 DEFINE_CLEANUP(struct profiler *, profiler_free);
@@ -136,8 +176,10 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 		.symbolizer = o->symbolizer,
 		.file_announced = capture_file,
 		.userdata = p,
+		.start_time = clock_monotonic_ns(),
+		.cumulative_memory = o->cumulative_memory,
 	};
-	uint64_t start_time = clock_monotonic_ns();
+	uint64_t start_time = pipeline.start_time;
 	int r;
 
 	if (!p)
@@ -147,8 +189,11 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 	if (!p->options.window)
 		p->options.window = PROFILER_WINDOW_NS;
 	r = unwinding_new(&o->unwinding, &p->unwinding, e);
+	if (r == 0)
+		r = start_debuginfod(p, e);
 	if (r < 0)
 		return r;
+	pipeline.symbolizer.debuginfod = p->debuginfod;
 	pipeline.symbolizer.worker = unwinding_worker(p->unwinding);
 	pipeline.symbolizer.symbol_job = PARSER_SYMBOLS;
 	pipeline.symbolizer.line_worker = unwinding_line_worker(p->unwinding);
@@ -219,7 +264,7 @@ static bool flush(struct profiler *p, uint64_t until)
 static int turn_window(struct profiler *p, uint64_t end)
 {
 	struct window *w = p->window ? pipeline_take(p->pipeline, TAKE_PTR(p->window), end) : NULL;
-	int r = pipeline_receive(p->pipeline, NULL, end, &p->window);
+	int r = open_window(p, end);
 
 	p->window_end = end + p->options.window;
 	if (w)
@@ -237,6 +282,14 @@ static struct profiler_tap *first_tap(const struct profiler *p)
 	return first;
 }
 
+static void tap_free(struct profiler_tap *tap)
+{
+	DL_DELETE(tap->profiler->taps, tap);
+	tap->profiler->n_taps--;
+	selection_done(&tap->selection);
+	free(tap);
+}
+
 static void end_tap(struct profiler_tap *tap, uint64_t end)
 {
 	struct profiler *p = tap->profiler;
@@ -244,10 +297,56 @@ static void end_tap(struct profiler_tap *tap, uint64_t end)
 	profiler_tap_fn done = tap->done;
 	void *userdata = tap->userdata;
 
-	DL_DELETE(p->taps, tap);
-	p->n_taps--;
-	free(tap);
+	tap_free(tap);
 	done(userdata, w);
+}
+
+struct ongoing {
+	struct pipeline *pipeline;
+	struct receiver *receiver;
+};
+
+static void add_ongoing(void *userdata, const void *record, size_t size)
+{
+	const struct ongoing *o = userdata;
+
+	pipeline_add_ongoing(o->pipeline, o->receiver, record, size);
+}
+
+/* Gives @r the waits that go on now. What cannot be read is missing there, and nothing else. */
+static int read_waits(struct profiler *p, struct receiver *r, const struct selection *s)
+{
+	struct ongoing o = { p->pipeline, r };
+
+	return collector_read_waits(p->collector, s && s->n_pids == 1 ? s->pids[0] : 0, add_ongoing,
+				    &o);
+}
+
+/*
+ * The time of a tap with waits is over. Those that go on are read now, which is a little later;
+ * those that ended meanwhile are still on their way. So it stays open until both are in.
+ */
+static void begin_to_end(struct profiler_tap *tap, uint64_t end)
+{
+	struct profiler *p = tap->profiler;
+
+	tap->ending = true;
+	tap->stop = end;
+	pipeline_end(tap->receiver, end);
+	if (read_waits(p, tap->receiver, &tap->selection) == -ENOTSUP)
+		tap->end_time = end;
+	else
+		tap->end_time = MAX(end, clock_monotonic_ns());
+}
+
+static void look_after_tap(struct profiler_tap *tap, uint64_t now)
+{
+	if (tap->ending)
+		end_tap(tap, tap->stop);
+	else if (tap->has_waits)
+		begin_to_end(tap, now);
+	else
+		end_tap(tap, now);
 }
 
 /* Handles all records up to @until, and all that ends until then, in order. */
@@ -271,7 +370,7 @@ static int advance(struct profiler *p, uint64_t until)
 			return r;
 		}
 		if (tap_end == end)
-			end_tap(tap, end);
+			look_after_tap(tap, end);
 		else if (turn_window(p, end) < 0)
 			r = -ENOMEM;
 	}
@@ -325,6 +424,8 @@ int profiler_drain(struct profiler *p, uint64_t now)
 	if (p->advancing)
 		return 0;
 	unwinding_process(p->unwinding, now);
+	if (p->debuginfod)
+		debuginfod_process(p->debuginfod, now);
 	drained = collector_drain(p->collector, pipeline_stream(p->pipeline));
 	if (now >= p->next_tick || something_ends(p, until))
 		count_losses(p);
@@ -349,29 +450,53 @@ void profiler_close_window(struct profiler *p, uint64_t now)
 	turn_window(p, p->horizon);
 }
 
-int profiler_tap_open(struct profiler *p, const struct selection *s, uint64_t end_time,
-		      profiler_tap_fn done, void *userdata, struct profiler_tap **ret)
+static int tap_new(struct profiler *p, const struct profiler_tap_options *o,
+		   struct profiler_tap **ret)
 {
-	_cleanup_free_ struct profiler_tap *tap = NULL;
+	const uint32_t waits = 1U << ABI_KIND_BLOCK | 1U << ABI_KIND_MUTEX;
+	const struct receiver_options receiver = {
+		.selection = o->selection,
+		.start_time = clock_monotonic_ns(),
+		.kinds = o->kinds ? o->kinds : 1U << ABI_KIND_CPU,
+		.wait_reasons = o->wait_reasons,
+		.clip = true,
+	};
+	struct profiler_tap *tap = calloc(1, sizeof(*tap));
+	int r = tap ? selection_copy(o->selection, &tap->selection) : -ENOMEM;
+
+	if (r == 0)
+		r = pipeline_receive(p->pipeline, &receiver, &tap->receiver);
+	if (r < 0) {
+		if (tap)
+			selection_done(&tap->selection);
+		free(tap);
+		return r;
+	}
+	tap->profiler = p;
+	tap->has_waits = receiver.kinds & waits;
+	tap->end_time = o->end_time;
+	tap->done = o->done;
+	tap->userdata = o->userdata;
+	*ret = tap;
+	return 0;
+}
+
+int profiler_tap_open(struct profiler *p, const struct profiler_tap_options *o,
+		      struct profiler_tap **ret)
+{
+	struct profiler_tap *tap;
 	int r;
 
 	if (p->n_taps >= PROFILER_MAX_TAPS)
 		return -EBUSY;
-	tap = calloc(1, sizeof(*tap));
-	if (!tap)
-		return -ENOMEM;
 	/* Losses so far are not this tap's. */
 	count_losses(p);
-	r = pipeline_receive(p->pipeline, s, clock_monotonic_ns(), &tap->receiver);
+	r = tap_new(p, o, &tap);
 	if (r < 0)
 		return r;
-	tap->profiler = p;
-	tap->end_time = end_time;
-	tap->done = done;
-	tap->userdata = userdata;
 	DL_APPEND(p->taps, tap);
 	p->n_taps++;
-	*ret = TAKE_PTR(tap);
+	*ret = tap;
 	return 0;
 }
 
@@ -386,9 +511,14 @@ void profiler_tap_finish(struct profiler_tap *tap, uint64_t now)
 	/* Not to be ended by time meanwhile. */
 	tap->end_time = NEVER;
 	profiler_drain(p, now);
+	if (tap->has_waits && !tap->ending) {
+		begin_to_end(tap, now);
+		tap->end_time = NEVER;
+		collector_drain(p->collector, pipeline_stream(p->pipeline));
+	}
 	count_losses(p);
-	advance(p, now);
-	end_tap(tap, now);
+	advance(p, clock_monotonic_ns());
+	end_tap(tap, tap->ending ? tap->stop : now);
 }
 
 struct profiler_tap *profiler_tap_cancel(struct profiler_tap *tap)
@@ -396,10 +526,36 @@ struct profiler_tap *profiler_tap_cancel(struct profiler_tap *tap)
 	if (!tap)
 		return NULL;
 	pipeline_drop(tap->profiler->pipeline, tap->receiver);
-	DL_DELETE(tap->profiler->taps, tap);
-	tap->profiler->n_taps--;
-	free(tap);
+	tap_free(tap);
 	return NULL;
+}
+
+struct window *profiler_cumulative(struct profiler *p)
+{
+	return pipeline_cumulative(p->pipeline);
+}
+
+int profiler_read_waits(struct profiler *p, const struct selection *s, uint32_t reasons,
+			struct window **ret)
+{
+	const struct receiver_options o = {
+		.selection = s,
+		.kinds = 1U << ABI_KIND_BLOCK,
+		.wait_reasons = reasons,
+		.without_threads = true,
+	};
+	struct receiver *receiver;
+	int r = pipeline_receive(p->pipeline, &o, &receiver);
+
+	if (r < 0)
+		return r;
+	r = read_waits(p, receiver, s);
+	if (r < 0) {
+		pipeline_drop(p->pipeline, receiver);
+		return r;
+	}
+	*ret = pipeline_take(p->pipeline, receiver, clock_monotonic_ns());
+	return 0;
 }
 
 struct count {
@@ -480,4 +636,9 @@ const struct window *profiler_window(const struct profiler *p, uint64_t *ret_unt
 		return NULL;
 	*ret_until = MAX(p->horizon, window_start(pipeline_window(p->window)));
 	return pipeline_window(p->window);
+}
+
+struct debuginfod *profiler_debuginfod(struct profiler *p)
+{
+	return p->debuginfod;
 }

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "collect/collector.h"
 #include "collect/stream.h"
+#include "fetch/debuginfod.h"
 #include "process/executable.h"
 #include "process/process.h"
 #include "profile/selection.h"
@@ -33,7 +34,11 @@ struct profiler_options {
 	struct collector_options collector;
 	struct symbolizer_options symbolizer;
 	struct unwinding_options unwinding;
-	uint64_t window;	  /* ns; 0 = PROFILER_WINDOW_NS */
+	struct debuginfod_options debuginfod; /* no URLs = none is asked */
+	uint64_t window;		      /* ns; 0 = PROFILER_WINDOW_NS */
+	/* Idle waits (profile/wait.h) are not in the continuous windows: nobody reads them there.
+	 */
+	size_t cumulative_memory; /* bytes of the waits since the start; 0 = they are not kept */
 	const char *capture_path; /* write the raw stream there; NULL = do not */
 	/*
 	 * Gets each window of the continuous stream when it is over, and owns it. NULL = there is
@@ -70,20 +75,46 @@ void profiler_close_window(struct profiler *p, uint64_t now);
 int profiler_capture_error(const struct profiler *p);
 
 /*
- * A tap collects the samples of a selection from now on, beside the continuous windows, until
- * @end_time; then @done gets the window and owns it. @done is called from profiler_drain(), at the
- * first drain that has seen everything up to @end_time; or from profiler_tap_finish().
+ * A tap collects the samples of a selection from now on, beside the continuous windows, until its
+ * end time; then @done gets the window and owns it. @done is called from profiler_drain(), at the
+ * first drain that has seen everything up to the end; or from profiler_tap_finish().
+ *
+ * Of a wait, what falls into the tap's time counts, whether it began before or goes on at the end:
+ * waits that go on are read then, and the tap is held open until the drain after that.
  */
 #define PROFILER_MAX_TAPS 64 /* more at one time are refused with -EBUSY */
 
 struct profiler_tap;
 typedef void (*profiler_tap_fn)(void *userdata, struct window *w);
-int profiler_tap_open(struct profiler *p, const struct selection *s, uint64_t end_time,
-		      profiler_tap_fn done, void *userdata, struct profiler_tap **ret);
+
+struct profiler_tap_options {
+	const struct selection *selection; /* NULL = everything */
+	uint64_t end_time;
+	uint32_t kinds;	       /* bits 1 << enum abi_sample_kind; 0 = cpu */
+	uint32_t wait_reasons; /* of kind block, bits 1 << enum wait_reason; 0 = all */
+	profiler_tap_fn done;
+	void *userdata;
+};
+
+int profiler_tap_open(struct profiler *p, const struct profiler_tap_options *o,
+		      struct profiler_tap **ret);
 /* Ends it early and calls done with what there is. The tap is gone afterwards. */
 void profiler_tap_finish(struct profiler_tap *tap, uint64_t now);
 /* Gives up without calling done. Accepts NULL. Not to be called after done was called. */
 struct profiler_tap *profiler_tap_cancel(struct profiler_tap *tap);
+
+/*
+ * The waits since the start, kinds block and mutex; NULL if they are not kept. Borrowed, until the
+ * next drain.
+ */
+struct window *profiler_cumulative(struct profiler *p);
+/*
+ * The waits that go on now, as far as they have come: what the cumulative window does not have yet,
+ * and without threads, as there.
+ * @reasons as for a tap. The caller frees the window. -ENOTSUP if waits are not sampled.
+ */
+int profiler_read_waits(struct profiler *p, const struct selection *s, uint32_t reasons,
+			struct window **ret);
 
 /* How many processes match now, those that ended within the grace period included. */
 size_t profiler_count_matches(struct profiler *p, const struct selection *s);
@@ -97,6 +128,8 @@ struct stream *profiler_stream(struct profiler *p);
 struct table_manager *profiler_tables(struct profiler *p);
 struct unwinding *profiler_unwinding(struct profiler *p);
 struct pipeline *profiler_pipeline(struct profiler *p);
+/* NULL if none is asked. */
+struct debuginfod *profiler_debuginfod(struct profiler *p);
 /* ns between two samples of a CPU. */
 uint64_t profiler_period(const struct profiler *p);
 /* CLOCK_REALTIME - CLOCK_MONOTONIC, ns, now. */

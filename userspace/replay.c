@@ -66,6 +66,7 @@ static int new_pipeline(struct replay *r, struct error *e)
 		.same_vdso = is_this_boot(&r->info),
 	};
 	struct pipeline_tables tables = { .job = PARSER_UNWIND_TABLE, .cache_dirfd = -1 };
+	const struct receiver_options everything = { .start_time = r->info.start_time };
 	int error = parser_new(false, &r->parser, e);
 
 	if (error < 0)
@@ -84,7 +85,7 @@ static int new_pipeline(struct replay *r, struct error *e)
 	error = pipeline_use_tables(r->pipeline, &tables);
 	stream_hold_files(pipeline_stream(r->pipeline));
 	if (error == 0)
-		error = pipeline_receive(r->pipeline, NULL, r->info.start_time, &r->receiver);
+		error = pipeline_receive(r->pipeline, &everything, &r->receiver);
 	if (error < 0)
 		return error_set(e, -error, "cannot begin to replay: %s", strerror(-error));
 	return 0;

@@ -28,15 +28,18 @@ struct walk {
 	uint32_t n_places;
 	bool waits;   /* for a table that is being built */
 	bool no_file; /* came to a file that was not found */
+	bool behind;  /* wanted to read behind the end of the copy */
 };
 
 static int read_stack(void *userdata, uint64_t address, void *buffer, size_t size)
 {
-	const struct walk *w = userdata;
+	struct walk *w = userdata;
 	uint64_t at = address - w->stack_start;
 
-	if (at > w->stack_size || size > w->stack_size - at)
+	if (at > w->stack_size || size > w->stack_size - at) {
+		w->behind |= address >= w->stack_start;
 		return -EFAULT;
+	}
 	memcpy(buffer, w->stack + at, size);
 	return 0;
 }
@@ -155,6 +158,8 @@ int slice_unwind(const struct slice_world *world, const struct abi_sample *sampl
 		return -EAGAIN;
 	if (end != ABI_STACK_complete && (w.waits || w.no_file))
 		end = ABI_STACK_no_table;
+	else if (end == ABI_STACK_unreadable && w.behind && slice->cut)
+		end = ABI_STACK_slice_cut;
 	for (size_t i = 0; i < n; i++)
 		frames[i] = frame_of(&w, words[i]);
 	*ret = (struct slice_result){ .n_frames = n, .user_end = (uint8_t)end };

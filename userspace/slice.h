@@ -5,7 +5,7 @@
  * when the sample was taken, also if the process is long gone.
  *
  * How it can be wrong: a slice is cut off where it is as long as slices may be; such a stack ends
- * as unreadable. A mapping whose file cannot be found ends it as no_table.
+ * as slice_cut. A mapping whose file cannot be found ends it as no_table.
  */
 #pragma once
 

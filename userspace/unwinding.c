@@ -27,7 +27,8 @@ struct unwinding {
 	struct pipeline *pipeline; /* borrowed; NULL until the start */
 	struct preload *preload;
 	bool preloading;
-	int cache_dirfd; /* -1 = none */
+	uint64_t loaded_at; /* ns; 0 = tables of what runs are missing yet */
+	int cache_dirfd;    /* -1 = none */
 	int epoll;
 };
 
@@ -167,8 +168,16 @@ void unwinding_process(struct unwinding *u, uint64_t now)
 	worker_process(u->line_worker, now);
 	if (u->preloading)
 		u->preloading = preload_step(u->preload, STEP_NS);
-	if (u->pipeline)
-		table_manager_process(pipeline_tables(u->pipeline), now);
+	if (!u->pipeline)
+		return;
+	table_manager_process(pipeline_tables(u->pipeline), now);
+	if (u->preload && !u->loaded_at && !table_manager_is_awaited(pipeline_tables(u->pipeline)))
+		u->loaded_at = clock_monotonic_ns();
+}
+
+uint64_t unwinding_loaded_at(const struct unwinding *u)
+{
+	return u->loaded_at;
 }
 
 void unwinding_get_worker_stats(const struct unwinding *u, struct worker_stats *ret)

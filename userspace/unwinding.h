@@ -52,6 +52,12 @@ int unwinding_fd(const struct unwinding *u);
 /* Takes what the parsers have done and goes on with loading. */
 void unwinding_process(struct unwinding *u, uint64_t now);
 
+/*
+ * When the tables of all that ran at the start were in the kernel (or were refused), ns; 0 = they
+ * are not yet, or nothing is preloaded.
+ */
+uint64_t unwinding_loaded_at(const struct unwinding *u);
+
 /* The parser processes together. */
 void unwinding_get_worker_stats(const struct unwinding *u, struct worker_stats *ret);
 void unwinding_get_preload_stats(const struct unwinding *u, struct preload_stats *ret);

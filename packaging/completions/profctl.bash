@@ -48,13 +48,25 @@ _profctl() {
 		compopt -o filenames
 		return
 		;;
+	-t | --type)
+		COMPREPLY=($(compgen -W "cpu block mutex" -- "$current"))
+		return
+		;;
+	--reason)
+		COMPREPLY=($(compgen -W "lock sync disk fault socket pipe poll sleep child signal runqueue other all" -- "$current"))
+		return
+		;;
+	--lock)
+		COMPREPLY=($(compgen -W "mutex rwlock monitor kernel file condition semaphore barrier join futex all" -- "$current"))
+		return
+		;;
 	-F | --frequency | --seconds | -n | --lines) return ;;
 	esac
 
 	case $verb in
 	"") options="$verbs --socket --help --version" ;;
-	record) options="--pid --comm --unit --seconds --frequency --output --local --socket --help --" ;;
-	top) options="--pid --comm --unit --seconds --frequency --lines --cum --once --local --socket --help" ;;
+	record) options="--pid --comm --unit --type --reason --lock --wakers --seconds --frequency --output --local --socket --help --" ;;
+	top) options="--pid --comm --unit --type --reason --lock --wakers --seconds --frequency --lines --cum --once --local --socket --help" ;;
 	list) options="--seconds --frequency --lines --local --socket --help" ;;
 	status) options="--executables --socket --help" ;;
 	help) options=$verbs ;;

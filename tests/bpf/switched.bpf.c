@@ -33,7 +33,7 @@ int switched(u64 *ctx)
 	record_begin(r, task);
 	r->sample.kind = ABI_KIND_BLOCK;
 	r->sample.count = 1;
-	record_kernel_stack(r, ctx);
+	record_kernel_stack(r, ctx, 0);
 	end = task_saved_registers(task, 0, &r->walk);
 	r->sample.user_end = end;
 	if (end == UNWIND_GO_ON)

@@ -2,9 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kernel and user frames in one stack, the kernel's on the leaf side."""
 
+import ctypes
+import os
 import re
+import struct
+import sys
+import time
 
-from harness import Workload, check, equal, profile_of, run, shared_daemon, test, tool
+from harness import (LIBC, Workload, check, equal, profile_of, run, shared_daemon, skip, start, test,
+                     tool)
 from pprof import is_kernel, total
 
 daemon = shared_daemon(sample_frequency=999)
@@ -76,5 +82,57 @@ def kernel_threads_have_no_user_frames():
             equal(s.user, [], f"user frames of {s.comm}")
 
 
+BPF = 321 if os.uname().machine == "x86_64" else 280
+BPF_PROG_LOAD, BPF_PROG_TEST_RUN, SOCKET_FILTER = 5, 10, 1
+
+
+def bpf(command_number, attributes):
+    buffer = ctypes.create_string_buffer(attributes, 128)
+    return LIBC.syscall(BPF, command_number, buffer, 128)
+
+
+def burn_in_bpf(seconds):
+    """Loads a program that counts to 10,000, and runs it over and over."""
+    def instruction(code, register, offset, immediate):
+        return struct.pack("<BBhi", code, register, offset, immediate)
+    code = (instruction(0xb7, 6, 0, 0) +  # r6 = 0
+            instruction(0x07, 6, 0, 1) +  # r6 += 1
+            instruction(0xa5, 6, -2, 10000) +  # if r6 < 10000 goto -2
+            instruction(0xb7, 0, 0, 0) + instruction(0x95, 0, 0, 0))
+    text, gpl = ctypes.create_string_buffer(code), ctypes.create_string_buffer(b"GPL")
+    program = bpf(BPF_PROG_LOAD, struct.pack(
+        "<IIQQIIQII16s", SOCKET_FILTER, len(code) // 8, ctypes.addressof(text),
+        ctypes.addressof(gpl), 0, 0, 0, 0, 0, b"profd_test_burn"))
+    if program < 0:
+        sys.exit("the program was refused")
+    packet = ctypes.create_string_buffer(64)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if bpf(BPF_PROG_TEST_RUN, struct.pack("<IIIIQQI", program, 0, 64, 0,
+                                              ctypes.addressof(packet), 0, 1000)) < 0:
+            sys.exit("the program does not run")
+
+
+@test
+def a_bpf_program_that_came_later():
+    with open("/proc/sys/net/core/bpf_jit_enable", encoding="ascii") as f:
+        if f.read().strip() == "0":
+            skip("BPF programs are interpreted here")
+    daemon().profile(seconds=1)  # the kernel's symbols have been read
+    child = start([sys.executable, __file__, "--burn"])
+    time.sleep(0.5)
+    profile = daemon().profile(seconds=2, pid=child.pid)
+    inside = [s for s in profile.samples
+              if any(re.fullmatch(r"bpf_prog_[0-9a-f]{16}_profd_test_burn \[bpf\]", loc.name)
+                     for loc in s.kernel[:2])]
+    check(total(inside) > 0.8 * total(profile.samples),
+          f"{total(inside)} of {total(profile.samples)}: {[s.names for s in profile.samples][:3]}")
+    child.kill()
+    child.wait()
+
+
 if __name__ == "__main__":
-    run()
+    if sys.argv[1:] == ["--burn"]:
+        burn_in_bpf(10)
+    else:
+        run()

@@ -309,6 +309,21 @@ def sigkill_while_writing_leaves_whole_files():
 
 
 @test
+def tells_when_what_runs_can_be_unwound():
+    name = "profd_unwind_running_loaded_seconds"
+    cache = os.path.join(temporary_directory(), "cache")
+    for loaded_from in ("built", "from_cache"):
+        with Daemon(preload="running", unwind_cache=cache) as d:
+            wait_until(lambda: name in d.metrics(), "the tables of what runs are loaded")
+            metrics = d.metrics()
+            check(0 < metrics[name] <= metrics["profd_uptime_seconds"], f"{metrics[name]} s")
+            check(metrics[f"profd_unwind_tables_{loaded_from}_total"] > 1, loaded_from)
+            check("unwind_running_loaded_ms: " in d.get("/status").text, "status tells it too")
+    with Daemon(preload="none", unwind_cache="") as d:
+        check(name not in d.metrics(), "nothing is preloaded, so it is never finished")
+
+
+@test
 def sighup_reloads():
     d = Daemon(config="[Profd]\nretain_bytes=2G\nsample_frequency=77\n")
     with open(d.config, "w", encoding="ascii") as f:

@@ -2,17 +2,13 @@
 /*
  * libFuzzer target: everything that the table builder reads. The first byte says what the rest is;
  * whatever it is, the table that comes out must pass its own check.
- *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iuserspace -Ibpf \
- *         tests/fuzz/fuzz_eh_frame.c userspace/elf/eh_frame*.c userspace/elf/pclntab.c \
- *         userspace/unwind/{elf_image,row_writer,table,table_builder,table_spans,table_synthetic}.c
- * \ userspace/base/{fileio,intern}.c -lz -o fuzz_eh_frame
  */
 #include "elf/eh_frame.h"
 #include "elf/pclntab.h"
 #include "elf/elf_image.h"
 #include "unwind/row_writer.h"
 #include "unwind/table_builder.h"
+#include "base/cleanup.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,11 +28,13 @@ static void check_row(void *userdata, uint64_t pc, const struct unwind_rule *rul
 	rows->last = pc;
 }
 
-static void fuzz_section(const uint8_t *data, size_t size, bool debug_frame)
+static void fuzz_section(const uint8_t *data, size_t size, bool debug_frame, bool open_end)
 {
-	struct cfi_section section = {
-		.data = data, .size = size, .address = 0x1000, .debug_frame = debug_frame
-	};
+	struct cfi_section section = { .data = data,
+				       .size = size,
+				       .address = 0x1000,
+				       .debug_frame = debug_frame,
+				       .open_end = open_end };
 	struct cfi_index index;
 
 	if (cfi_index_read(&section, &index))
@@ -80,14 +78,22 @@ static void fuzz_image(const uint8_t *data, size_t size)
 	elf_image_done(&image);
 }
 
-/* A table as another process hands it over: the check must see all that a reader relies on. */
+/*
+ * A table as another process hands it over: the check must see all that a reader relies on. What
+ * nobody would get right by chance is made right.
+ */
 static void fuzz_table(const uint8_t *data, size_t size)
 {
-	void *copy = malloc(size + 1);
+	struct unwind_table *copy = malloc(MAX(size, sizeof(*copy)));
 
 	if (!copy)
 		return;
 	memcpy(copy, data, size);
+	if (size >= sizeof(*copy)) {
+		copy->magic = UNWIND_TABLE_MAGIC;
+		copy->version = UNWIND_TABLE_VERSION;
+		copy->size = size;
+	}
 	if (!unwind_table_check(copy, size))
 		for (uint64_t offset = 0; offset < (1U << 18); offset += 997)
 			unwind_table_find(copy, offset);
@@ -98,21 +104,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (!size)
 		return 0;
-	switch (data[0] % 5) {
+	switch (data[0] % 6) {
 	case 0:
 		fuzz_image(data + 1, size - 1);
 		break;
 	case 1:
-		fuzz_section(data + 1, size - 1, false);
+		fuzz_section(data + 1, size - 1, false, false);
 		break;
 	case 2:
-		fuzz_section(data + 1, size - 1, true);
+		fuzz_section(data + 1, size - 1, true, false);
 		break;
 	case 3:
 		fuzz_pclntab(data + 1, size - 1);
 		break;
 	case 4:
 		fuzz_table(data + 1, size - 1);
+		break;
+	case 5:
+		fuzz_section(data + 1, size - 1, false, true);
 		break;
 	}
 	return 0;

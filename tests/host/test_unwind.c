@@ -199,12 +199,31 @@ static void another_cpu_may_be_faster(void **state)
 	assert_int_equal(world.discarded, 1);
 }
 
+/* The ids that a program, and a library that is seen after it, get. */
+#define PROGRAM_ID 16
+#define LIBRARY_ID 17
+
+static void bind(u32 id, u32 page, u32 first_page, u32 n_pages)
+{
+	world.unwind_files[id % WORLD_SLOTS] = (struct unwind_file){
+		.file_id = id, .page = page, .first_page = first_page, .n_pages = n_pages
+	};
+}
+
+/* It is known of both files that they have no rules. */
+static void bind_without_rules(void)
+{
+	bind(PROGRAM_ID, 0, 0, 0);
+	bind(LIBRARY_ID, 0, 0, 0);
+}
+
 static void jit_and_vdso(void **state)
 {
 	(void)state;
-	assert_int_equal(run(JIT + 8), ABI_STACK_complete);
+	assert_int_equal(run(JIT + 8), ABI_STACK_no_frame_pointer);
 	address_frame_expected(JIT + 8, -1);
-	assert_int_equal(run(VDSO + 8), ABI_STACK_complete);
+	bind(ABI_FILE_ID_VDSO, 0, 0, 0);
+	assert_int_equal(run(VDSO + 8), ABI_STACK_no_frame_pointer);
 	assert_int_equal(frames[0], file_frame(ABI_FILE_ID_VDSO, 8, false));
 	assert_int_equal(world.announced, 0);
 }
@@ -225,6 +244,7 @@ static u64 to_return_address(size_t i)
 static void every_ending(void **state)
 {
 	(void)state;
+	bind_without_rules();
 	expect_end(0x1000, ABI_STACK_no_mapping, 0);
 	expect_end(DATA, ABI_STACK_not_executable, 0);
 	expect_end(PROGRAM + PROGRAM_SIZE, ABI_STACK_no_mapping, 0);
@@ -241,7 +261,7 @@ static void every_ending(void **state)
 	expect_end(PROGRAM, ABI_STACK_unreadable, 1);
 	return_address = 0;
 	push_frames(1, to_return_address, STACK + 0x200);
-	expect_end(PROGRAM, ABI_STACK_complete, 1);
+	expect_end(PROGRAM, ABI_STACK_bad_frame_pointer, 1);
 	return_address = DATA + 0x10;
 	push_frames(1, to_return_address, 0);
 	expect_end(PROGRAM, ABI_STACK_not_executable, 1);
@@ -257,6 +277,7 @@ static void every_ending(void **state)
 static void circles_end(void **state)
 {
 	(void)state;
+	bind_without_rules();
 	push_frames(2, alternating, STACK + 16);
 	assert_int_equal(run(PROGRAM), ABI_STACK_bad_frame_pointer);
 	assert_int_equal(n_frames, 3);
@@ -341,10 +362,6 @@ static void random_stacks_end(void **state)
 
 enum { RULE_GAP, RULE_SP16, RULE_RBP, RULE_END, RULE_SIGNAL, RULE_UNSUPPORTED, RULE_BEYOND = 200 };
 
-/* The ids that a program, and a library that is seen after it, get. */
-#define PROGRAM_ID 16
-#define LIBRARY_ID 17
-
 static void fill_rules(void)
 {
 	world.unwind_rules[RULE_SP16] = (struct unwind_rule){ .cfa = UNWIND_CFA_REGISTER,
@@ -366,13 +383,6 @@ static void fill_rules(void)
 	world.unwind_rules[RULE_END].cfa = UNWIND_CFA_END;
 	world.unwind_rules[RULE_SIGNAL].cfa = UNWIND_CFA_SIGNAL;
 	world.unwind_rules[RULE_UNSUPPORTED].cfa = UNWIND_CFA_UNSUPPORTED;
-}
-
-static void bind(u32 id, u32 page, u32 first_page, u32 n_pages)
-{
-	world.unwind_files[id % WORLD_SLOTS] = (struct unwind_file){
-		.file_id = id, .page = page, .first_page = first_page, .n_pages = n_pages
-	};
 }
 
 /* One page of the table: rows { pc_low, rule } from index @first of the segment. */
@@ -481,6 +491,45 @@ static void without_room_the_walk_goes_on(void **state)
 	assert_int_equal(world.counters[ABI_COUNTER_slices_lost_ring_full], 1);
 }
 
+/* What a guess in code whose rules are not loaded leads to is not to be believed. */
+static void bad_guesses_are_for_want_of_rules(void **state)
+{
+	(void)state;
+	fill_tables();
+	world.unwind_files[LIBRARY_ID].file_id = 0;
+	world.slice_room = false;
+	push_ruled();
+	u.slices = true;
+	u.frame.regs[UNWIND_RBP] = 3;
+	assert_int_equal(run(program_at(0x10010)), ABI_STACK_no_table);
+	assert_int_equal(n_frames, 2);
+	assert_false(u.slices);
+	bind(LIBRARY_ID, 0, 0, 0);
+	push_ruled();
+	u.frame.regs[UNWIND_RBP] = 3;
+	assert_int_equal(run(program_at(0x10010)), ABI_STACK_bad_frame_pointer);
+}
+
+/* A frame pointer of 0 is the end where it was saved in a frame; elsewhere it is just a number. */
+static void frame_pointer_of_0(void **state)
+{
+	(void)state;
+	bind_without_rules();
+	u.frame.regs[UNWIND_RSP] = STACK;
+	u.frame.regs[UNWIND_RBP] = 0;
+	expect_end(PROGRAM, ABI_STACK_no_frame_pointer, 1);
+	push_frames(1, alternating, 0);
+	expect_end(PROGRAM, ABI_STACK_complete, 2);
+	/* A return address of 0 likewise. */
+	push_frames(1, alternating, STACK + 0x200);
+	stack[0x200 / 8] = STACK + 0x300;
+	stack[0x208 / 8] = 0;
+	expect_end(PROGRAM, ABI_STACK_complete, 2);
+	u.frame.regs[UNWIND_RSP] = STACK;
+	u.frame.regs[UNWIND_RBP] = STACK + 0x200;
+	expect_end(PROGRAM, ABI_STACK_bad_frame_pointer, 1);
+}
+
 static void gaps_are_guessed(void **state)
 {
 	(void)state;
@@ -506,7 +555,7 @@ static void gaps_are_guessed(void **state)
 	u.frame.regs[UNWIND_RBP] = 0;
 	stack[1] = program_at(0x6010);
 	stack[2] = program_at(0x3030);
-	assert_int_equal(run(program_at(0x1010)), ABI_STACK_complete);
+	assert_int_equal(run(program_at(0x1010)), ABI_STACK_no_frame_pointer);
 	assert_int_equal(n_frames, 2);
 	/* Before the first page and behind the last one there are no rules. */
 	bind(PROGRAM_ID, 1, 1, 1);
@@ -629,6 +678,8 @@ int main(void)
 		TEST(rules_lead_to_the_callers),
 		TEST(unknown_files_stop_for_a_slice),
 		TEST(without_room_the_walk_goes_on),
+		TEST(bad_guesses_are_for_want_of_rules),
+		TEST(frame_pointer_of_0),
 		TEST(gaps_are_guessed),
 		TEST(signal_frames_are_exact),
 		TEST(contradictions_are_internal),

@@ -19,7 +19,9 @@
 #include "symbolize/symbolizer.h"
 
 #define WORLD_KERNEL_START 0xffffffff81000000ULL
-#define WORLD_KERNEL_END   0xffffffff82000000ULL
+/* In the library, where functions are called as those that wait for locks. */
+#define WORLD_NAMES	 0x30000
+#define WORLD_KERNEL_END 0xffffffff82000000ULL
 
 /* Two executable segments, as a linker that splits text makes them. */
 static struct executable_segment world_app_segments[] = {
@@ -114,7 +116,14 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *f, struct proc
 	size_t n = 0;
 
 	s->calls++;
-	if (f->kind == FRAME_KERNEL) {
+	if (f->kind == FRAME_FILE && f->executable == &world_library && f->address >= WORLD_NAMES) {
+		static const char *const names[] = { "pthread_mutex_lock", "pthread_cond_wait",
+						     "ObjectMonitor::enter(JavaThread*)" };
+
+		snprintf(s->name, sizeof(s->name), "%s",
+			 names[(f->address - WORLD_NAMES) % ARRAY_SIZE(names)]);
+		symbol.system_name = s->name;
+	} else if (f->kind == FRAME_KERNEL) {
 		snprintf(s->name, sizeof(s->name), "kernel_%" PRIx64, f->address >> 8);
 		symbol.system_name = s->name;
 	} else if (f->kind == FRAME_ADDRESS) {
@@ -125,6 +134,7 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *f, struct proc
 		snprintf(s->name, sizeof(s->name), "%s+0x%" PRIx64, base, f->address);
 		symbol.system_name = s->name;
 		symbol.unnamed = true;
+		symbol.why = UNNAMED_stripped;
 	} else {
 		snprintf(s->name, sizeof(s->name), "%s::f%" PRIx64 "()", base, f->address >> 8);
 		snprintf(s->system_name, sizeof(s->system_name), "_Z%s%" PRIx64, base,

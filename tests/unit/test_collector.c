@@ -338,7 +338,9 @@ static void samples_this_process(void **state)
 	struct stream_handler handler = {
 		.sample = on_sample, .sideband = on_sideband, .file = on_file, .userdata = &all
 	};
-	struct collector_options o = { .sample_frequency = 499, .without_slices = true };
+	struct collector_options o = { .sample_frequency = 499,
+				       .without_slices = true,
+				       .without_waits = true };
 	uint64_t begin, spent;
 	struct collector *c = NULL;
 	struct stream *stream = NULL;

@@ -187,6 +187,30 @@ static void test_prologue(void **state)
 	assert_cfa(&r, 5, 0x26, UNWIND_RBP, 16);
 }
 
+/* ...; mov %rcx,%rsp; pop %rcx; jmp *%rcx; and on with the body, as GCC ends _Unwind_Resume(). */
+static void test_eh_return(void **state)
+{
+	struct rows r =
+		ROWS(0x41, 0x0e, 16, 0x86, 2, 0x43, 0x0d, 6, 0x41, 0x83, 7, 0x02, 0x20, 0x0a, 0xc6,
+		     0x0c, 2, 8, 0x43, 0x0d, 7, 0x41, 0x09, 16, 2, 0x0e, 0, 0x45, 0x0b);
+
+	(void)state;
+	assert_int_equal(r.n, 8);
+	assert_cfa(&r, 3, 5, UNWIND_RBP, 16);
+	assert_int_equal(r.rule[3].flags, 0);
+	assert_cfa(&r, 4, 0x25, UNWIND_RCX, 8);
+	assert_cfa(&r, 5, 0x28, UNWIND_RSP, 8);
+	assert_cfa(&r, 6, 0x29, UNWIND_RSP, 0);
+	assert_int_equal(r.rule[6].ra, UNWIND_IN_REGISTER | UNWIND_RCX);
+	for (size_t i = 4; i < 7; i++) {
+		assert_int_equal(r.rule[i].flags, UNWIND_RULE_SIGNAL);
+		assert_int_equal(r.rule[i].bp, UNWIND_SAME);
+		assert_int_equal(r.rule[i].bx, UNWIND_SAME);
+	}
+	assert_cfa(&r, 7, 0x2e, UNWIND_RBP, 16);
+	assert_memory_equal(&r.rule[7], &r.rule[3], sizeof(r.rule[3]));
+}
+
 static void test_advances(void **state)
 {
 	struct rows r = ROWS(0x02, 4, 0x0e, 16, 0x03, 4, 0, 0x0e, 24, 0x04, 4, 0, 0, 0, 0x0e, 32,
@@ -543,6 +567,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_prologue),
+		cmocka_unit_test(test_eh_return),
 		cmocka_unit_test(test_advances),
 		cmocka_unit_test(test_signed_forms),
 		cmocka_unit_test(test_cfa_expressions),

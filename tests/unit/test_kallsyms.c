@@ -40,14 +40,20 @@ static const char usual[] = "0000000000000000 A fixed_percpu_data\n"
 			    "ffffffffc0500000 t ftrace_trampoline\t[__builtin__ftrace]\n";
 
 static char path[] = "/tmp/test_kallsyms.XXXXXX";
+static char modules[sizeof(path) + 8];
 
-static void write_file(const char *text)
+static void write_text(const char *file, const char *text)
 {
-	FILE *f = fopen(path, "w");
+	FILE *f = fopen(file, "w");
 
 	assert_non_null(f);
 	fputs(text, f);
 	fclose(f);
+}
+
+static void write_file(const char *text)
+{
+	write_text(path, text);
 }
 
 static int setup(void **state)
@@ -55,6 +61,7 @@ static int setup(void **state)
 	(void)state;
 	strcpy(path + strlen(path) - 6, "XXXXXX");
 	close(mkstemp(path));
+	snprintf(modules, sizeof(modules), "%s.modules", path);
 	write_file(usual);
 	return 0;
 }
@@ -62,6 +69,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	unlink(modules);
 	return unlink(path);
 }
 
@@ -69,7 +77,7 @@ static struct kernel_names *names(void)
 {
 	struct kernel_names *k;
 
-	assert_int_equal(kernel_names_new(path, &k), 0);
+	assert_int_equal(kernel_names_new(path, modules, &k), 0);
 	return k;
 }
 
@@ -152,9 +160,9 @@ static void test_missing_file(void **state)
 	_cleanup_kernel_ struct kernel_names *k = NULL, *none = NULL;
 
 	(void)state;
-	assert_int_equal(kernel_names_new("/nonexistent/kallsyms", &k), 0);
+	assert_int_equal(kernel_names_new("/nonexistent/kallsyms", "", &k), 0);
 	assert_kernel(k, 0xffffffff81000000, 0, "nothing");
-	assert_int_equal(kernel_names_new("", &none), 0);
+	assert_int_equal(kernel_names_new("", "", &none), 0);
 	assert_kernel(none, 0xffffffff81000000, 0, "nothing");
 }
 
@@ -184,18 +192,47 @@ static void test_bpf(void **state)
 	kernel_names_remove(k, 0x1234);
 }
 
-/* A module that was loaded is found by reading again, but not for every unknown address. */
-static void test_read_again(void **state)
+/* kallsyms is read again when the modules are others, and not for every unknown address. */
+static void test_modules_come_and_go(void **state)
+{
+	_cleanup_kernel_ struct kernel_names *k = NULL;
+	uint64_t now = 5 * KERNEL_NAMES_REREAD_NS;
+
+	(void)state;
+	write_text(modules, "nf_tables 4096 1 ext4, Live 0xffffffffc0200000\n");
+	k = names();
+	assert_kernel(k, 0xffffffffc0700000, now, "nothing");
+	write_file("ffffffffc0700000 t late\t[late]\nffffffffc0400000 t bpf_prog_new\t[bpf]\n");
+	/* Used by others and more often: the same modules. */
+	write_text(modules, "nf_tables 4096 7 a,b, Live 0xffffffffc0200000\n");
+	now += KERNEL_NAMES_REREAD_NS;
+	assert_kernel(k, 0xffffffffc0700000, now, "nothing");
+	write_text(modules, "late 4096 0 - Live 0xffffffffc0700000\n");
+	assert_kernel(k, 0xffffffffc0700000, now + KERNEL_NAMES_REREAD_NS - 1, "nothing");
+	now += KERNEL_NAMES_REREAD_NS;
+	assert_kernel(k, 0xffffffffc0700000, now, "late [late]");
+	assert_kernel(k, 0xffffffffc0400000, now, "bpf_prog_new [bpf]");
+	/* Another one at the same addresses: its name is not that of the old one. */
+	write_file("ffffffffc0700000 t later\t[later]\n");
+	write_text(modules, "later 4096 0 - Live 0xffffffffc0700000\n");
+	now += KERNEL_NAMES_REREAD_NS;
+	assert_kernel(k, 0xffffffffc0700000, now, "later [later]");
+}
+
+static void test_read_again_after_losses(void **state)
 {
 	_cleanup_kernel_ struct kernel_names *k = names();
 	uint64_t now = 5 * KERNEL_NAMES_REREAD_NS;
 
 	(void)state;
 	assert_kernel(k, 0xffffffffc0700000, now, "nothing");
-	write_file("ffffffffc0700000 t late\t[late]\nffffffffc0400000 t bpf_prog_new\t[bpf]\n");
-	assert_kernel(k, 0xffffffffc0700000, now + KERNEL_NAMES_REREAD_NS - 1, "nothing");
-	assert_kernel(k, 0xffffffffc0700000, now + KERNEL_NAMES_REREAD_NS, "late [late]");
-	assert_kernel(k, 0xffffffffc0400000, now + KERNEL_NAMES_REREAD_NS, "bpf_prog_new [bpf]");
+	write_file("ffffffffc0700000 t bpf_prog_new\t[bpf]\n");
+	now += KERNEL_NAMES_REREAD_NS;
+	assert_kernel(k, 0xffffffffc0700000, now, "nothing");
+	kernel_names_lost(k);
+	assert_kernel(k, 0xffffffffc0700000, now, "nothing");
+	now += KERNEL_NAMES_REREAD_NS;
+	assert_kernel(k, 0xffffffffc0700000, now, "bpf_prog_new [bpf]");
 }
 
 static void test_many_programs(void **state)
@@ -236,9 +273,16 @@ static void test_compact(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with_file(test_names),	    with_file(test_range),	   with_file(test_hidden),
-		with_file(test_bad_lines),  with_file(test_missing_file),  with_file(test_bpf),
-		with_file(test_read_again), with_file(test_many_programs), with_file(test_compact),
+		with_file(test_names),
+		with_file(test_range),
+		with_file(test_hidden),
+		with_file(test_bad_lines),
+		with_file(test_missing_file),
+		with_file(test_bpf),
+		with_file(test_modules_come_and_go),
+		with_file(test_read_again_after_losses),
+		with_file(test_many_programs),
+		with_file(test_compact),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,7 @@
 #include "../../daemon/unwind_tables.h"
 #include "base/cleanup.h"
 #include "process/executable.h"
+#include "symbolize/jit_programs.h"
 
 static void text_format(void **state)
 {
@@ -179,17 +180,24 @@ static void executables_page(void **state)
 		{ &y, "refused", "-", 0, -EBADMSG },
 		{ &y, "refused", "-", 0, -EISDIR },
 	};
+	struct jit_programs programs = {};
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
 	(void)state;
 	unwind_tables_print(lines, ARRAY_SIZE(lines), f);
+	jit_programs_count(&programs, "/usr/bin/no\nde");
+	jit_programs_count(&programs, "/usr/bin/no\nde");
+	unwind_tables_print_jit(&programs, f);
+	jit_programs_done(&programs);
 	fclose(f);
-	assert_string_equal(text, "state\tsource\trows\tbytes\terror\tbuild_id\tpath\n"
-				  "loaded\tcache\t1000\t4000\t-\tab01\t/lib/a?b.so\n"
-				  "refused\t-\t0\t0\tthe file is damaged\t-\ta?b.so\n"
-				  "refused\t-\t0\t0\tIs a directory\t-\ta?b.so\n");
+	assert_string_equal(
+		text, "state\tsource\trows\tbytes\terror\tnames\tunnamed\twhy\tbuild_id\tpath\n"
+		      "loaded\tcache\t1000\t4000\t-\t-\t0\t-\tab01\t/lib/a?b.so\n"
+		      "refused\t-\t0\t0\tthe file is damaged\t-\t0\t-\t-\ta?b.so\n"
+		      "refused\t-\t0\t0\tIs a directory\t-\t0\t-\t-\ta?b.so\n"
+		      "-\t-\t0\t0\t-\t-\t2\tjit_without_map\t-\t/usr/bin/no?de\n");
 	free(text);
 }
 

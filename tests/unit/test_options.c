@@ -172,7 +172,8 @@ static void good_file(void **state)
 				   "sample_frequency=999\nretain_age=36h\nsplit=process\n"
 				   "socket=\ninsecure=YES\nmemory_budget=1G\n"
 				   "unwind_memory=1M\nunwind_cache=\npreload=running\n"
-				   "slice_bytes=4K",
+				   "slice_bytes=4K\ndebug_directories=/a:/b\n"
+				   "debuginfod_urls=http://a/ https://b\n",
 				   &e),
 			 0);
 	assert_int_equal(o.n_listen, 2);
@@ -188,6 +189,8 @@ static void good_file(void **state)
 	assert_string_equal(o.unwind_cache, "");
 	assert_string_equal(o.preload, "running");
 	assert_int_equal(o.slice_bytes, 4096);
+	assert_string_equal(o.debug_directories, "/a:/b");
+	assert_string_equal(o.debuginfod_urls, "http://a/ https://b");
 	assert_string_equal(o.directory, "/var/lib/profd");
 	options_done(&o);
 
@@ -230,6 +233,9 @@ static void bad_files(void **state)
 		{ "[Profd]\npreload=some", "one of: all running none" },
 		{ "[Profd]\nslice_bytes=17K", "from 0 to 16K in steps of 8" },
 		{ "[Profd]\nslice_bytes=4095", "from 0 to 16K in steps of 8" },
+		{ "[Profd]\ndebug_directories=/a:b", "absolute paths with ':' between them" },
+		{ "[Profd]\ndebuginfod_urls=file:///etc", "http:// or https:// URLs" },
+		{ "[Profd]\ndebuginfod_urls=http://a b", "http:// or https:// URLs" },
 	};
 
 	(void)state;
@@ -259,6 +265,23 @@ static void nul_bytes_and_many_addresses(void **state)
 		strcat(text, "listen=127.0.0.1:1\n");
 	assert_int_equal(options_read_text(&s, "f", text, strlen(text), &e), -E2BIG);
 	assert_non_null(strstr(e.text, "f:18: listen: more than 16"));
+	options_done(&o);
+}
+
+static void debuginfod_without_a_place(void **state)
+{
+	struct options o;
+	struct error e;
+
+	(void)state;
+	assert_int_equal(read_text(&o, "[Profd]\ndebuginfod_cache=\n", &e), 0);
+	assert_int_equal(options_check(&o, &e), 0);
+	options_done(&o);
+	assert_int_equal(
+		read_text(&o, "[Profd]\ndebuginfod_cache=\ndebuginfod_urls=http://localhost\n", &e),
+		0);
+	assert_int_equal(options_check(&o, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "debuginfod_cache"));
 	options_done(&o);
 }
 
@@ -487,6 +510,7 @@ int main(void)
 		cmocka_unit_test(good_file),
 		cmocka_unit_test(bad_files),
 		cmocka_unit_test(nul_bytes_and_many_addresses),
+		cmocka_unit_test(debuginfod_without_a_place),
 		cmocka_unit_test(insecure_listeners),
 		cmocka_unit_test(command_lines),
 		cmocka_unit_test(flags_win_over_the_file),

@@ -99,6 +99,29 @@ static void serve_late(int listener)
 	serve_recording(listener, 200);
 }
 
+/* Two recordings at once: each is answered, with its own request, when its id was named. */
+static void serve_several(int listener)
+{
+	char requests[2][MAX_REQUEST], request[MAX_REQUEST], id[2][33], want[128];
+	int fds[2];
+
+	for (int i = 0; i < 2; i++) {
+		fds[i] = accept_request(listener, requests[i]);
+		read_id(requests[i], id[i]);
+		requests[i][strcspn(requests[i], "\r")] = '\0';
+	}
+	for (int n = 0; n < 2; n++) {
+		int finish = accept_request(listener, request);
+
+		answer(finish, 200, "ok\n");
+		for (int i = 0; i < 2; i++) {
+			snprintf(want, sizeof(want), "POST /finish?id=%s ", id[i]);
+			if (strncmp(request, want, strlen(want)) == 0)
+				answer(fds[i], 200, requests[i]);
+		}
+	}
+}
+
 static void serve(int listener, const char *what)
 {
 	char request[MAX_REQUEST] = "";
@@ -109,6 +132,8 @@ static void serve(int listener, const char *what)
 		serve_recording(listener, 404);
 	else if (strcmp(what, "late") == 0)
 		serve_late(listener);
+	else if (strcmp(what, "several") == 0)
+		serve_several(listener);
 	else if (strcmp(what, "echo") == 0) {
 		int fd = accept_request(listener, request);
 
@@ -187,10 +212,12 @@ static int record(const char *what, enum watch_answer (*look)(void *), struct ch
 	const struct watch watch = { .look = look, .userdata = child };
 	const struct client_profile request = {
 		.selection = &seven,
+		.wanted = &wanted_cpu,
 		.duration = 30 * NS_PER_S,
 		.child = child,
 		.watch = &watch,
 	};
+	struct recorded recorded[WANTED_MAX] = { 0 };
 	struct client *client;
 	struct server server;
 	int r;
@@ -198,7 +225,8 @@ static int record(const char *what, enum watch_answer (*look)(void *), struct ch
 	*e = (struct error){};
 	server_start(&server, what);
 	assert_int_equal(client_new(server.path, &client, e), 0);
-	r = client_profile(client, &request, reply, e);
+	r = client_profile(client, &request, recorded, e);
+	*reply = (struct reply){ recorded[0].data, recorded[0].size };
 	client_free(client);
 	server_end(&server);
 	return r;
@@ -222,10 +250,63 @@ static void paths_follow_the_selection(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		_cleanup_free_ char *path = client_profile_path(&cases[i].s, 5);
+		_cleanup_free_ char *path =
+			client_profile_path(&cases[i].s, &wanted_cpu, ABI_KIND_CPU, 5);
 
 		assert_string_equal(path, cases[i].path);
 	}
+}
+
+static void paths_say_which_waits(void **state)
+{
+	struct wanted w = { .reasons = "disk,lock", .locks = "mutex", .wakers = true };
+	const struct selection s = { .pids = { 12 }, .n_pids = 1 };
+	static const char *const paths[] = {
+		"/pid/12/debug/pprof/profile?seconds=5",
+		"/pid/12/debug/pprof/block?seconds=5&reason=disk,lock&lock=mutex&wakers=1",
+		"/pid/12/debug/pprof/mutex?seconds=5&reason=disk,lock&lock=mutex",
+	};
+
+	(void)state;
+	assert_int_equal(wanted_add(&w, "cpu,block,cpu"), 0);
+	assert_int_equal(wanted_add(&w, "mutex"), 0);
+	assert_int_equal(w.n, 3);
+	assert_int_equal(wanted_add(&w, "heap"), -EINVAL);
+	assert_int_equal(wanted_add(&w, "cpu,"), -EINVAL);
+	for (size_t i = 0; i < w.n; i++) {
+		_cleanup_free_ char *path = client_profile_path(&s, &w, w.kinds[i], 5);
+
+		assert_string_equal(path, paths[i]);
+	}
+}
+
+/* Both are asked for at once, each is ended by its own id; one answer is kept for each. */
+static void several_are_recorded_at_once(void **state)
+{
+	const struct watch watch = { .look = finish };
+	struct wanted w = { 0 };
+	const struct client_profile request = {
+		.selection = &seven,
+		.wanted = &w,
+		.duration = 30 * NS_PER_S,
+		.watch = &watch,
+	};
+	struct recorded recorded[WANTED_MAX] = { 0 };
+	struct error e = { 0 };
+	struct client *client;
+	struct server server;
+
+	(void)state;
+	wanted_add(&w, "block,mutex");
+	server_start(&server, "several");
+	assert_int_equal(client_new(server.path, &client, &e), 0);
+	assert_int_equal(client_profile(client, &request, recorded, &e), 0);
+	assert_string_equal(recorded[0].data, "GET /pid/7/debug/pprof/block?seconds=30 HTTP/1.1");
+	assert_string_equal(recorded[1].data, "GET /pid/7/debug/pprof/mutex?seconds=30 HTTP/1.1");
+	assert_null(recorded[2].data);
+	recorded_done(recorded);
+	client_free(client);
+	server_end(&server);
 }
 
 static void probe_tells_why(void **state)
@@ -365,6 +446,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(paths_follow_the_selection),
+		cmocka_unit_test(paths_say_which_waits),
+		cmocka_unit_test(several_are_recorded_at_once),
 		cmocka_unit_test(probe_tells_why),
 		cmocka_unit_test(get_returns_the_body),
 		cmocka_unit_test(a_refusal_is_in_the_daemons_words),

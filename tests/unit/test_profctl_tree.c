@@ -181,17 +181,17 @@ static void a_window_is_filtered(void **state)
 	add(w, at(f, 100, 2400 * MS), 1);
 	add(w, at(f, 101, 2400 * MS), 20);
 	add(w, at(f, 103, 2400 * MS), 300);
-	window_quality(w)->samples_lost = 5;
+	window_quality(w, ABI_KIND_CPU)->samples_lost = 5;
 	window_close(w, 9);
 	assert_int_equal(tree_filter(f->tree, w, &filtered), 0);
 	window_free(w);
 	assert_int_equal(window_start(filtered), 7);
 	assert_int_equal(window_end(filtered), 9);
 	assert_int_equal(window_samples(filtered), 21);
-	assert_int_equal(window_quality(filtered)->samples_lost, 5);
+	assert_int_equal(window_quality(filtered, ABI_KIND_CPU)->samples_lost, 5);
 	assert_int_equal(window_each(filtered, sum_values, &sum), 0);
 	assert_int_equal(sum, 21014);
-	assert_int_equal(window_quality(filtered)->user_stacks[ABI_STACK_complete], 21);
+	assert_int_equal(window_quality(filtered, ABI_KIND_CPU)->user_stacks[ABI_STACK_complete], 2);
 	window_free(filtered);
 }
 

@@ -25,18 +25,26 @@ static void test_lines(void **state)
 	q.user_stacks[ABI_STACK_none] = 2;
 	q.user_stacks[ABI_STACK_complete] = 4;
 	q.user_stacks[ABI_STACK_too_deep] = 3;
+	q.user_stacks[ABI_STACK_slice_cut] = 1;
+	q.user_stacks[ABI_STACK_exec] = 6;
 	q.frames_unnamed = 5;
+	q.unnamed[UNNAMED_stripped] = 3;
+	q.unnamed[UNNAMED_gone] = 2;
 	quality_lines(&q, join, text);
 	assert_string_equal(text, "profd: samples_attempted=10\n"
 				  "profd: samples_lost=1\n"
 				  "profd: sideband_lost=0\n"
-				  "profd: user_stacks_attempted=7\n"
+				  "profd: user_stacks_attempted=8\n"
 				  "profd: user_stacks_complete=4\n"
 				  "profd: user_stacks_truncated_too_deep=3\n"
+				  "profd: user_stacks_truncated_slice_cut=1\n"
+				  "profd: user_stacks_in_exec=6\n"
 				  "profd: user_frames_guessed=0\n"
 				  "profd: user_stacks_from_slices=0\n"
 				  "profd: frames=33\n"
-				  "profd: frames_unnamed=5\n");
+				  "profd: frames_unnamed=5\n"
+				  "profd: frames_unnamed_stripped=3\n"
+				  "profd: frames_unnamed_gone=2\n");
 }
 
 /* Every member is a uint64_t: filled with a pattern, each must have been added. */

@@ -290,7 +290,9 @@ static void test_bad_records(void **state)
 	REFUSED(a->user_frames = UINT16_MAX, size);
 	REFUSED((a->kernel_frames = ABI_MAX_KERNEL_FRAMES + 1, a->user_frames = 0), size);
 	REFUSED(a->kind = 0, size);
-	REFUSED(a->kind = ABI_KIND_MUTEX + 1, size);
+	REFUSED(a->kind = ABI_KIND_WAKER + 1, size);
+	REFUSED((a->kind = ABI_KIND_BLOCK, a->wait.since = a->record.time + 1), size);
+	REFUSED((a->kind = ABI_KIND_MUTEX, a->wait.system_call = -2), size);
 	REFUSED(a->user_end = ABI_STACK_ENDS_COUNT, size);
 	REFUSED(a->value = -1, size);
 	REFUSED(a->count = 1ULL << 63, size);

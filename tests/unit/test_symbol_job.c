@@ -175,9 +175,13 @@ static void test_same_as_here(void **state)
 
 static void test_same_as_here_of_a_large_file(void **state)
 {
-	if (access("/usr/bin/node", R_OK) < 0)
+	const char *path = "/usr/lib/x86_64-linux-gnu/libLLVM-14.so.1"; /* clang's */
+
+	if (access(path, R_OK) < 0) {
+		print_message("# %s is not there\n", path);
 		skip();
-	assert_same_tables(*state, "/usr/bin/node", 10000);
+	}
+	assert_same_tables(*state, path, 10000);
 }
 
 static int image_with(const char *name)

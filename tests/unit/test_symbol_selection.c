@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,7 +21,6 @@
 DEFINE_CLEANUP(struct elf_symbols *, elf_symbols_free);
 #define _cleanup_table_ _cleanup_(elf_symbols_freep)
 
-#define N(a) (sizeof(a) / sizeof((a)[0]))
 #define FUNC(n, a, s)                                                                              \
 	{                                                                                          \
 		.name = n, .address = a, .size = s, .type = STT_FUNC, .binding = STB_GLOBAL        \
@@ -56,7 +56,7 @@ static void test_only_what_is_wanted(void **state)
 {
 	static const uint64_t addresses[] = { 0x1005, 0x1025, 0x1200, 0x1300, 0x4005 };
 	const struct image image = { .symtab = some };
-	_cleanup_table_ struct elf_symbols *t = read_some(&image, addresses, N(addresses));
+	_cleanup_table_ struct elf_symbols *t = read_some(&image, addresses, ARRAY_SIZE(addresses));
 
 	(void)state;
 	assert_false(elf_symbols_is_whole(t));
@@ -136,7 +136,7 @@ static void test_far_apart(void **state)
 	const uint64_t addresses[] = { 0x1000, 1ULL << 40, UINT64_MAX };
 	const uint64_t away = 1ULL << 40;
 	_cleanup_table_ struct elf_symbols *t =
-		read_some(&(struct image){ .symtab = near }, addresses, N(addresses));
+		read_some(&(struct image){ .symtab = near }, addresses, ARRAY_SIZE(addresses));
 	_cleanup_table_ struct elf_symbols *gap =
 		read_some(&(struct image){ .symtab = near }, &away, 1);
 	struct elf_symbols *both;
@@ -174,6 +174,75 @@ static void test_small_tables_come_whole(void **state)
 	part = NULL;
 	request.limits.max_bytes--;
 	assert_int_equal(elf_symbols_read(&request, &part), -EFBIG);
+}
+
+/*
+ * A program whose names alone are more than a table may have: a few of them are found all the same.
+ */
+static void test_large_file(void **state)
+{
+	enum { N = 600000, NAME = 112, TEXT = 1, SYMTAB, STRTAB, SECTIONS };
+	const uint64_t symbols_at = 4096, names_at = symbols_at + N * sizeof(Elf64_Sym);
+	const uint64_t addresses[] = { 0x1000, 0x1000 + 16 * 12345, 0x1000 + 16 * (N - 1) + 15 };
+	const Elf64_Ehdr header = {
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+			     EV_CURRENT },
+		.e_type = ET_DYN,
+		.e_machine = EM_X86_64,
+		.e_ehsize = sizeof(header),
+		.e_shoff = sizeof(header),
+		.e_shentsize = sizeof(Elf64_Shdr),
+		.e_shnum = SECTIONS,
+	};
+	const Elf64_Shdr sections[SECTIONS] = {
+		[TEXT] = { .sh_type = SHT_NOBITS,
+			   .sh_flags = SHF_ALLOC | SHF_EXECINSTR,
+			   .sh_addr = 0x1000,
+			   .sh_size = 16 * N },
+		[SYMTAB] = { .sh_type = SHT_SYMTAB,
+			     .sh_offset = symbols_at,
+			     .sh_link = STRTAB,
+			     .sh_size = N * sizeof(Elf64_Sym),
+			     .sh_entsize = sizeof(Elf64_Sym) },
+		[STRTAB] = { .sh_type = SHT_STRTAB,
+			     .sh_offset = names_at,
+			     .sh_size = 1 + (uint64_t)N * NAME },
+	};
+	const uint64_t size = names_at + 1 + (uint64_t)N * NAME;
+	_cleanup_close_ int fd = memfd_create("large", MFD_CLOEXEC);
+	struct elf_symbols_request request = {
+		.fd = fd, .debug_fd = -1, .addresses = addresses, .n = ARRAY_SIZE(addresses)
+	};
+	_cleanup_table_ struct elf_symbols *t = NULL;
+	char *file, name[NAME];
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	file = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(file, MAP_FAILED);
+	memcpy(file, &header, sizeof(header));
+	memcpy(file + sizeof(header), sections, sizeof(sections));
+	for (uint32_t i = 0; i < N; i++) {
+		const Elf64_Sym symbol = { .st_name = 1 + i * NAME,
+					   .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
+					   .st_shndx = TEXT,
+					   .st_value = 0x1000 + 16 * (uint64_t)i,
+					   .st_size = 16 };
+
+		memcpy(file + symbols_at + i * sizeof(symbol), &symbol, sizeof(symbol));
+		snprintf(file + names_at + symbol.st_name, NAME, "f%0*u", NAME - 2, i);
+	}
+	munmap(file, size);
+	assert_int_equal(elf_symbols_read(&request, &t), 0);
+	assert_int_equal(elf_symbols_count(t), ARRAY_SIZE(addresses));
+	snprintf(name, sizeof(name), "f%0*u", NAME - 2, 12345);
+	assert_string_equal(name_at(t, addresses[1]), name);
+	snprintf(name, sizeof(name), "f%0*u", NAME - 2, N - 1);
+	assert_string_equal(name_at(t, addresses[2]), name);
+	elf_symbols_free(t);
+	t = NULL;
+	request.addresses = NULL;
+	assert_int_equal(elf_symbols_read(&request, &t), -EFBIG);
 }
 
 static uint8_t inner[IMAGE_MAX_BYTES], packed[IMAGE_MAX_BYTES];
@@ -260,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_merge_of_contradictions),
 		cmocka_unit_test(test_far_apart),
 		cmocka_unit_test(test_small_tables_come_whole),
+		cmocka_unit_test(test_large_file),
 		cmocka_unit_test(test_debugdata),
 		cmocka_unit_test(test_damaged_debugdata),
 		cmocka_unit_test(test_bomb),

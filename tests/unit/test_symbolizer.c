@@ -473,7 +473,7 @@ static void test_budget(void **state)
 	symbolizer_free(w->symbolizer);
 	assert_int_equal(symbolizer_new(&(struct symbolizer_options){ .kallsyms = "",
 								      .proc = w->proc,
-								      .memory_budget = 8000 },
+								      .memory_budget = 14000 },
 					&w->table, &w->symbolizer),
 			 0);
 	for (int i = 0; i < N; i++) {
@@ -501,7 +501,7 @@ static void test_budget(void **state)
 			 &(struct frame){ .address = 0x1014, .executable = &many[0] }, NULL, &s, 1);
 	assert_int_equal(w->table.opened, 1);
 	symbolizer_trim(w->symbolizer);
-	assert_true(symbolizer_memory(w->symbolizer) <= 8000);
+	assert_true(symbolizer_memory(w->symbolizer) <= 14000);
 	for (int i = 0; i < N; i++)
 		free_names(&many[i]);
 }

@@ -38,14 +38,16 @@ static void assert_same_tables(struct worker *worker, const char *path)
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	_cleanup_free_ void *here = NULL, *there = NULL;
 	size_t size_here, size_there;
+	struct table_answer answer;
 
 	assert_true(fd >= 0);
 	assert_int_equal(table_job_run(&fd, 1, NULL, 0, &here, &size_here), 0);
 	assert_int_equal(worker_call(worker, 0, &fd, 1, NULL, 0, &there, &size_there), 0);
-	assert_int_equal(unwind_table_check(there, size_there), 0);
+	assert_int_equal(table_job_check(there, size_there, &answer), 0);
 	assert_true(((struct unwind_table *)there)->n_rows > 100);
 	assert_int_equal(size_there, size_here);
 	assert_memory_equal(there, here, size_here);
+	assert_false(answer.wants_debug_file || answer.has_debug_file);
 }
 
 static void test_same_as_here(void **state)

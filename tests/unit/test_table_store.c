@@ -23,18 +23,22 @@ struct world {
 	struct unwind_page *pages;
 	struct unwind_rule *rules;
 	struct unwind_segment *segments[4];
+	uint32_t max_at_once, additions; /* of segments */
 	unsigned int waits, evicted;
 	void *last_evicted;
 	struct table_store *store;
 };
 
-static int add_segment(void *userdata, uint32_t index, struct unwind_segment **ret)
+static int add_segments(void *userdata, uint32_t first, uint32_t n, struct unwind_segment **ret)
 {
 	struct world *w = userdata;
 
-	assert_in_range(index, 0, ARRAY_SIZE(w->segments) - 1);
-	w->segments[index] = calloc(1, SEGMENT_BYTES);
-	*ret = w->segments[index];
+	if (n > w->max_at_once)
+		return -ENOMEM;
+	assert_in_range(first + n, 1, ARRAY_SIZE(w->segments));
+	for (uint32_t i = 0; i < n; i++)
+		ret[i] = w->segments[first + i] = calloc(1, SEGMENT_BYTES);
+	w->additions++;
 	return 0;
 }
 
@@ -56,7 +60,7 @@ static int setup(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	struct table_store_options o = {
 		.memory = {
-			.add_segment = add_segment,
+			.add_segments = add_segments,
 			.wait_for_readers = wait_for_readers,
 			.userdata = w,
 		},
@@ -66,6 +70,7 @@ static int setup(void **state)
 		.userdata = w,
 	};
 
+	w->max_at_once = ARRAY_SIZE(w->segments);
 	w->files = o.memory.files = calloc(UNWIND_FILE_SLOTS, sizeof(*w->files));
 	w->pages = o.memory.pages = calloc(UNWIND_MAX_PAGES, sizeof(*w->pages));
 	w->rules = o.memory.rules = calloc(UNWIND_MAX_RULES, sizeof(*w->rules));
@@ -209,6 +214,49 @@ static void test_file_without_table(void **state)
 	assert_null(read_rule(w, 20, 0));
 }
 
+/* A file that was learned is announced too: that must not cost a grace period. */
+static void test_binding_again_waits_for_nobody(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ struct unwind_table *t = make_table(0, 1, 10, 8);
+	struct stored_table *stored = put(w, t, 17, 1);
+
+	table_store_bind(w->store, stored, 17);
+	table_store_bind(w->store, NULL, 18);
+	table_store_bind(w->store, NULL, 18);
+	assert_int_equal(w->waits, 0);
+	assert_int_equal(read_rule(w, 17, 1)->cfa_offset, 8);
+	table_store_bind(w->store, stored, 18);
+	assert_int_equal(w->waits, 1);
+	assert_int_equal(read_rule(w, 18, 1)->cfa_offset, 8);
+}
+
+static void test_segments_come_at_once(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ struct unwind_table *t = make_table(0, 10, 50000, 8);
+	struct table_store_stats stats;
+
+	put(w, t, 17, 1);
+	assert_int_equal(w->additions, 1);
+	table_store_get_stats(w->store, &stats);
+	assert_int_equal(stats.row_bytes, 2 * SEGMENT_BYTES);
+}
+
+static void test_one_segment_where_more_do_not_fit(void **state)
+{
+	struct world *w = *state;
+	_cleanup_free_ struct unwind_table *t = make_table(0, 10, 50000, 8);
+	struct table_store_stats stats;
+
+	w->max_at_once = 1;
+	put(w, t, 17, 1);
+	assert_int_equal(w->additions, 2);
+	table_store_get_stats(w->store, &stats);
+	assert_int_equal(stats.row_bytes, 2 * SEGMENT_BYTES);
+	assert_int_equal(read_rule(w, 17, 0x90001)->cfa_offset, 8);
+}
+
 static void test_newer_file_takes_slot(void **state)
 {
 	struct world *w = *state;
@@ -323,6 +371,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reader_finds_rules, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_removed_room_is_used_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_without_table, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_binding_again_waits_for_nobody, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_segments_come_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_segment_where_more_do_not_fit, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_newer_file_takes_slot, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_least_used_goes_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_large_is_refused, setup, teardown),

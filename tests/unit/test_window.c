@@ -86,9 +86,9 @@ static void test_frames_survive(void **state)
 		assert_ptr_equal(s.frames[i].executable, frames[i].executable);
 		assert_int_equal(s.frames[i].guessed, frames[i].guessed);
 	}
-	assert_int_equal(window_quality(w)->user_frames, 4);
-	assert_int_equal(window_quality(w)->user_frames_guessed, 2);
-	assert_int_equal(window_quality(w)->frames, 6);
+	assert_int_equal(window_quality(w, ABI_KIND_CPU)->user_frames, 4);
+	assert_int_equal(window_quality(w, ABI_KIND_CPU)->user_frames_guessed, 2);
+	assert_int_equal(window_quality(w, ABI_KIND_CPU)->frames, 6);
 	window_free(w);
 }
 
@@ -103,6 +103,8 @@ static void test_equal_samples_are_one_entry(void **state)
 				 .process = &world_processes[0],
 				 .n_frames = 1,
 				 .frames = &frame };
+	const struct frame waker_frame = { .kind = FRAME_KERNEL,
+					   .address = WORLD_KERNEL_START + 5 };
 	struct window *w = window_new(0);
 	struct sums s = {};
 
@@ -120,6 +122,17 @@ static void test_equal_samples_are_one_entry(void **state)
 	window_add(w, &sample);
 	sample.kind = ABI_KIND_BLOCK;
 	window_add(w, &sample);
+	sample.wait.reason = WAIT_disk;
+	window_add(w, &sample);
+	sample.wait.system_call = 7;
+	window_add(w, &sample);
+	sample.waker = &world_processes[2];
+	window_add(w, &sample);
+	sample.n_waker_frames = 1;
+	sample.waker_frames = &waker_frame;
+	window_add(w, &sample);
+	sample.folded = true;
+	window_add(w, &sample);
 	sample.user_end = ABI_STACK_too_deep;
 	window_add(w, &sample);
 	sample.process = &world_processes[1];
@@ -130,11 +143,24 @@ static void test_equal_samples_are_one_entry(void **state)
 	window_add(w, &sample);
 	s = (struct sums){};
 	window_each(w, sum, &s);
-	assert_int_equal(s.entries, 7);
+	assert_int_equal(s.entries, 12);
 	assert_int_equal(s.last.n_frames, 0);
-	assert_int_equal(window_samples(w), 16);
-	assert_int_equal(window_quality(w)->samples_attempted, 8);
-	assert_int_equal(window_quality(w)->user_stacks[ABI_STACK_too_deep], 4);
+	assert_int_equal(s.last.n_waker_frames, 1);
+	assert_int_equal(s.last.waker_frames[0].address, waker_frame.address);
+	assert_ptr_equal(s.last.waker, &world_processes[2]);
+	assert_true(s.last.folded);
+	assert_int_equal(s.last.wait.system_call, 7);
+	/* Each kind has a quality record of its own. */
+	assert_int_equal(window_samples(w), 6);
+	assert_int_equal(window_quality(w, ABI_KIND_CPU)->samples_attempted, 3);
+	assert_int_equal(window_quality(w, ABI_KIND_CPU)->user_stacks[ABI_STACK_too_deep], 0);
+	assert_int_equal(window_quality(w, ABI_KIND_BLOCK)->samples_attempted, 10);
+	assert_int_equal(window_quality(w, ABI_KIND_BLOCK)->user_stacks[ABI_STACK_too_deep], 4);
+	assert_true(window_has_kind(w, ABI_KIND_CPU) && window_has_kind(w, ABI_KIND_BLOCK));
+	assert_false(window_has_kind(w, ABI_KIND_MUTEX) || window_has_kind(w, ABI_KIND_WAKER));
+	/* What cannot be in a window is not. */
+	sample.kind = ABI_KIND_WAKER;
+	assert_int_equal(window_add(w, &sample), -EOVERFLOW);
 	window_free(w);
 }
 
@@ -185,7 +211,7 @@ static void test_bounds(void **state)
 	assert_int_equal(s.entries, 1);
 	assert_true(s.value == INT64_MAX);
 	assert_true(window_samples(w) == INT64_MAX);
-	assert_int_equal(window_quality(w)->samples_attempted, 2);
+	assert_int_equal(window_quality(w, ABI_KIND_CPU)->samples_attempted, 2);
 	window_free(w);
 }
 

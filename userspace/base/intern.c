@@ -121,23 +121,39 @@ static uint32_t add(struct intern *t, const void *data, size_t size, uint32_t ha
 	return t->count;
 }
 
-uint32_t intern_bytes(struct intern *t, const void *data, size_t size)
+/* Where the id of these bytes is, or the free slot where it would be. */
+static uint32_t *find_slot(const struct intern *t, const void *data, size_t size, uint32_t hash)
 {
-	uint32_t hash = hash_bytes(data, size);
 	uint32_t i;
 
-	if (size > UINT32_MAX - ALIGNMENT || !t->slots)
-		return 0;
-	if ((t->count + 1) * 2ULL > t->slots_mask && !grow_slots(t))
-		return 0;
 	for (i = hash & t->slots_mask; t->slots[i]; i = (i + 1) & t->slots_mask) {
 		const struct item *item = &t->items[t->slots[i] - 1];
 
 		if (item->hash == hash && item->size == size &&
 		    memcmp(t->content + (size_t)item->offset * ALIGNMENT, data, size) == 0)
-			return t->slots[i];
+			break;
 	}
-	return t->slots[i] = add(t, data, size, hash);
+	return &t->slots[i];
+}
+
+uint32_t intern_bytes(struct intern *t, const void *data, size_t size)
+{
+	uint32_t hash = hash_bytes(data, size);
+	uint32_t *slot;
+
+	if (size > UINT32_MAX - ALIGNMENT || !t->slots)
+		return 0;
+	if ((t->count + 1) * 2ULL > t->slots_mask && !grow_slots(t))
+		return 0;
+	slot = find_slot(t, data, size, hash);
+	if (!*slot)
+		*slot = add(t, data, size, hash);
+	return *slot;
+}
+
+uint32_t intern_find(const struct intern *t, const void *data, size_t size)
+{
+	return t->slots ? *find_slot(t, data, size, hash_bytes(data, size)) : 0;
 }
 
 uint32_t intern_string(struct intern *t, const char *s)

@@ -18,7 +18,9 @@ struct intern *intern_free(struct intern *t);
 
 /* The id of @size bytes at @data, which are copied on first sight. 0 when out of memory. */
 uint32_t intern_bytes(struct intern *t, const void *data, size_t size);
-/* The same for a NUL-terminated string; the NUL is stored too. */
+/* The id of bytes that are in it; 0 if they are not, or if it was sealed. */
+uint32_t intern_find(const struct intern *t, const void *data, size_t size);
+/* The same as intern_bytes() for a NUL-terminated string; the NUL is stored too. */
 uint32_t intern_string(struct intern *t, const char *s);
 
 /*

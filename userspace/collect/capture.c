@@ -22,7 +22,7 @@
 #include "process/sideband.h"
 
 #define MAGIC	   "PROFDCAP"
-#define VERSION	   1
+#define VERSION	   2 /* 1: samples without struct abi_wait */
 #define ORDER_MARK 0x01020304
 
 /* The largest record is a sample with a copy of its stack. */

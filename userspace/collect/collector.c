@@ -2,6 +2,7 @@
 #include "collect/collector.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,6 +19,7 @@
 #include "collect/collector_load.h"
 #include "collect/collector_sideband.h"
 #include "collect/collector_tables.h"
+#include "collect/collector_waits.h"
 #include "collect/selftest.h"
 #include "collect/stream.h"
 #include "profd.skel.h"
@@ -53,6 +55,7 @@ struct collector {
 	uint64_t sideband_bad;
 	struct collector_files files;
 	struct collector_tables tables;
+	struct collector_waits waits;
 	struct error selftest;
 };
 
@@ -217,6 +220,13 @@ static int fill_defaults(struct collector_options *o, struct error *e)
 		o->max_files = DEFAULT_MAX_FILES;
 	if (!o->slice_bytes)
 		o->slice_bytes = ABI_SLICE_MAX_BYTES;
+	if (!o->block_rate)
+		o->block_rate = COLLECTOR_DEFAULT_BLOCK_RATE;
+	if (o->block_rate > COLLECTOR_MAX_BLOCK_RATE)
+		return error_set(e, ERANGE, "block_rate %" PRIu64 ": allowed is 1 to %u ns",
+				 o->block_rate, COLLECTOR_MAX_BLOCK_RATE);
+	if (o->wait_hook >= ABI_WAIT_HOOKS_COUNT)
+		return error_set(e, EINVAL, "no wait hook has the number %u", o->wait_hook);
 	if (o->sample_frequency > COLLECTOR_MAX_FREQUENCY)
 		return error_set(e, ERANGE, "sample_frequency %u: allowed is 1 to %u",
 				 o->sample_frequency, COLLECTOR_MAX_FREQUENCY);
@@ -253,6 +263,21 @@ static int open_readers(struct collector *c)
 	return watch(c, ring);
 }
 
+static int load(struct collector *c, struct error *e)
+{
+	const struct collector_options *o = &c->options;
+	struct collector_load_options load = {
+		.frequency = o->sample_frequency,
+		.ring_size = o->ring_size,
+		.max_files = o->max_files,
+		.slice_bytes = o->without_slices ? 0 : o->slice_bytes,
+		.block_rate = (uint32_t)o->block_rate,
+		.without_wakers = o->without_wakers,
+	};
+
+	return collector_waits_load(&load, o, &c->waits, &c->bpf, e);
+}
+
 int collector_new(const struct collector_options *o, struct collector **ret, struct error *e)
 {
 	_cleanup_(collector_freep)
@@ -268,13 +293,7 @@ int collector_new(const struct collector_options *o, struct collector **ret, str
 	err = fill_defaults(&c->options, e);
 	if (err)
 		return err;
-	err = collector_load(
-		&(struct collector_load_options){
-			.frequency = c->options.sample_frequency,
-			.ring_size = c->options.ring_size,
-			.max_files = c->options.max_files,
-			.slice_bytes = c->options.without_slices ? 0 : c->options.slice_bytes },
-		&c->bpf, e);
+	err = load(c, e);
 	if (err)
 		return err;
 	err = open_readers(c);
@@ -311,10 +330,18 @@ struct collector *collector_free(struct collector *c)
 	if (c->epoll_fd >= 0)
 		close(c->epoll_fd);
 	collector_tables_done(&c->tables);
+	collector_waits_done(&c->waits);
 	profd_bpf__destroy(c->bpf);
 	free(c->per_cpu);
 	free(c);
 	return NULL;
+}
+
+int collector_read_waits(struct collector *c, uint32_t tgid,
+			 void (*record)(void *userdata, const void *record, size_t size),
+			 void *userdata)
+{
+	return collector_waits_read(&c->waits, c->bpf, tgid, record, userdata);
 }
 
 int collector_fd(const struct collector *c)
@@ -440,5 +467,6 @@ void collector_get_state(struct collector *c, struct collector_state *ret)
 		s.run_ns = info.run_time_ns;
 		s.run_count = info.run_cnt;
 	}
+	collector_waits_state(&c->waits, c->bpf, &s);
 	*ret = s;
 }

@@ -18,8 +18,10 @@ struct collector;
 struct stream;
 struct table_store_memory;
 
-#define COLLECTOR_MAX_FREQUENCY	    10000
-#define COLLECTOR_DEFAULT_FREQUENCY 99
+#define COLLECTOR_MAX_FREQUENCY	     10000
+#define COLLECTOR_DEFAULT_FREQUENCY  99
+#define COLLECTOR_DEFAULT_BLOCK_RATE 1000000 /* ns */
+#define COLLECTOR_MAX_BLOCK_RATE     UINT32_MAX
 
 /* Opens a perf event on a CPU: perf_event_open(attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC); -errno. */
 typedef int (*collector_open_fn)(void *userdata, const struct perf_event_attr *attr, int cpu);
@@ -33,6 +35,11 @@ struct collector_options {
 	uint32_t slice_bytes; /* of stack, where a file's rules are not loaded: a multiple of 8 up
 				 to ABI_SLICE_MAX_BYTES; 0 = that */
 	bool without_slices;  /* walk by frame pointers there */
+	uint64_t block_rate;  /* ns of waiting per stack taken, 1 = all waits, at most
+				 COLLECTOR_MAX_BLOCK_RATE; 0 = COLLECTOR_DEFAULT_BLOCK_RATE */
+	uint8_t wait_hook;    /* enum abi_wait_hook: this one or none; 0 = the best that there is */
+	bool without_waits;   /* neither block nor mutex samples */
+	bool without_wakers;  /* block samples without who ended the wait */
 	/*
 	 * NULL = perf_event_open(2) itself. A daemon that drops its rights gives one that asks a
 	 * helper, so that CPUs that come online later can be sampled.
@@ -50,8 +57,12 @@ struct collector_state {
 	uint64_t map_bytes;	/* kernel memory of BPF maps, unwinding tables and perf buffers */
 	uint64_t segment_bytes; /* the part of it that is unwinding rows */
 	uint64_t run_ns, run_count; /* of the sampling program; 0 unless kernel.bpf_stats_enabled */
-	uint32_t verified_instructions; /* what the verifier looked at, largest program */
-	uint64_t sideband_bad;		/* times a side-band buffer was given up as inconsistent */
+	uint32_t verified_instructions;	      /* what the verifier looked at, largest program */
+	uint8_t wait_hook;		      /* enum abi_wait_hook that is in use */
+	char wait_hook_text[128];	      /* why no better one is, "" = it is the best */
+	uint64_t wait_run_ns, wait_run_count; /* of the programs of waits, as run_ns */
+	uint64_t wait_missed;  /* events they did not see, because one interrupted itself */
+	uint64_t sideband_bad; /* times a side-band buffer was given up as inconsistent */
 };
 
 /*
@@ -96,10 +107,22 @@ int collector_learn_file(struct collector *c, int fd, uint32_t *ret_file_id);
 /*
  * Where the unwinding tables go (unwind/table_store.h). The memory and what *@ret refers to is the
  * collector's, and gone with it. -ENOMEM, or what mmap() failed with. Segments are made by bpf(2):
- * in a process that has dropped CAP_BPF, add_segment() fails with -EPERM where
+ * in a process that has dropped CAP_BPF, add_segments() fails with -EPERM where
  * kernel.unprivileged_bpf_disabled is set.
  */
 int collector_table_memory(struct collector *c, struct table_store_memory *ret);
+
+/*
+ * Reads the waits that go on now: calls @record for each thread that waits, with a block sample
+ * whose wait has ABI_WAIT_ONGOING and whose user stack comes as a slice. Those that would not be
+ * kept if they ended now are left out, by chance, as if they did. For threads of @tgid only if that
+ * is not 0. Takes some us a thread, and is for when a profile is asked for. 0 or -errno; -ENOTSUP
+ * if waits are not sampled, -EPERM in a process that has dropped CAP_BPF where
+ * kernel.unprivileged_bpf_disabled is set.
+ */
+int collector_read_waits(struct collector *c, uint32_t tgid,
+			 void (*record)(void *userdata, const void *record, size_t size),
+			 void *userdata);
 
 void collector_get_state(struct collector *c, struct collector_state *ret);
 
@@ -109,3 +132,6 @@ const char *collector_selftest_text(const struct collector *c);
 /* What an ABI_COUNTER_ is called, and its help text; NULL if there is none of that number. */
 const char *collector_counter_name(unsigned int counter);
 const char *collector_counter_help(unsigned int counter);
+
+/* What an enum abi_wait_hook is called: "exit_tp"; NULL if there is none of that number. */
+const char *collector_wait_hook_name(unsigned int hook);

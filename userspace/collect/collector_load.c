@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "abi.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fileio.h"
@@ -66,6 +67,30 @@ static int explain(int number, const char *said, struct error *e)
 			 strerror(number), *said ? ": " : "", said);
 }
 
+/* What a program or map is needed for. */
+static void choose(struct profd_bpf *bpf, enum abi_wait_hook hook)
+{
+	bool waits = hook != ABI_WAIT_HOOK_none;
+
+	bpf_program__set_autoload(bpf->progs.wait_switch, waits);
+	bpf_program__set_autoload(bpf->progs.wait_waking, waits);
+	bpf_program__set_autoload(bpf->progs.wait_new_task, waits);
+	bpf_program__set_autoload(bpf->progs.wait_lock_begin, waits);
+	bpf_program__set_autoload(bpf->progs.wait_lock_end, waits);
+	bpf_program__set_autoload(bpf->progs.wait_adopt, waits);
+	bpf_program__set_autoload(bpf->progs.wait_ongoing, waits);
+	bpf_program__set_autoload(bpf->progs.wait_exit_tp, hook == ABI_WAIT_HOOK_exit_tp);
+	bpf_program__set_autoload(bpf->progs.wait_kprobe, hook == ABI_WAIT_HOOK_kprobe);
+	bpf_map__set_autocreate(bpf->maps.wait_tasks, waits);
+	bpf_map__set_autocreate(bpf->maps.wait_cpus, waits);
+	bpf_map__set_autocreate(bpf->maps.locks, waits);
+	bpf_map__set_autocreate(bpf->maps.lock_scratch, waits);
+	bpf_map__set_autocreate(bpf->maps.stashes, hook == ABI_WAIT_HOOK_switch_out);
+	bpf_map__set_autocreate(bpf->maps.wait_scratch, waits);
+	bpf_map__set_autocreate(bpf->maps.waker_scratch, waits);
+	bpf_map__set_autocreate(bpf->maps.ongoing_scratch, waits);
+}
+
 int collector_load(const struct collector_load_options *o, struct profd_bpf **ret, struct error *e)
 {
 	_cleanup_(profd_bpf__destroyp)
@@ -81,10 +106,17 @@ int collector_load(const struct collector_load_options *o, struct profd_bpf **re
 		bpf->rodata->sample_period_ns = NS_PER_S / o->frequency;
 		bpf->rodata->ring_high_water = o->ring_size / 4;
 		bpf->rodata->slice_bytes = o->slice_bytes;
+		bpf->rodata->block_rate = o->block_rate;
+		bpf->rodata->wait_wakers = !o->without_wakers;
+		bpf->rodata->wait_hook = o->wait_hook;
+		choose(bpf, o->wait_hook);
 		err = bpf_map__set_max_entries(bpf->maps.ring, (uint32_t)o->ring_size);
 	}
 	if (!err)
 		err = bpf_map__set_max_entries(bpf->maps.files, o->max_files);
+	if (!err)
+		err = bpf_map__set_max_entries(bpf->maps.wait_cpus,
+					       (uint32_t)libbpf_num_possible_cpus());
 	if (!err)
 		err = profd_bpf__load(bpf);
 	log_line = NULL;

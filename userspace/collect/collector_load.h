@@ -2,6 +2,7 @@
 /* Loads the BPF skeleton, and says why it could not. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,9 @@ struct collector_load_options {
 	size_t ring_size;   /* bytes, a power of two and of pages */
 	uint32_t max_files;
 	uint32_t slice_bytes; /* 0 = no slices */
+	uint32_t block_rate;  /* ns, at least 1 */
+	uint8_t wait_hook;    /* enum abi_wait_hook; none = without the programs of waits */
+	bool without_wakers;
 };
 
 int collector_load(const struct collector_load_options *o, struct profd_bpf **ret, struct error *e);

@@ -20,3 +20,14 @@ const char *collector_counter_help(unsigned int counter)
 {
 	return counter < ARRAY_SIZE(counters) ? counters[counter].help : NULL;
 }
+
+const char *collector_wait_hook_name(unsigned int hook)
+{
+	static const char *const names[] = {
+#define X(name, help) #name,
+		ABI_WAIT_HOOKS(X)
+#undef X
+	};
+
+	return hook < ABI_WAIT_HOOKS_COUNT ? names[hook] : NULL;
+}

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bpf/btf.h>
 #include <sys/capability.h>
 
 #include "base/cleanup.h"
@@ -71,4 +72,63 @@ bool collector_system_is_confidential(void)
 	if (file_read(AT_FDCWD, "/sys/kernel/security/lockdown", SMALL_FILE, &text, NULL))
 		return false;
 	return strstr(text, "[confidentiality]") != NULL;
+}
+
+bool collector_system_has_tracepoint(const char *name)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	char type[64];
+	bool has;
+
+	if (!btf)
+		return false;
+	snprintf(type, sizeof(type), "btf_trace_%s", name);
+	has = btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
+	btf__free(btf);
+	return has;
+}
+
+/* "ADDRESS TYPE NAME\n" or "... NAME\t[MODULE]\n"; modules come last and are not meant. */
+static bool is_function(const char *line, const char *name, char *ret, size_t size)
+{
+	size_t length = strlen(name), all;
+	const char *found;
+	char type;
+	int at = 0;
+
+	if (sscanf(line, "%*x %c %n", &type, &at) != 1 || !at || (type != 't' && type != 'T'))
+		return false;
+	found = line + at;
+	all = strcspn(found, " \t\n");
+	if (strncmp(found, name, length) != 0 || (all > length && found[length] != '.') ||
+	    all >= size || found[all] == '\t')
+		return false;
+	memcpy(ret, found, all);
+	ret[all] = '\0';
+	return !strstr(ret, ".cold");
+}
+
+int collector_system_kernel_function(const char *name, char *ret, size_t size)
+{
+	_cleanup_fclose_ FILE *f = fopen("/proc/kallsyms", "re");
+	_cleanup_free_ char *line = NULL;
+	size_t capacity = 0;
+
+	if (!f)
+		return -errno;
+	while (getline(&line, &capacity, f) > 0) {
+		if (is_function(line, name, ret, size))
+			return 0;
+	}
+	return ferror(f) ? -EIO : -ENOENT;
+}
+
+uint64_t collector_system_threads(void)
+{
+	_cleanup_free_ char *text = NULL;
+	unsigned int threads = 0;
+
+	if (!file_read(AT_FDCWD, "/proc/loadavg", SMALL_FILE, &text, NULL))
+		sscanf(text, "%*s %*s %*s %*u/%u", &threads);
+	return threads;
 }

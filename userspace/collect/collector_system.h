@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define COLLECTOR_BTF_PATH "/sys/kernel/btf/vmlinux"
 
@@ -18,3 +19,15 @@ void collector_system_missing(char *text, size_t size);
 
 /* Does lockdown forbid BPF to read kernel memory? */
 bool collector_system_is_confidential(void);
+
+/* Do the kernel's types say that it has this tracepoint? One of BPF's; many are in no tracefs. */
+bool collector_system_has_tracepoint(const char *name);
+
+/*
+ * What /proc/kallsyms calls a function, which may be its name and a suffix of the compiler's
+ * (.isra.0). 0, -ENOENT, or what reading failed with.
+ */
+int collector_system_kernel_function(const char *name, char *ret, size_t size);
+
+/* How many threads the machine has, those of the kernel included; 0 = not known. */
+uint64_t collector_system_threads(void);

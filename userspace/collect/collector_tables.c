@@ -48,36 +48,73 @@ static int map_memory(int fd, size_t size, void **ret)
 
 /* The map must be exactly like struct unwind_segment_map of bpf/maps.h, or the kernel refuses it.
  */
-static int make_segment(void *userdata, uint32_t index, struct unwind_segment **ret)
+static int make_segment(int *ret_fd, struct unwind_segment **ret)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
-	struct collector_tables *t = userdata;
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "unwind_segment",
+						sizeof(uint32_t), SEGMENT_SIZE, 1, &options);
 	void *memory = NULL;
 	int err;
 
-	if (index >= UNWIND_MAX_SEGMENTS || t->segments[index])
-		return -EINVAL;
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "unwind_segment", sizeof(uint32_t), SEGMENT_SIZE, 1,
-			    &options);
 	if (fd < 0)
 		return -errno;
 	err = map_memory(fd, SEGMENT_SIZE, &memory);
 	if (err)
 		return err;
-	if (bpf_map_update_elem(t->segments_fd, &index, &fd, BPF_ANY)) {
-		err = -errno;
-		munmap(memory, SEGMENT_SIZE);
-		return err;
-	}
-	t->segments[index] = memory;
-	t->n_segments++;
-	if (t->first_segment_fd < 0) {
-		t->first_segment_fd = TAKE_FD(fd);
-		t->first_segment = index;
-	}
+	*ret_fd = TAKE_FD(fd);
 	*ret = memory;
 	return 0;
+}
+
+/*
+ * The kernel waits for an RCU grace period at the end of an update, and for one only at the end of
+ * a batch (since 6.8; before that some versions wait for each). A kernel that has no batches for
+ * this kind of map gets them one by one.
+ */
+static int put_segments(const struct collector_tables *t, uint32_t first, uint32_t n,
+			const int *fds)
+{
+	uint32_t keys[TABLE_STORE_SEGMENTS], done = n;
+
+	for (uint32_t i = 0; i < n; i++)
+		keys[i] = first + i;
+	if (n > 1 && !bpf_map_update_batch(t->segments_fd, keys, fds, &done, NULL))
+		return 0;
+	for (uint32_t i = 0; i < n; i++) {
+		if (bpf_map_update_elem(t->segments_fd, &keys[i], &fds[i], BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+static int add_segments(void *userdata, uint32_t first, uint32_t n, struct unwind_segment **ret)
+{
+	struct unwind_segment *made[TABLE_STORE_SEGMENTS] = { NULL };
+	int fds[TABLE_STORE_SEGMENTS], err = 0;
+	struct collector_tables *t = userdata;
+	uint32_t n_made = 0;
+
+	if (!n || n > TABLE_STORE_SEGMENTS || first != t->n_segments ||
+	    n > UNWIND_MAX_SEGMENTS - first)
+		return -EINVAL;
+	while (!err && n_made < n) {
+		err = make_segment(&fds[n_made], &made[n_made]);
+		n_made += !err;
+	}
+	if (!err)
+		err = put_segments(t, first, n, fds);
+	for (uint32_t i = 0; i < n_made; i++) {
+		if (err)
+			unmap(made[i], SEGMENT_SIZE);
+		else
+			t->segments[first + i] = ret[i] = made[i];
+		if (!err && t->first_segment_fd < 0)
+			t->first_segment_fd = fds[i];
+		else
+			close(fds[i]);
+	}
+	t->n_segments += err ? 0 : n;
+	return err;
 }
 
 /*
@@ -90,11 +127,11 @@ static int make_segment(void *userdata, uint32_t index, struct unwind_segment **
 static void wait_for_readers(void *userdata)
 {
 	const struct collector_tables *t = userdata;
+	const uint32_t first = 0;
 
 	if (t->first_segment_fd < 0) /* without segments there are no rows to be read */
 		return;
-	while (bpf_map_update_elem(t->segments_fd, &t->first_segment, &t->first_segment_fd,
-				   BPF_ANY) &&
+	while (bpf_map_update_elem(t->segments_fd, &first, &t->first_segment_fd, BPF_ANY) &&
 	       errno == EINTR)
 		;
 }
@@ -115,7 +152,7 @@ int collector_tables_memory(struct collector_tables *t, struct table_store_memor
 		.files = t->files,
 		.pages = t->pages,
 		.rules = t->rules,
-		.add_segment = make_segment,
+		.add_segments = add_segments,
 		.wait_for_readers = wait_for_readers,
 		.userdata = t,
 	};

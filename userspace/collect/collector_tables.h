@@ -20,7 +20,6 @@ struct collector_tables {
 	struct unwind_rule *rules;
 	struct unwind_segment *segments[UNWIND_MAX_SEGMENTS]; /* by index; NULL = not made */
 	uint32_t n_segments;
-	uint32_t first_segment; /* index of first_segment_fd */
 };
 
 void collector_tables_done(struct collector_tables *t);

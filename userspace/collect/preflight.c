@@ -229,7 +229,24 @@ static void report_walk(const struct collector *c, const struct collector_state 
 		      "uname -r");
 }
 
-/* The trial: three results, of which the later ones need the first. */
+static void report_waits(const struct collector_state *s, struct preflight_result *r)
+{
+	static const char *const hooks[] = {
+#define X(name, help) #name,
+		ABI_WAIT_HOOKS(X)
+#undef X
+	};
+	const char *why = s->wait_hook_text;
+
+	set(r, s->wait_hook ? PREFLIGHT_OK : PREFLIGHT_WARN, "stacks are taken by %s%s%s%s",
+	    hooks[s->wait_hook], *why ? " (" : "", why, *why ? ")" : "");
+	if (!s->wait_hook)
+		set_remedy(r,
+			   "block and mutex profiles stay empty on this kernel: please report it "
+			   "with the output of uname -r");
+}
+
+/* The trial: four results, of which the later ones need the first. */
 static size_t try_collector(struct preflight_result *r)
 {
 	struct collector_options options = { 0 };
@@ -250,8 +267,10 @@ static size_t try_collector(struct preflight_result *r)
 	report_event(&state, &r[1]);
 	r[2].name = "mappings";
 	report_walk(c, &state, &r[2]);
+	r[3].name = "waits";
+	report_waits(&state, &r[3]);
 	collector_free(c);
-	return 3;
+	return 4;
 }
 
 size_t preflight_run(struct preflight_result ret[PREFLIGHT_MAX_RESULTS])
@@ -262,7 +281,7 @@ size_t preflight_run(struct preflight_result ret[PREFLIGHT_MAX_RESULTS])
 	};
 	size_t n;
 
-	_Static_assert(ARRAY_SIZE(checks) + 3 <= PREFLIGHT_MAX_RESULTS, "room for all");
+	_Static_assert(ARRAY_SIZE(checks) + 4 <= PREFLIGHT_MAX_RESULTS, "room for all");
 	memset(ret, 0, PREFLIGHT_MAX_RESULTS * sizeof(*ret));
 	for (n = 0; n < ARRAY_SIZE(checks); n++)
 		checks[n](&ret[n]);

@@ -150,14 +150,21 @@ static size_t sample_size(const struct abi_sample *sample, size_t size)
 	return n > size ? SIZE_MAX : n + slice_of(sample)->size;
 }
 
+/* What a sample says of a wait; one of kind cpu says nothing. */
+static bool wait_is_valid(const struct abi_sample *sample)
+{
+	return sample->kind == ABI_KIND_CPU ||
+	       (sample->wait.since <= sample->record.time && sample->wait.system_call >= -1);
+}
+
 /* @record is of @size bytes, at least as many as the struct has. */
 static bool sample_is_valid(const struct abi_sample *sample, size_t size)
 {
 	return sample->kernel_frames <= ABI_MAX_KERNEL_FRAMES &&
 	       sample->user_frames <= ABI_MAX_USER_FRAMES && size == sample_size(sample, size) &&
-	       sample->kind >= ABI_KIND_CPU && sample->kind <= ABI_KIND_MUTEX &&
-	       sample->user_end < ABI_STACK_ENDS_COUNT && sample->value >= 0 &&
-	       sample->count <= INT64_MAX &&
+	       sample->kind >= ABI_KIND_CPU && sample->kind <= ABI_KIND_WAKER &&
+	       wait_is_valid(sample) && sample->user_end < ABI_STACK_ENDS_COUNT &&
+	       sample->value >= 0 && sample->count <= INT64_MAX &&
 	       memchr(sample->comm, '\0', sizeof(sample->comm)) != NULL;
 }
 
@@ -181,6 +188,18 @@ static bool ring_record_is_valid(const struct abi_record *record, size_t size)
 	default:
 		return false;
 	}
+}
+
+const struct abi_sample *stream_check_sample(const void *record, size_t size,
+					     const struct abi_slice **ret_slice)
+{
+	const struct abi_sample *sample = record;
+
+	if (size < sizeof(*sample) || sample->record.size != size ||
+	    sample->record.type == ABI_RECORD_FILE || !ring_record_is_valid(record, size))
+		return NULL;
+	*ret_slice = sample->record.type == ABI_RECORD_SLICE ? slice_of(sample) : NULL;
+	return sample;
 }
 
 int stream_put_ring(struct stream *s, const void *record, size_t size)

@@ -62,6 +62,12 @@ void stream_hold_files(struct stream *s);
 /* Takes a copy of one record of the ring, aligned to 8. 0, -EBADMSG (counted) or -ENOMEM (counted).
  */
 int stream_put_ring(struct stream *s, const void *record, size_t size);
+/*
+ * Checks a record that does not go through a stream, aligned to 8: the sample, and its slice (NULL
+ * if it has none); NULL if it is none or contradicts itself.
+ */
+const struct abi_sample *stream_check_sample(const void *record, size_t size,
+					     const struct abi_slice **ret_slice);
 /* Takes a copy of one perf record (struct perf_event_header and what follows). As above. */
 int stream_put_sideband(struct stream *s, const void *record, size_t size);
 

@@ -99,6 +99,11 @@ int build_id_of_sections(const struct elf_image *image, uint8_t ret[ELF_BUILD_ID
 	return r;
 }
 
+size_t build_id_of_notes(const void *notes, size_t size, uint8_t ret[ELF_BUILD_ID_MAX])
+{
+	return find(notes, size, 4, ret);
+}
+
 void build_id_format(const uint8_t *build_id, size_t size, char *ret)
 {
 	static const char digits[] = "0123456789abcdef";

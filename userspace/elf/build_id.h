@@ -24,3 +24,5 @@ int build_id_of_segments(const struct elf_image *image, uint8_t ret[ELF_BUILD_ID
 /* The same of note sections; debug files keep the segments of their program, but not the bytes. */
 int build_id_of_sections(const struct elf_image *image, uint8_t ret[ELF_BUILD_ID_MAX],
 			 size_t *ret_size);
+/* The same of notes alone, as in /sys/kernel/notes. Returns the size, 0 if there is none. */
+size_t build_id_of_notes(const void *notes, size_t size, uint8_t ret[ELF_BUILD_ID_MAX]);

@@ -103,6 +103,8 @@ static void set_cfa(struct machine *m, uint64_t reg, int64_t offset)
 	m->state.cfa_reg = reg;
 	m->state.cfa_offset = offset;
 	m->state.cfa_add = 0;
+	if (reg == UNWIND_RCX && offset == 8)
+		m->state.eh_return = true;
 	m->changed = true;
 }
 

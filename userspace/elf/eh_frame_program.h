@@ -44,6 +44,7 @@ struct cfi_state {
 	uint64_t cfa_reg; /* as written: may be a register that does not exist */
 	int64_t cfa_offset;
 	int64_t cfa_add;
+	bool eh_return; /* on the way to a landing pad, see cfi_state_rule() */
 	struct cfi_place columns[CFI_COLUMNS];
 };
 

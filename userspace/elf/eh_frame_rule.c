@@ -249,6 +249,20 @@ static bool is_sigreturn(const struct cfi_state *s)
 	       ip->offset == 168;
 }
 
+/*
+ * The last three instructions of a function that calls __builtin_eh_return(), as libgcc's unwinder
+ * does to enter a landing pad: mov %rcx, %rsp; pop %rcx; jmp *%rcx. GCC describes them by a CFA of
+ * RCX, which it uses for nothing else on x86-64. What it does not say is that the return address
+ * has been written over with that of the landing pad, so no call is before it; nor that all
+ * registers have been loaded by then and what their slots are relative to is another function's.
+ */
+static void set_eh_return(struct unwind_rule *rule)
+{
+	rule->flags |= UNWIND_RULE_SIGNAL;
+	rule->bp = rule->bx = UNWIND_SAME;
+	rule->bp_offset = rule->bx_offset = 0;
+}
+
 void cfi_state_rule(const struct cfi_state *s, bool signal_frame, struct unwind_rule *ret)
 {
 	enum unwind_reason reason;
@@ -274,5 +288,7 @@ void cfi_state_rule(const struct cfi_state *s, bool signal_frame, struct unwind_
 	set_saved(&s->columns[CFI_RBP], &ret->bp, &ret->bp_offset);
 	set_saved(&s->columns[CFI_RBX], &ret->bx, &ret->bx_offset);
 	ret->flags = signal_frame ? UNWIND_RULE_SIGNAL : 0;
+	if (s->eh_return)
+		set_eh_return(ret);
 	ret->burst = burst_of(ret);
 }

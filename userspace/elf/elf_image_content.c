@@ -8,11 +8,15 @@
 #include <string.h>
 
 #include <zlib.h>
+#include <zstd.h>
 
 #include "base/cleanup.h"
 
 /* zlib cannot do better than about 1030:1. */
 #define MAX_INFLATION 1032
+
+/* ELFCOMPRESS_ZSTD, which the elf.h of glibc 2.36 does not have yet. */
+#define COMPRESS_ZSTD 2
 
 static bool has_bytes(const Elf64_Shdr *s)
 {
@@ -46,31 +50,50 @@ const Elf64_Shdr *elf_image_link(const struct elf_image *image, const Elf64_Shdr
 	return &image->sections[section->sh_link];
 }
 
+static int uncompress_zlib(Bytef *plain, size_t plain_size, const char *data, size_t size)
+{
+	uLongf n = plain_size;
+
+	if (plain_size / MAX_INFLATION > size)
+		return -EBADMSG;
+	return uncompress(plain, &n, (const Bytef *)data, size) == Z_OK && n == plain_size
+		       ? 0
+		       : -EBADMSG;
+}
+
+static int uncompress_zstd(void *plain, size_t plain_size, const char *data, size_t size)
+{
+	/* An error is a size, too, and larger than any. */
+	return ZSTD_decompress(plain, plain_size, data, size) == plain_size ? 0 : -EBADMSG;
+}
+
 static int uncompress_section(const char *data, size_t size, size_t max, void **ret_data,
 			      size_t *ret_size)
 {
 	_cleanup_free_ Bytef *plain = NULL;
 	Elf64_Chdr header;
-	uLongf plain_size;
+	int r;
 
 	if (size < sizeof(header))
 		return -EBADMSG;
 	memcpy(&header, data, sizeof(header));
-	if (header.ch_type != ELFCOMPRESS_ZLIB)
+	data += sizeof(header);
+	size -= sizeof(header);
+	if (header.ch_type != ELFCOMPRESS_ZLIB && header.ch_type != COMPRESS_ZSTD)
 		return -ENOTSUP;
 	if (header.ch_size > max)
 		return -EFBIG;
-	if (header.ch_size == 0 || header.ch_size / MAX_INFLATION > size)
+	if (header.ch_size == 0)
 		return -EBADMSG;
-	plain_size = header.ch_size;
-	plain = malloc(plain_size + 1);
+	plain = malloc(header.ch_size + 1);
 	if (!plain)
 		return -ENOMEM;
-	if (uncompress(plain, &plain_size, (const Bytef *)data + sizeof(header),
-		       size - sizeof(header)) != Z_OK)
-		return -EBADMSG;
-	plain[plain_size] = '\0';
-	*ret_size = plain_size;
+	r = header.ch_type == ELFCOMPRESS_ZLIB ? uncompress_zlib(plain, header.ch_size, data, size)
+					       : uncompress_zstd(plain, header.ch_size, data, size);
+	if (r < 0)
+		return r;
+	plain[header.ch_size] = '\0';
+	*ret_size = header.ch_size;
 	*ret_data = TAKE_PTR(plain);
 	return 0;
 }

@@ -88,6 +88,20 @@ enum elf_symbols_source elf_symbols_source(const struct elf_symbols *t)
 	return (enum elf_symbols_source)t->source;
 }
 
+const char *elf_symbols_source_name(enum elf_symbols_source source)
+{
+	static const char *const names[ELF_SYMBOLS_SOURCES] = {
+		[ELF_SYMBOLS_NONE] = "-",
+		[ELF_SYMBOLS_SYMTAB] = "symtab",
+		[ELF_SYMBOLS_DEBUG_FILE] = "debug_file",
+		[ELF_SYMBOLS_DEBUGDATA] = "debugdata",
+		[ELF_SYMBOLS_PCLNTAB] = "pclntab",
+		[ELF_SYMBOLS_DYNSYM] = "dynsym",
+	};
+
+	return names[source];
+}
+
 uint32_t elf_symbols_count(const struct elf_symbols *t)
 {
 	return t->n;

@@ -60,6 +60,9 @@ enum elf_symbols_source {
 	ELF_SYMBOLS_SOURCES
 };
 
+/* "symtab"; "-" for ELF_SYMBOLS_NONE. */
+const char *elf_symbols_source_name(enum elf_symbols_source source);
+
 struct elf_symbol {
 	uint64_t address, size; /* of the stretch that bears the name; part of a function if others
 				   lie inside it */

@@ -9,9 +9,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -359,6 +362,32 @@ static struct executable *find_by_path(struct executable_table *t, const struct 
 	return NULL;
 }
 
+/*
+ * /proc told of the mappings of those who ran before profd, and it knows no build ids. While the
+ * process has it mapped, what it has mapped can be compared with what is held open.
+ */
+static struct executable *find_by_inode(struct executable_table *t, uint32_t tgid,
+					const struct process_mapping *m)
+{
+	struct executable_object *o;
+	struct stat wanted, st;
+	char name[64];
+
+	if (t->proc_fd < 0)
+		return NULL;
+	snprintf(name, sizeof(name), "%" PRIu32 "/map_files/%" PRIx64 "-%" PRIx64, tgid, m->start,
+		 m->end);
+	if (fstatat(t->proc_fd, name, &wanted, 0) < 0)
+		return NULL;
+	DL_FOREACH(t->all, o) {
+		if (o->executable.readable && o->fd >= 0 &&
+		    strcmp(o->executable.path, m->path) == 0 && fstat(o->fd, &st) == 0 &&
+		    st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino)
+			return &o->executable;
+	}
+	return NULL;
+}
+
 struct executable *executable_table_of_mapping(struct executable_table *t,
 					       struct process_table *processes, uint32_t tgid,
 					       uint64_t start_boottime,
@@ -376,8 +405,11 @@ struct executable *executable_table_of_mapping(struct executable_table *t,
 	t->processes = processes;
 	if (strcmp(m->path, "[vdso]") == 0)
 		return &t->vdso->executable;
-	if (!m->build_id_size)
-		return find_by_path(t, m);
+	if (!m->build_id_size) {
+		struct executable *x = find_by_path(t, m);
+
+		return x ? x : find_by_inode(t, tgid, m);
+	}
 	if (find_by_build_id(t, m, &o) == 0)
 		return &o->executable;
 	if (found_file_by_path(t, tgid, start_boottime, &wanted, &f) < 0)

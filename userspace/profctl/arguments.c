@@ -25,6 +25,9 @@ enum {
 	OPTION_ONCE,
 	OPTION_SECONDS,
 	OPTION_EXECUTABLES,
+	OPTION_REASON,
+	OPTION_LOCK,
+	OPTION_WAKERS,
 	OPTION_VERSION
 };
 
@@ -40,6 +43,18 @@ static const struct option_entry entries[] = {
 	{ 'p', "pid", "PID[,PID...]", SELECTING, "Only these processes; may be repeated" },
 	{ 'c', "comm", "NAME", SELECTING, "Only processes of this name (/proc/PID/comm)" },
 	{ 'u', "unit", "UNIT", SELECTING, "Only processes of this systemd unit" },
+	{ 't', "type", "TYPE[,TYPE...]", BIT(VERB_RECORD),
+	  "cpu (unless given), block: where processes wait,\nmutex: who holds locks they wait "
+	  "for; a file each" },
+	{ 't', "type", "TYPE", BIT(VERB_TOP), "cpu (unless given), block or mutex" },
+	{ OPTION_REASON, "reason", "WORD[,WORD...]", SELECTING,
+	  "Only waits for: lock, sync, disk, fault, socket,\npipe, poll, sleep, child, signal, "
+	  "runqueue, other\nor all. Else all but the idle ones (poll to\nrunqueue)" },
+	{ OPTION_LOCK, "lock", "WORD[,WORD...]", SELECTING,
+	  "Only waits for: mutex, rwlock, monitor, kernel,\nfile, condition, semaphore, barrier, "
+	  "join, futex\nor all. With mutex else the first five" },
+	{ OPTION_WAKERS, "wakers", NULL, SELECTING,
+	  "With block: below each stack who ended the wait" },
 	{ OPTION_SECONDS, "seconds", "N", BIT(VERB_RECORD),
 	  "How long; 30 unless given, fractions allowed.\nWith a COMMAND: until it ends" },
 	{ OPTION_SECONDS, "seconds", "N", BIT(VERB_TOP),
@@ -71,16 +86,18 @@ static const struct {
 	const char *text;
 } verbs[] = {
 	[VERB_RECORD] = { "record", "[OPTION]... [-- COMMAND [ARG]...]",
-			  "Record a CPU profile into a file",
-			  "Records what processes do on the CPU and writes it as a profile that\n"
-			  "'go tool pprof' opens. Without a selection: the whole machine. With "
-			  "COMMAND:\n"
-			  "starts it and records it until it ends; as root with all its "
-			  "descendants,\n"
-			  "else (through the daemon) it alone.\n"
+			  "Record a profile into a file",
+			  "Records what processes do on the CPU, or what they wait for (--type), "
+			  "and\n"
+			  "writes it as a profile that 'go tool pprof' opens. Without a "
+			  "selection:\n"
+			  "the whole machine. With COMMAND: starts it and records it until it\n"
+			  "ends; as root with all its descendants, else (through the daemon) it\n"
+			  "alone.\n"
 			  "Ctrl-C ends the recording and keeps it, a second one throws it away." },
-	[VERB_TOP] = { "top", "[OPTION]...", "Show the functions that use the CPU",
-		       "Shows the functions that use the CPU, as 'go tool pprof -top' does. On a\n"
+	[VERB_TOP] = { "top", "[OPTION]...", "Show the functions that use the CPU, or wait",
+		       "Shows the functions that use the CPU, or with --type those that wait or\n"
+		       "hold locks, as 'go tool pprof -top' does. On a\n"
 		       "terminal it goes on until q or Ctrl-C; c sorts by cumulative, f by flat "
 		       "value." },
 	[VERB_LIST] = { "list", "[OPTION]...", "List processes by CPU use",
@@ -182,8 +199,29 @@ static int read_name(const char *option, const char *text, char **name, struct e
 	return *name ? 0 : error_set(e, ENOMEM, "out of memory");
 }
 
+static int read_types(const char *text, struct arguments *a, struct error *e)
+{
+	if (wanted_add(&a->wanted, text) < 0)
+		return error_set(e, EINVAL, "--type '%s': wants cpu, block or mutex", text);
+	if (a->verb == VERB_TOP && a->wanted.n > 1)
+		return error_set(e, EINVAL, "--type '%s': top shows one at a time", text);
+	return 0;
+}
+
+static int bad_word(const char *option, const char *word, void (*list)(char *text, size_t size),
+		    struct error *e)
+{
+	char allowed[256];
+
+	list(allowed, sizeof(allowed));
+	return error_set(e, EINVAL, "--%s '%s': is none of: %s", option, word, allowed);
+}
+
 static int read_option(int letter, const char *text, struct arguments *a, struct error *e)
 {
+	char bad[32];
+	uint32_t set;
+
 	switch (letter) {
 	case 'p':
 		return read_pids(text, a, e);
@@ -211,6 +249,21 @@ static int read_option(int letter, const char *text, struct arguments *a, struct
 		return 0;
 	case OPTION_SOCKET:
 		a->socket = text;
+		return 0;
+	case 't':
+		return read_types(text, a, e);
+	case OPTION_REASON:
+		a->wanted.reasons = text;
+		return wait_reasons_parse(text, &set, bad) == 0
+			       ? 0
+			       : bad_word("reason", bad, wait_list_reasons, e);
+	case OPTION_LOCK:
+		a->wanted.locks = text;
+		return wait_locks_parse(text, &set, bad) == 0
+			       ? 0
+			       : bad_word("lock", bad, wait_list_locks, e);
+	case OPTION_WAKERS:
+		a->wanted.wakers = true;
 		return 0;
 	case OPTION_CUM:
 		a->cumulative = true;
@@ -309,8 +362,14 @@ static int read_operands(int argc, char **argv, int first, struct arguments *a, 
 
 static int check_together(const struct arguments *a, struct error *e)
 {
+	bool about_waits = a->wanted.reasons || a->wanted.locks || a->wanted.wakers;
 	enum verb topic;
 
+	if (about_waits && !wanted_has_waits(&a->wanted))
+		return error_set(e, EINVAL,
+				 "--reason, --lock and --wakers are of waits; add --type block");
+	if (a->output && strcmp(a->output, "-") == 0 && a->wanted.n > 1)
+		return error_set(e, EINVAL, "--output -: takes one --type at a time");
 	if (a->command && !selection_is_everything(&a->selection))
 		return error_set(e, EINVAL,
 				 "--pid, --comm and --unit cannot be used with a program to start");
@@ -378,7 +437,10 @@ int arguments_parse(int argc, char **argv, struct arguments *ret, struct error *
 	r = read_operands(argc, argv, r, ret, e);
 	if (r < 0)
 		return r;
-	return check_together(ret, e);
+	r = check_together(ret, e);
+	if (ret->wanted.n == 0)
+		ret->wanted = wanted_cpu;
+	return r;
 }
 
 void arguments_done(struct arguments *a)
@@ -425,6 +487,7 @@ void arguments_help_verb(FILE *f, enum verb verb)
 		fputs("\nExamples:\n"
 		      "  profctl record --pid 1234 --seconds 10\n"
 		      "  profctl record --unit nginx.service -o nginx.pb.gz\n"
+		      "  profctl record --pid 1234 --type cpu,block,mutex\n"
 		      "  profctl record -- make -j4\n",
 		      f);
 }
@@ -432,7 +495,7 @@ void arguments_help_verb(FILE *f, enum verb verb)
 void arguments_help(FILE *f)
 {
 	fputs("Usage: profctl [--socket PATH] COMMAND [OPTION]...\n\n"
-	      "Takes CPU profiles of this machine: from the daemon profd where it runs, else\n"
+	      "Takes profiles of this machine: from the daemon profd where it runs, else\n"
 	      "(as root) by itself.\n\nCommands:\n",
 	      f);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)

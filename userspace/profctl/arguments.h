@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "profctl/wanted.h"
 #include "profile/selection.h"
 
 #define ARGUMENTS_MAX_SECONDS 86400
@@ -26,6 +27,7 @@ struct arguments {
 	uint64_t duration;  /* ns; 0 = not given */
 	uint32_t frequency; /* Hz; 0 = not given */
 	const char *output; /* NULL = a name made of what is recorded; "-" = stdout */
+	struct wanted wanted;
 	bool cumulative;
 	bool once;
 	bool executables;  /* status: list them instead */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "profctl/wanted.h"
 #include "profctl/watch.h"
 
 struct client;
@@ -35,17 +36,19 @@ int client_get(struct client *c, const char *path, struct reply *ret, struct err
 
 struct client_profile {
 	const struct selection *selection;
+	const struct wanted *wanted;
 	uint64_t duration;   /* ns; 0 = until @watch says so */
 	struct child *child; /* held; let go when the daemon is recording; NULL = none */
 	const struct watch *watch;
 };
 
 /*
- * A CPU profile. -ESRCH: the selection matches no process; -ECANCELED: @watch gave up; others with
- * words in @e.
+ * A profile of each kind that is wanted; recorded_done() frees them, also after an error. -ESRCH:
+ * the selection matches no process; -ECANCELED: @watch gave up; others with words in @e.
  */
-int client_profile(struct client *c, const struct client_profile *r, struct reply *ret,
-		   struct error *e);
+int client_profile(struct client *c, const struct client_profile *r,
+		   struct recorded ret[static WANTED_MAX], struct error *e);
 
-/* The path and query of such a request. Caller frees; NULL when out of memory. */
-char *client_profile_path(const struct selection *s, unsigned int seconds);
+/* The path and query of such a request for one kind. Caller frees; NULL when out of memory. */
+char *client_profile_path(const struct selection *s, const struct wanted *wanted, uint8_t kind,
+			  unsigned int seconds);

@@ -38,7 +38,21 @@ static void add_parameter(FILE *f, bool *first, const char *key, const char *val
 }
 
 /* A selection by one thing is a prefix, as anybody would write it; more are in the query. */
-char *client_profile_path(const struct selection *s, unsigned int seconds)
+/* What is asked of a profile of waits. The words were checked: none needs to be encoded. */
+static void add_waits(FILE *f, bool *first, const struct wanted *wanted, uint8_t kind)
+{
+	if (kind == ABI_KIND_CPU)
+		return;
+	if (wanted->reasons)
+		add_parameter(f, first, "reason", wanted->reasons);
+	if (wanted->locks)
+		add_parameter(f, first, "lock", wanted->locks);
+	if (wanted_wakers(wanted, kind))
+		add_parameter(f, first, "wakers", "1");
+}
+
+char *client_profile_path(const struct selection *s, const struct wanted *wanted, uint8_t kind,
+			  unsigned int seconds)
 {
 	char *comm = s->comm ? curl_easy_escape(NULL, s->comm, 0) : NULL;
 	char *unit = s->unit ? curl_easy_escape(NULL, s->unit, 0) : NULL;
@@ -54,9 +68,10 @@ char *client_profile_path(const struct selection *s, unsigned int seconds)
 			fprintf(f, "/comm/%s", comm);
 		else if (one)
 			fprintf(f, "/pid/%u", s->pids[0]);
-		fputs("/debug/pprof/profile", f);
+		fprintf(f, "/debug/pprof/%s", kind == ABI_KIND_CPU ? "profile" : wanted_name(kind));
 		snprintf(number, sizeof(number), "%u", seconds);
 		add_parameter(f, &first, "seconds", number);
+		add_waits(f, &first, wanted, kind);
 		if (!one && unit)
 			add_parameter(f, &first, "unit", unit);
 		if (!one && comm)
@@ -75,16 +90,21 @@ char *client_profile_path(const struct selection *s, unsigned int seconds)
 	return path;
 }
 
-/* A recording: the request for the profile, and the one that ends it early. */
+/* One profile: the request for it, and the one that ends it early. */
 enum { PROFILE, FINISH, N_EXCHANGES };
+
+struct part {
+	struct curl_slist *headers;
+	char id[2 * ID_BYTES + 1];
+};
 
 struct recording {
 	struct client *client;
 	const struct client_profile *request;
-	struct exchange x[N_EXCHANGES];
-	struct curl_slist *headers;
-	char id[2 * ID_BYTES + 1];
-	uint64_t asked; /* when the request left */
+	struct exchange x[WANTED_MAX][N_EXCHANGES];
+	struct part parts[WANTED_MAX];
+	size_t n;	/* profiles */
+	uint64_t asked; /* when the requests left */
 	uint64_t end;	/* when it is to be ended; UINT64_MAX = the daemon does it */
 	bool finishing;
 	unsigned int refused; /* how often a held program was not known yet */
@@ -98,28 +118,38 @@ static unsigned int whole_seconds(uint64_t duration)
 	return (unsigned int)((duration + NS_PER_S - 1) / NS_PER_S);
 }
 
-static int recording_ask(struct recording *rec)
+static int ask_one(struct recording *rec, size_t i)
 {
 	const struct client_profile *r = rec->request;
 	unsigned int seconds = whole_seconds(r->duration);
-	_cleanup_free_ char *path = client_profile_path(r->selection, seconds);
+	_cleanup_free_ char *path =
+		client_profile_path(r->selection, r->wanted, r->wanted->kinds[i], seconds);
+	struct exchange *x = &rec->x[i][PROFILE];
 	int result;
 
 	if (!path)
 		return -ENOMEM;
-	result = exchange_begin(rec->client, &rec->x[PROFILE], path,
-				(long)seconds + ANSWER_TIMEOUT_S);
-	if (result < 0)
-		return result;
-	curl_easy_setopt(rec->x[PROFILE].easy, CURLOPT_HTTPHEADER, rec->headers);
-	rec->asked = clock_monotonic_ns();
-	rec->end = UINT64_MAX;
-	if (r->duration % NS_PER_S)
-		rec->end = rec->asked + r->duration;
-	return 0;
+	result = exchange_begin(rec->client, x, path, (long)seconds + ANSWER_TIMEOUT_S);
+	if (result == 0)
+		curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, rec->parts[i].headers);
+	return result;
 }
 
-static int recording_begin(struct recording *rec)
+static int recording_ask(struct recording *rec)
+{
+	uint64_t duration = rec->request->duration;
+	int result = 0;
+
+	for (size_t i = 0; i < rec->n && result == 0; i++)
+		result = ask_one(rec, i);
+	rec->asked = clock_monotonic_ns();
+	rec->end = UINT64_MAX;
+	if (duration % NS_PER_S)
+		rec->end = rec->asked + duration;
+	return result;
+}
+
+static int part_begin(struct part *p)
 {
 	unsigned char random[ID_BYTES];
 	char header[64];
@@ -127,22 +157,31 @@ static int recording_begin(struct recording *rec)
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return -EIO;
 	for (size_t i = 0; i < ID_BYTES; i++)
-		sprintf(rec->id + 2 * i, "%02x", random[i]);
-	snprintf(header, sizeof(header), "X-Profd-Id: %s", rec->id);
-	rec->headers = curl_slist_append(NULL, header);
-	return rec->headers ? recording_ask(rec) : -ENOMEM;
+		sprintf(p->id + 2 * i, "%02x", random[i]);
+	snprintf(header, sizeof(header), "X-Profd-Id: %s", p->id);
+	p->headers = curl_slist_append(NULL, header);
+	return p->headers ? 0 : -ENOMEM;
 }
 
-static int recording_finish(struct recording *rec)
+static int recording_begin(struct recording *rec)
 {
-	struct exchange *x = &rec->x[FINISH];
+	rec->n = rec->request->wanted->n;
+	for (size_t i = 0; i < rec->n; i++) {
+		int r = part_begin(&rec->parts[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return recording_ask(rec);
+}
+
+static int finish_one(struct recording *rec, size_t i)
+{
+	struct exchange *x = &rec->x[i][FINISH];
 	char path[64];
 	int r;
 
-	if (rec->finishing)
-		return 0;
-	rec->finishing = true;
-	snprintf(path, sizeof(path), "/finish?id=%s", rec->id);
+	snprintf(path, sizeof(path), "/finish?id=%s", rec->parts[i].id);
 	r = exchange_begin(rec->client, x, path, FINISH_TIMEOUT_S);
 	if (r < 0)
 		return r;
@@ -151,14 +190,27 @@ static int recording_finish(struct recording *rec)
 	return 0;
 }
 
-/* The daemon would not end the recording early: its own end has to be waited for. */
-static void check_finish(struct recording *rec)
+static int recording_finish(struct recording *rec)
 {
-	struct exchange *x = &rec->x[FINISH];
+	int r = 0;
+
+	if (rec->finishing)
+		return 0;
+	rec->finishing = true;
+	for (size_t i = 0; i < rec->n && r == 0; i++)
+		if (!rec->x[i][PROFILE].done)
+			r = finish_one(rec, i);
+	return r;
+}
+
+/* The daemon would not end the recording early: its own end has to be waited for. */
+static void check_finish(struct recording *rec, size_t i)
+{
+	struct exchange *x = &rec->x[i][FINISH];
 	struct error why = {};
 	int status;
 
-	if (!x->done || rec->x[PROFILE].done)
+	if (!x->done || rec->x[i][PROFILE].done)
 		return;
 	x->done = false;
 	status = exchange_status(rec->client, x, &why);
@@ -177,22 +229,49 @@ static bool is_held(const struct recording *rec)
 	return rec->request->child && rec->request->child->gate >= 0;
 }
 
-static bool may_ask_again(const struct recording *rec)
+static long status_of(const struct recording *rec, size_t i)
 {
 	long status = 0;
 
-	curl_easy_getinfo(rec->x[PROFILE].easy, CURLINFO_RESPONSE_CODE, &status);
-	return is_held(rec) && status == 404 && rec->refused < MAX_REFUSED;
+	curl_easy_getinfo(rec->x[i][PROFILE].easy, CURLINFO_RESPONSE_CODE, &status);
+	return status;
+}
+
+static size_t count_done(const struct recording *rec)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rec->n; i++)
+		n += rec->x[i][PROFILE].done;
+	return n;
+}
+
+/* One that is over and is no profile: the others are of no use. rec->n = there is none. */
+static size_t find_refused(const struct recording *rec)
+{
+	size_t i = 0;
+
+	while (i < rec->n && !(rec->x[i][PROFILE].done && status_of(rec, i) != 200))
+		i++;
+	return i;
+}
+
+static bool may_ask_again(const struct recording *rec)
+{
+	size_t i = find_refused(rec);
+
+	return is_held(rec) && i < rec->n && status_of(rec, i) == 404 && rec->refused < MAX_REFUSED;
 }
 
 static int look_after_command(struct recording *rec, struct error *e)
 {
 	if (!is_held(rec) || clock_monotonic_ns() < rec->asked + SETTLE_NS)
 		return 0;
-	if (!rec->x[PROFILE].done)
+	if (!count_done(rec))
 		return child_release(rec->request->child, e);
 	rec->refused++;
-	exchange_end(rec->client, &rec->x[PROFILE]);
+	for (size_t i = 0; i < rec->n; i++)
+		exchange_end(rec->client, &rec->x[i][PROFILE]);
 	return recording_ask(rec) < 0 ? error_set(e, ENOMEM, "out of memory") : 0;
 }
 
@@ -233,24 +312,45 @@ static int recording_step(struct recording *rec, struct error *e)
 	case WATCH_GO_ON:
 		break;
 	}
-	if (rec->end <= clock_monotonic_ns() && !rec->x[PROFILE].done) {
+	if (rec->end <= clock_monotonic_ns() && count_done(rec) < rec->n) {
 		r = recording_finish(rec);
 		if (r < 0)
 			return error_set(e, -r, "out of memory");
 	}
-	check_finish(rec);
+	for (size_t i = 0; i < rec->n; i++)
+		check_finish(rec, i);
 	return 0;
 }
 
-static int recording_run(struct recording *rec, struct reply *ret, struct error *e)
+static int recording_take(struct recording *rec, struct recorded ret[static WANTED_MAX],
+			  struct error *e)
+{
+	size_t refused = find_refused(rec);
+	struct reply reply;
+
+	if (refused < rec->n)
+		return exchange_take(rec->client, &rec->x[refused][PROFILE], &reply, e);
+	for (size_t i = 0; i < rec->n; i++) {
+		int r = exchange_take(rec->client, &rec->x[i][PROFILE], &reply, e);
+
+		if (r < 0)
+			return r;
+		ret[i] = (struct recorded){ reply.body, reply.size };
+	}
+	return 0;
+}
+
+static int recording_run(struct recording *rec, struct recorded ret[static WANTED_MAX],
+			 struct error *e)
 {
 	for (;;) {
 		int r;
 
-		if (exchange_perform(rec->client, rec->x, N_EXCHANGES) < 0)
+		if (exchange_perform(rec->client, rec->x[0], WANTED_MAX * N_EXCHANGES) < 0)
 			return error_set(e, EIO, "libcurl failed");
-		if (rec->x[PROFILE].done && !may_ask_again(rec))
-			return exchange_take(rec->client, &rec->x[PROFILE], ret, e);
+		if ((find_refused(rec) < rec->n || count_done(rec) == rec->n) &&
+		    !may_ask_again(rec))
+			return recording_take(rec, ret, e);
 		r = look_after_command(rec, e);
 		if (r == 0)
 			r = recording_step(rec, e);
@@ -260,8 +360,8 @@ static int recording_run(struct recording *rec, struct reply *ret, struct error 
 	}
 }
 
-int client_profile(struct client *c, const struct client_profile *request, struct reply *ret,
-		   struct error *e)
+int client_profile(struct client *c, const struct client_profile *request,
+		   struct recorded ret[static WANTED_MAX], struct error *e)
 {
 	struct recording rec = { .client = c, .request = request };
 	int r;
@@ -271,8 +371,10 @@ int client_profile(struct client *c, const struct client_profile *request, struc
 		error_set(e, -r, "cannot make a request: %s", strerror(-r));
 	else
 		r = recording_run(&rec, ret, e);
-	for (size_t i = 0; i < N_EXCHANGES; i++)
-		exchange_end(c, &rec.x[i]);
-	curl_slist_free_all(rec.headers);
+	for (size_t i = 0; i < rec.n; i++) {
+		for (size_t k = 0; k < N_EXCHANGES; k++)
+			exchange_end(c, &rec.x[i][k]);
+		curl_slist_free_all(rec.parts[i].headers);
+	}
 	return r;
 }

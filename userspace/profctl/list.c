@@ -142,6 +142,7 @@ static int list_from_here(const struct arguments *a, struct local *local, struct
 	const struct watch watch = { &fd, 1, look, &signals };
 	const struct local_request request = {
 		.selection = &everything,
+		.wanted = &wanted_cpu,
 		.duration = a->duration ? a->duration : DEFAULT_DURATION,
 		.watch = &watch,
 	};

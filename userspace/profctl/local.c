@@ -16,7 +16,6 @@
 #include "profile/pprof.h"
 #include "profile/window.h"
 #include "profiler.h"
-#include "unwind/table_manager.h"
 
 /* How long a collection is put off for unwinding tables. */
 #define TABLES_NS (3 * NS_PER_S)
@@ -35,23 +34,25 @@ struct local {
 static void wait_for_tables(struct local *l)
 {
 	uint64_t now = clock_monotonic_ns(), give_up = now + TABLES_NS;
-	struct table_manager_stats tables;
-
 	for (; now < give_up; now = clock_monotonic_ns()) {
 		struct pollfd p = { profiler_fd(l->profiler), POLLIN, 0 };
 
-		table_manager_get_stats(profiler_tables(l->profiler), &tables);
-		if (!tables.waiting || profiler_drain(l->profiler, now) < 0)
+		if (unwinding_loaded_at(profiler_unwinding(l->profiler)) ||
+		    profiler_drain(l->profiler, now) < 0)
 			return;
 		poll(&p, 1, (int)(PROFILER_DRAIN_NS / NS_PER_MS));
 	}
 }
 
-int local_new(uint32_t frequency, struct local **ret, struct error *e)
+int local_new(uint32_t frequency, const struct wanted *wanted, struct local **ret, struct error *e)
 {
 	/* What others will start meanwhile is not waited for: preloading all takes minutes. */
 	const struct profiler_options o = {
-		.collector.sample_frequency = frequency,
+		.collector = {
+			.sample_frequency = frequency,
+			.without_waits = !wanted_has_waits(wanted),
+			.without_wakers = !wanted->wakers,
+		},
 		.unwinding = {
 			.cache = geteuid() == 0 ? UNWINDING_DEFAULT_CACHE : NULL,
 			.preload = PRELOAD_RUNNING,
@@ -103,9 +104,13 @@ static void take_window(void *userdata, struct window *w)
 
 static int collection_begin(struct collection *c, struct error *e)
 {
-	static const struct selection everything;
 	struct profiler *profiler = c->local->profiler;
 	const struct local_request *r = c->request;
+	struct profiler_tap_options tap = {
+		.selection = r->child ? NULL : r->selection,
+		.done = take_window,
+		.userdata = c,
+	};
 	uint64_t now;
 	int result;
 
@@ -122,8 +127,11 @@ static int collection_begin(struct collection *c, struct error *e)
 	}
 	now = clock_monotonic_ns();
 	c->end = r->duration ? now + r->duration : UINT64_MAX;
-	result = profiler_tap_open(profiler, r->child ? &everything : r->selection, c->end,
-				   take_window, c, &c->tap);
+	tap.end_time = c->end;
+	for (size_t i = 0; i < r->wanted->n; i++)
+		tap.kinds |= 1U << r->wanted->kinds[i];
+	tap.wait_reasons = wanted_filter(r->wanted, ABI_KIND_BLOCK).reasons;
+	result = profiler_tap_open(profiler, &tap, &c->tap);
 	if (result < 0)
 		return error_set(e, -result, "cannot collect: %s", strerror(-result));
 	return r->child ? child_release(r->child, e) : 0;
@@ -224,18 +232,20 @@ int local_collect(struct local *l, const struct local_request *request, struct w
 	return 0;
 }
 
-int local_encode(struct local *l, struct window *w, void **ret_data, size_t *ret_size,
-		 struct error *e)
+int local_encode(struct local *l, struct window *w, const struct wanted *wanted, uint8_t kind,
+		 struct recorded *ret, struct error *e)
 {
 	const struct pprof_options o = {
-		.kind = ABI_KIND_CPU,
+		.kind = kind,
+		.filter = wanted_filter(wanted, kind),
+		.wakers = wanted_wakers(wanted, kind),
 		.period = profiler_period(l->profiler),
 		.time = (int64_t)window_start(w) + profiler_wall_offset(l->profiler),
 		.duration = (int64_t)(window_end(w) - window_start(w)),
 	};
 	int r;
 
-	r = pprof_encode(&w, 1, &o, profiler_symbolizer(l->profiler), ret_data, ret_size, NULL);
+	r = pprof_encode(&w, 1, &o, profiler_symbolizer(l->profiler), &ret->data, &ret->size, NULL);
 	symbolizer_trim(profiler_symbolizer(l->profiler));
 	if (r < 0)
 		return error_set(e, -r, "cannot write the profile: %s", strerror(-r));

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "profctl/wanted.h"
 #include "profctl/watch.h"
 
 struct child;
@@ -16,12 +17,14 @@ struct local;
 struct selection;
 struct window;
 
-/* @frequency in Hz, 0 = the default. The errors say what is missing and what to do. */
-int local_new(uint32_t frequency, struct local **ret, struct error *e);
+/* @frequency in Hz, 0 = the default. @wanted: what will be asked of it. The errors say what is
+ * missing and what to do. */
+int local_new(uint32_t frequency, const struct wanted *wanted, struct local **ret, struct error *e);
 struct local *local_free(struct local *l);
 
 struct local_request {
 	const struct selection *selection;
+	const struct wanted *wanted;
 	uint64_t duration;   /* ns; 0 = until @watch says so */
 	struct child *child; /* held; let go when collecting. The result is then of it and its
 				    descendants, whatever the selection */
@@ -35,6 +38,6 @@ struct local_request {
 int local_collect(struct local *l, const struct local_request *r, struct window **ret,
 		  struct error *e);
 
-/* A window as a profile. Caller frees @ret_data. */
-int local_encode(struct local *l, struct window *w, void **ret_data, size_t *ret_size,
-		 struct error *e);
+/* One kind of a window as a profile. Caller frees. */
+int local_encode(struct local *l, struct window *w, const struct wanted *wanted, uint8_t kind,
+		 struct recorded *ret, struct error *e);

@@ -174,3 +174,21 @@ char *output_label(const struct selection *s, const char *program, pid_t pid)
 		make_plain(label);
 	return label;
 }
+
+char *output_name_of_type(const char *path, const char *type)
+{
+	static const char *const endings[] = { ".pb.gz", ".pb", ".gz" };
+	size_t length = strlen(path);
+	char *name;
+
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
+		size_t n = strlen(endings[i]);
+
+		if (length <= n || strcmp(path + length - n, endings[i]) != 0)
+			continue;
+		if (asprintf(&name, "%.*s-%s%s", (int)(length - n), path, type, endings[i]) < 0)
+			return NULL;
+		return name;
+	}
+	return asprintf(&name, "%s-%s", path, type) < 0 ? NULL : name;
+}

@@ -41,6 +41,12 @@ void output_done(struct output *o);
 char *output_default_name(const char *what, time_t now);
 
 /*
+ * The name for one of several types, of the name for all: "a.pb.gz" becomes "a-block.pb.gz". NULL
+ * when out of memory.
+ */
+char *output_name_of_type(const char *path, const char *type);
+
+/*
  * What is recorded, as a part of a file name: COMM-PID, COMM, UNIT, N-processes or all. @program
  * (argv[0], NULL if none was started) goes with @pid. Only letters, digits, '.', '_' and '-'.
  */

@@ -29,7 +29,7 @@ enum { WATCH_SIGNALS, WATCH_CHILD, WATCH_PIDS };
 struct recorder {
 	const struct arguments *a;
 	struct source source;
-	struct output output;
+	struct output outputs[WANTED_MAX]; /* of each kind */
 	struct signals signals;
 	struct child child;
 	struct pollfd fds[WATCH_MAX_FDS];
@@ -151,18 +151,37 @@ static int watch_pids(struct recorder *r, struct error *e)
 	return 0;
 }
 
-static int open_output(struct recorder *r, struct error *e)
+/* NULL when out of memory. */
+static char *output_name(const struct recorder *r, uint8_t kind)
 {
-	_cleanup_free_ char *label = NULL, *name = NULL;
+	bool several = r->a->wanted.n > 1;
+	_cleanup_free_ char *label = NULL, *what = NULL;
 
 	if (r->a->output)
-		return output_open(r->a->output, &r->output, e);
+		return several ? output_name_of_type(r->a->output, wanted_name(kind))
+			       : strdup(r->a->output);
 	label = output_label(&r->a->selection, r->a->command ? r->a->command[0] : NULL,
 			     r->child.pid);
-	name = label ? output_default_name(label, time(NULL)) : NULL;
-	if (!name)
-		return error_set(e, ENOMEM, "out of memory");
-	return output_open(name, &r->output, e);
+	if (!label)
+		return NULL;
+	if (!several && kind == ABI_KIND_CPU)
+		return output_default_name(label, time(NULL));
+	if (asprintf(&what, "%s-%s", label, wanted_name(kind)) < 0)
+		return NULL;
+	return output_default_name(what, time(NULL));
+}
+
+static int open_outputs(struct recorder *r, struct error *e)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < r->a->wanted.n && result == 0; i++) {
+		_cleanup_free_ char *name = output_name(r, r->a->wanted.kinds[i]);
+
+		result = name ? output_open(name, &r->outputs[i], e)
+			      : error_set(e, ENOMEM, "out of memory");
+	}
+	return result;
 }
 
 /* All that can fail is tried before anything is recorded. */
@@ -182,17 +201,18 @@ static int prepare(struct recorder *r, struct error *e)
 	}
 	r->fds[WATCH_SIGNALS].fd = r->signals.fd;
 	r->fds[WATCH_CHILD].fd = r->child.pidfd;
-	result = open_output(r, e);
+	result = open_outputs(r, e);
 	if (result == 0)
 		result = source_open(r->a, r->a->command != NULL, &r->source, e);
 	return result < 0 ? result : watch_pids(r, e);
 }
 
-static int collect(struct recorder *r, void **ret_data, size_t *ret_size, struct error *e)
+static int collect(struct recorder *r, struct recorded ret[static WANTED_MAX], struct error *e)
 {
 	const struct watch watch = { r->fds, WATCH_PIDS + r->a->selection.n_pids, look, r };
 	const struct source_request request = {
 		.selection = &r->a->selection,
+		.wanted = &r->a->wanted,
 		.duration = r->duration,
 		.child = r->a->command ? &r->child : NULL,
 		.watch = &watch,
@@ -202,7 +222,7 @@ static int collect(struct recorder *r, void **ret_data, size_t *ret_size, struct
 	if (r->a->command && r->source.client)
 		complain("without root only the program itself is recorded, not what it starts");
 	r->start = clock_monotonic_ns();
-	result = source_profile(&r->source, &request, ret_data, ret_size, e);
+	result = source_profile(&r->source, &request, ret, e);
 	clear_progress(r);
 	return result;
 }
@@ -233,32 +253,43 @@ static int exit_code(struct recorder *r, int result)
 	return PROFCTL_COMMAND_FAILED;
 }
 
+static int keep(struct recorder *r, const struct recorded *recorded, struct error *e)
+{
+	for (size_t i = 0; i < r->a->wanted.n; i++) {
+		struct output *o = &r->outputs[i];
+		int result = output_commit(o, recorded[i].data, recorded[i].size, e);
+		bool to_stdout;
+
+		if (result < 0)
+			return result;
+		/* What a program prints and what profctl says do not mix. */
+		to_stdout = o->path && !r->a->command;
+		summary_print(to_stdout ? stdout : stderr, o->path, recorded[i].data,
+			      recorded[i].size);
+		fflush(stdout);
+	}
+	return 0;
+}
+
 static int record(struct recorder *r, struct error *e)
 {
-	_cleanup_free_ void *data = NULL;
-	bool to_stdout;
-	size_t size;
+	struct recorded recorded[WANTED_MAX] = { 0 };
 	int result;
 
 	result = prepare(r, e);
 	if (result == 0)
-		result = collect(r, &data, &size, e);
+		result = collect(r, recorded, e);
 	if (result == 0)
-		result = output_commit(&r->output, data, size, e);
-	if (result < 0)
-		return result;
-	/* What a program prints and what profctl says do not mix. */
-	to_stdout = r->output.path && !r->a->command;
-	summary_print(to_stdout ? stdout : stderr, r->output.path, data, size);
-	fflush(stdout);
-	return 0;
+		result = keep(r, recorded, e);
+	recorded_done(recorded);
+	return result;
 }
 
 int record_run(const struct arguments *a)
 {
 	struct recorder r = {
 		.a = a,
-		.output = OUTPUT_NONE,
+		.outputs = { OUTPUT_NONE, OUTPUT_NONE, OUTPUT_NONE },
 		.signals.fd = -1,
 		.child = CHILD_NONE,
 		.duration = a->duration	 ? a->duration
@@ -272,7 +303,8 @@ int record_run(const struct arguments *a)
 	result = record(&r, &e);
 	if (result < 0)
 		complain("%s", e.text);
-	output_done(&r.output);
+	for (size_t i = 0; i < WANTED_MAX; i++)
+		output_done(&r.outputs[i]);
 	source_close(&r.source);
 	code = exit_code(&r, result);
 	child_done(&r.child);

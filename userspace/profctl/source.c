@@ -17,7 +17,7 @@
 static int open_local(const struct arguments *a, struct source *ret, struct error *e)
 {
 	*ret = (struct source){};
-	return local_new(a->frequency, &ret->local, e);
+	return local_new(a->frequency, &a->wanted, &ret->local, e);
 }
 
 /* Does the daemon sample as often as @frequency asks? 1, 0 or -errno. */
@@ -101,36 +101,41 @@ const char *source_name(const struct source *s)
 	return s->client ? "the daemon" : "this process";
 }
 
-static int profile_from_daemon(struct source *s, const struct source_request *r, void **ret_data,
-			       size_t *ret_size, struct error *e)
+static int profile_from_daemon(struct source *s, const struct source_request *r,
+			       struct recorded ret[static WANTED_MAX], struct error *e)
 {
 	struct selection selection = *r->selection;
 	const struct client_profile request = {
 		.selection = &selection,
+		.wanted = r->wanted,
 		.duration = r->duration,
 		.child = r->child,
 		.watch = r->watch,
 	};
-	struct reply reply;
-	int result;
 
 	if (r->child) {
 		selection.pids[0] = (uint32_t)r->child->pid;
 		selection.n_pids = 1;
 	}
-	result = client_profile(s->client, &request, &reply, e);
-	if (result < 0)
-		return result;
-	*ret_data = reply.body;
-	*ret_size = reply.size;
-	return 0;
+	return client_profile(s->client, &request, ret, e);
 }
 
-static int profile_from_here(struct source *s, const struct source_request *r, void **ret_data,
-			     size_t *ret_size, struct error *e)
+static int encode_each(struct source *s, const struct source_request *r, struct window *w,
+		       struct recorded ret[static WANTED_MAX], struct error *e)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < r->wanted->n && result == 0; i++)
+		result = local_encode(s->local, w, r->wanted, r->wanted->kinds[i], &ret[i], e);
+	return result;
+}
+
+static int profile_from_here(struct source *s, const struct source_request *r,
+			     struct recorded ret[static WANTED_MAX], struct error *e)
 {
 	const struct local_request request = {
 		.selection = r->selection,
+		.wanted = r->wanted,
 		.duration = r->duration,
 		.child = r->child,
 		.watch = r->watch,
@@ -141,15 +146,21 @@ static int profile_from_here(struct source *s, const struct source_request *r, v
 	result = local_collect(s->local, &request, &window, e);
 	if (result < 0)
 		return result;
-	result = local_encode(s->local, window, ret_data, ret_size, e);
+	result = encode_each(s, r, window, ret, e);
 	window_free(window);
 	return result;
 }
 
-int source_profile(struct source *s, const struct source_request *r, void **ret_data,
-		   size_t *ret_size, struct error *e)
+int source_profile(struct source *s, const struct source_request *r,
+		   struct recorded ret[static WANTED_MAX], struct error *e)
 {
-	if (s->client)
-		return profile_from_daemon(s, r, ret_data, ret_size, e);
-	return profile_from_here(s, r, ret_data, ret_size, e);
+	struct recorded list[WANTED_MAX] = { 0 };
+	int result =
+		s->client ? profile_from_daemon(s, r, list, e) : profile_from_here(s, r, list, e);
+
+	if (result < 0)
+		recorded_done(list);
+	else
+		memcpy(ret, list, sizeof(list));
+	return result;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "profctl/wanted.h"
 #include "profctl/watch.h"
 
 struct client;
@@ -35,14 +36,15 @@ const char *source_name(const struct source *s);
 
 struct source_request {
 	const struct selection *selection;
+	const struct wanted *wanted;
 	uint64_t duration; /* ns; 0 = until @watch says so */
 	struct child *child;
 	const struct watch *watch;
 };
 
 /*
- * A gzip-compressed profile. Caller frees @ret_data. -ESRCH: no process matches; -ECANCELED: @watch
- * gave up.
+ * A gzip-compressed profile of each kind that is wanted; recorded_done() frees them. -ESRCH: no
+ * process matches; -ECANCELED: @watch gave up.
  */
-int source_profile(struct source *s, const struct source_request *r, void **ret_data,
-		   size_t *ret_size, struct error *e);
+int source_profile(struct source *s, const struct source_request *r,
+		   struct recorded ret[static WANTED_MAX], struct error *e);

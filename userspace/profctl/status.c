@@ -9,6 +9,8 @@
 #include "profctl/arguments.h"
 #include "profctl/client.h"
 #include "profctl/columns.h"
+#include "profctl/hints.h"
+#include "profctl/packages.h"
 #include "profctl/profctl.h"
 #include "profctl/terminal.h"
 #include "profctl/text.h"
@@ -36,14 +38,18 @@ static void print_lines(char *text)
 	}
 }
 
-static int print_columns(char *text, struct error *e)
+static int print_executables(char *text, struct error *e)
 {
+	_cleanup_free_ char *copy = strdup(text);
 	unsigned int height, width = 0;
-	int r;
+	int r = copy ? 0 : -ENOMEM;
 
 	if (isatty(STDOUT_FILENO))
 		terminal_size(&height, &width);
-	r = columns_print(stdout, text, width);
+	if (r == 0)
+		r = columns_print(stdout, text, width);
+	if (r == 0)
+		r = hints_print(stdout, copy, PACKAGES_DIRECTORY);
 	if (r < 0)
 		return error_set(e, -r, "the daemon's list of executables cannot be read: %s",
 				 strerror(-r));
@@ -68,7 +74,7 @@ static int print_status(const struct arguments *a, struct error *e)
 		return r;
 	body = reply.body;
 	if (a->executables)
-		return print_columns(body, e);
+		return print_executables(body, e);
 	print_lines(body);
 	return 0;
 }

@@ -21,6 +21,14 @@ uint32_t summary_column(const struct pprof_profile *p, const char *type)
 	return p->n_types ? p->n_types - 1 : 0;
 }
 
+bool summary_has_column(const struct pprof_profile *p, const char *type)
+{
+	for (uint32_t i = 0; i < p->n_types; i++)
+		if (strcmp(p->types[i], type) == 0)
+			return true;
+	return false;
+}
+
 int64_t summary_total(const struct pprof_profile *p, uint32_t column)
 {
 	int64_t sum = 0;
@@ -50,20 +58,48 @@ uint64_t summary_quality(const struct pprof_profile *p, const char *key)
 	return 0;
 }
 
+bool summary_is_mutex(const struct pprof_profile *p)
+{
+	for (uint32_t i = 0; i < p->n_comments; i++)
+		if (strcmp(p->comments[i], "profd: type=mutex") == 0)
+			return true;
+	return false;
+}
+
+/* Of CPU, or of waiting. */
+static void print_amount(FILE *f, const struct pprof_profile *p)
+{
+	char time[MEASURE_TEXT_LEN], duration[MEASURE_TEXT_LEN];
+
+	measure_format_duration(p->duration, duration);
+	if (!summary_has_column(p, "delay"))
+		fprintf(f, "%" PRId64 " samples, %s of CPU time in %s",
+			summary_total(p, summary_column(p, "samples")),
+			measure_format_time(summary_total(p, summary_column(p, "cpu")), time),
+			duration);
+	else
+		fprintf(f, "%" PRId64 " %s, %s of waiting in %s",
+			summary_total(p, summary_column(p, "contentions")),
+			summary_is_mutex(p) ? "contentions" : "waits",
+			measure_format_time(summary_total(p, summary_column(p, "delay")), time),
+			duration);
+}
+
 void summary_print_profile(FILE *f, const struct pprof_profile *p)
 {
 	uint64_t attempted = summary_quality(p, "user_stacks_attempted");
 	uint64_t complete = summary_quality(p, "user_stacks_complete");
-	char cpu[MEASURE_TEXT_LEN], duration[MEASURE_TEXT_LEN];
 
 	if (!p->n_samples) {
-		fputs("No samples: nothing that was selected ran on a CPU\n", f);
+		fputs(!summary_has_column(p, "delay")
+			      ? "No samples: nothing that was selected ran on a CPU\n"
+		      : summary_is_mutex(p)
+			      ? "No samples: nobody waited for a lock of what was selected\n"
+			      : "No samples: nothing that was selected waited\n",
+		      f);
 		return;
 	}
-	fprintf(f, "%" PRId64 " samples, %s of CPU time in %s",
-		summary_total(p, summary_column(p, "samples")),
-		measure_format_time(summary_total(p, summary_column(p, "cpu")), cpu),
-		measure_format_duration(p->duration, duration));
+	print_amount(f, p);
 	if (attempted)
 		fprintf(f, "; user stacks complete: %.1f%%",
 			100 * (double)complete / (double)attempted);

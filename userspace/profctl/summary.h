@@ -2,6 +2,7 @@
 /* What a recording holds, said in two or three lines. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,6 +11,9 @@ struct pprof_profile;
 
 /* The column called @type ("cpu"); the last one if there is none of this name. */
 uint32_t summary_column(const struct pprof_profile *p, const char *type);
+bool summary_has_column(const struct pprof_profile *p, const char *type);
+/* A profile of kind mutex: the columns are those of kind block. */
+bool summary_is_mutex(const struct pprof_profile *p);
 int64_t summary_total(const struct pprof_profile *p, uint32_t column);
 /* A value of the quality record in the comments ("samples_lost"); 0 if it is not there. */
 uint64_t summary_quality(const struct pprof_profile *p, const char *key);

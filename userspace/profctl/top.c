@@ -71,11 +71,17 @@ static void print_line(size_t columns, const char *format, ...)
 	putchar('\n');
 }
 
+static uint32_t value_column(const struct pprof_profile *p)
+{
+	return summary_column(p, summary_has_column(p, "delay") ? "delay" : "cpu");
+}
+
 static void print_header(const struct top *t, const struct top_table *table)
 {
 	const struct pprof_profile *p = t->profile;
-	int64_t total = summary_total(p, summary_column(p, "cpu"));
-	char cpu[MEASURE_TEXT_LEN], duration[MEASURE_TEXT_LEN], share[MEASURE_TEXT_LEN];
+	bool waits = summary_has_column(p, "delay");
+	int64_t total = summary_total(p, value_column(p));
+	char amount[MEASURE_TEXT_LEN], duration[MEASURE_TEXT_LEN], share[MEASURE_TEXT_LEN];
 	char clock[16], name[64], lost[64] = "";
 	time_t when = (time_t)(p->time / (int64_t)NS_PER_S);
 	struct tm tm;
@@ -86,20 +92,25 @@ static void print_header(const struct top *t, const struct top_table *table)
 	if (summary_quality(p, "samples_lost"))
 		snprintf(lost, sizeof(lost), ", %" PRIu64 " samples of all processes lost",
 			 summary_quality(p, "samples_lost"));
-	print_line(table->columns, "%s  %s: %s of CPU time in %s (%s of a CPU)", clock,
+	print_line(table->columns, "%s  %s: %s of %s in %s%s%s%s", clock,
 		   selection_name(&t->a->selection, name, sizeof(name)),
-		   measure_format_time(total, cpu), measure_format_duration(p->duration, duration),
-		   share + strspn(share, " "));
-	print_line(table->columns, "%" PRId64 " samples, %zu of %zu functions by %s time%s",
-		   summary_total(p, summary_column(p, "samples")), MIN(table->n, table->max_rows),
-		   table->n, t->cumulative ? "cumulative" : "flat", lost);
+		   measure_format_time(total, amount), waits ? "waiting" : "CPU time",
+		   measure_format_duration(p->duration, duration), waits ? "" : " (",
+		   waits ? "" : share + strspn(share, " "), waits ? "" : " of a CPU)");
+	print_line(table->columns, "%" PRId64 " %s, %zu of %zu functions by %s time%s",
+		   summary_total(p, summary_column(p, waits ? "contentions" : "samples")),
+		   !waits		 ? "samples"
+		   : summary_is_mutex(p) ? "contentions"
+					 : "waits",
+		   MIN(table->n, table->max_rows), table->n, t->cumulative ? "cumulative" : "flat",
+		   lost);
 	putchar('\n');
 }
 
 static int show(const struct top *t)
 {
 	const struct pprof_profile *p = t->profile;
-	uint32_t column = summary_column(p, "cpu");
+	uint32_t column = value_column(p);
 	_cleanup_free_ struct report_row *rows = NULL;
 	struct top_table table = { .max_rows = t->a->lines ? t->a->lines : DEFAULT_LINES };
 	size_t n;
@@ -165,18 +176,19 @@ static int collect(struct top *t, struct error *e)
 	const struct watch watch = { t->fds, N_WATCHED, look, t };
 	const struct source_request request = {
 		.selection = &t->a->selection,
+		.wanted = &t->a->wanted,
 		.duration = t->interval,
 		.watch = &watch,
 	};
-	_cleanup_free_ void *data = NULL;
+	struct recorded recorded[WANTED_MAX] = { 0 };
 	struct pprof_profile *profile;
-	size_t size;
 	int r;
 
-	r = source_profile(&t->source, &request, &data, &size, e);
+	r = source_profile(&t->source, &request, recorded, e);
 	if (r < 0)
 		return r;
-	r = pprof_decode(data, size, &profile);
+	r = pprof_decode(recorded[0].data, recorded[0].size, &profile);
+	recorded_done(recorded);
 	if (r < 0)
 		return error_set(e, -r, "%s sent what is not a profile", source_name(&t->source));
 	pprof_profile_free(t->profile);

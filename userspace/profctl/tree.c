@@ -114,31 +114,11 @@ struct filter {
 	struct window *window;
 };
 
-/*
- * An entry stands for @count observations of equal value. A window counts observations for its
- * quality record, so it is given as many; the values add up to what they were.
- */
 static int copy_entry(const struct window_entry *e, void *userdata)
 {
 	struct filter *f = userdata;
-	struct sample sample = {
-		.kind = e->kind,
-		.user_end = e->user_end,
-		.tid = e->tid,
-		.count = 1,
-		.process = e->process,
-		.n_frames = e->n_frames,
-		.frames = e->frames,
-	};
-	int r = 0;
 
-	if (!tree_has(f->tree, e->process))
-		return 0;
-	for (int64_t i = 0; i < e->count && r == 0; i++) {
-		sample.value = e->value / e->count + (i < e->value % e->count);
-		r = window_add(f->window, &sample);
-	}
-	return r;
+	return tree_has(f->tree, e->process) ? window_add_entry(f->window, e) : 0;
 }
 
 int tree_filter(const struct tree *t, struct window *w, struct window **ret)
@@ -154,8 +134,12 @@ int tree_filter(const struct tree *t, struct window *w, struct window **ret)
 		window_free(filtered);
 		return r;
 	}
-	window_quality(filtered)->samples_lost = window_quality(w)->samples_lost;
-	window_quality(filtered)->sideband_lost = window_quality(w)->sideband_lost;
+	for (unsigned int kind = ABI_KIND_CPU; kind <= ABI_KIND_MUTEX; kind++) {
+		struct quality *q = window_quality(filtered, kind);
+
+		q->samples_lost = window_quality(w, kind)->samples_lost;
+		q->sideband_lost = window_quality(w, kind)->sideband_lost;
+	}
 	window_close(filtered, window_end(w));
 	*ret = filtered;
 	return 0;

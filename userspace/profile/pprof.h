@@ -11,18 +11,28 @@
 
 #include "profile/quality.h"
 #include "profile/selection.h"
+#include "profile/wait.h"
 
 struct symbolizer;
 struct window;
 
+/* Block profiles: who ended the wait, below the stack that waited. */
+enum pprof_wakers {
+	PPROF_WAKERS_NONE,
+	PPROF_WAKERS_SELECTED, /* only wakers that the selection selects too */
+	PPROF_WAKERS_ALL,
+};
+
 struct pprof_options {
-	uint8_t kind;			   /* enum abi_sample_kind */
+	uint8_t kind;			   /* enum abi_sample_kind: cpu, block or mutex */
 	const struct selection *selection; /* NULL = everything */
-	uint64_t period;		   /* ns between samples */
-	int64_t time;			   /* when it began, ns since 1970 */
-	int64_t duration;		   /* ns */
-	const char *const *comments;	   /* more lines, NULL-terminated list; may be NULL */
-	int compression;		   /* zlib level 1..9; 0 = 1, the fastest */
+	struct wait_filter filter;	   /* not for cpu; 0 = wait_filter_default() */
+	enum pprof_wakers wakers;
+	uint64_t period;	     /* ns between samples */
+	int64_t time;		     /* when it began, ns since 1970 */
+	int64_t duration;	     /* ns; 0 = it is of all time until @time */
+	const char *const *comments; /* more lines, NULL-terminated list; may be NULL */
+	int compression;	     /* zlib level 1..9; 0 = 1, the fastest */
 };
 
 /*
@@ -32,6 +42,14 @@ struct pprof_options {
 int pprof_encode(struct window *const *windows, size_t n, const struct pprof_options *o,
 		 struct symbolizer *symbolizer, void **ret_data, size_t *ret_size,
 		 struct quality *ret_quality);
+
+/*
+ * The same as text, in the form of the runtime of Go for contention (debug=1): kinds block and
+ * mutex, no labels. Times are nanoseconds, and the addresses are as Go's: behind the call. -EINVAL
+ * for other kinds. Caller frees @ret_text.
+ */
+int pprof_encode_text(struct window *const *windows, size_t n, const struct pprof_options *o,
+		      struct symbolizer *symbolizer, char **ret_text, size_t *ret_size);
 
 /* A decoded profile: what a report needs. Indices below are positions in the arrays of this struct.
  */

@@ -2,6 +2,7 @@
 #include "profile/pprof.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,34 +13,38 @@
 #include "profile/window.h"
 
 #define N_VALUES   2
-#define MAX_LABELS 5
+#define MAX_LABELS 8
 
 /* The columns of a kind of profile, and what its period counts; as Go's runtime has them. */
 struct pprof_kind {
 	const char *types[N_VALUES], *units[N_VALUES];
 	const char *period_type, *period_unit;
-	bool counts_events; /* the period is 1 */
+	const char *comment; /* tells block and mutex apart */
+	bool counts_events;  /* the period is 1 */
 };
 
 static const struct pprof_kind cpu_kind = {
+	.comment = "profd: type=cpu",
 	.types = { "samples", "cpu" },
 	.units = { "count", "nanoseconds" },
 	.period_type = "cpu",
 	.period_unit = "nanoseconds",
 };
 
-static const struct pprof_kind contention_kind = {
-	.types = { "contentions", "delay" },
-	.units = { "count", "nanoseconds" },
-	.period_type = "contentions",
-	.period_unit = "count",
-	.counts_events = true,
-};
+#define CONTENTION(kind)                                                                           \
+	{                                                                                          \
+		.comment = "profd: type=" kind, .types = { "contentions", "delay" },               \
+		.units = { "count", "nanoseconds" }, .period_type = "contentions",                 \
+		.period_unit = "count", .counts_events = true,                                     \
+	}
+
+static const struct pprof_kind block_kind = CONTENTION("block");
+static const struct pprof_kind mutex_kind = CONTENTION("mutex");
 
 static const struct pprof_kind *const kinds[] = {
 	[ABI_KIND_CPU] = &cpu_kind,
-	[ABI_KIND_BLOCK] = &contention_kind,
-	[ABI_KIND_MUTEX] = &contention_kind,
+	[ABI_KIND_BLOCK] = &block_kind,
+	[ABI_KIND_MUTEX] = &mutex_kind,
 };
 
 /* What the tables do not hold. Strings are indices into the string table. */
@@ -47,7 +52,7 @@ struct file {
 	struct encoder *encoder;
 	struct pprof_writer writer;
 	uint32_t main_mapping;
-	int64_t pid, tid, comm, unit, container; /* keys of labels */
+	int64_t pid, tid, comm, unit, container, reason, lock, syscall; /* keys of labels */
 	int64_t *comments;
 	size_t n_comments, comments_allocated;
 	int error;
@@ -154,6 +159,27 @@ static void add_number_label(struct labels *l, int64_t key, uint32_t number)
 	label->num_unit = label->key;
 }
 
+static void add_text_label(struct file *f, struct labels *l, int64_t key, const char *text)
+{
+	add_label(l, key)->str = string_index(f, text);
+}
+
+/* What was waited for. */
+static void add_wait_labels(struct file *f, struct labels *l, struct wait w)
+{
+	const char *call = wait_system_call_name(w.system_call);
+	char number[32];
+
+	if (w.reason == WAIT_none)
+		return;
+	add_text_label(f, l, f->reason, wait_reason_name(w.reason));
+	if (w.lock != WAIT_LOCK_none)
+		add_text_label(f, l, f->lock, wait_lock_name(w.lock));
+	snprintf(number, sizeof(number), "syscall_%d", w.system_call);
+	if (w.system_call >= 0)
+		add_text_label(f, l, f->syscall, call ? call : number);
+}
+
 static void write_sample(struct file *f, uint32_t id)
 {
 	const struct encoder *e = f->encoder;
@@ -161,8 +187,9 @@ static void write_sample(struct file *f, uint32_t id)
 	const struct sample_key *key = intern_get(e->samples, id, &size);
 	const struct owner *owner = intern_get(e->owners, key->owner, NULL);
 	size_t n = (size - offsetof(struct sample_key, locations)) / sizeof(key->locations[0]);
-	uint64_t locations[SAMPLE_MAX_FRAMES + 1];
-	int64_t values[N_VALUES] = { e->values[id - 1].count, e->values[id - 1].value };
+	uint64_t locations[ENCODER_MAX_LOCATIONS];
+	int64_t values[N_VALUES] = { encoder_count(e, &e->values[id - 1]),
+				     e->values[id - 1].value };
 	struct labels labels = {};
 	Perftools__Profiles__Sample sample = PERFTOOLS__PROFILES__SAMPLE__INIT, *list = &sample;
 	Perftools__Profiles__Profile part = PERFTOOLS__PROFILES__PROFILE__INIT;
@@ -170,10 +197,12 @@ static void write_sample(struct file *f, uint32_t id)
 	for (size_t i = 0; i < n; i++)
 		locations[i] = key->locations[i];
 	add_number_label(&labels, f->pid, owner->pid);
-	add_number_label(&labels, f->tid, key->tid);
+	if (key->tid) /* 0: of all threads together */
+		add_number_label(&labels, f->tid, key->tid);
 	add_string_label(&labels, f->comm, owner->comm);
 	add_string_label(&labels, f->unit, owner->unit);
 	add_string_label(&labels, f->container, owner->container);
+	add_wait_labels(f, &labels, key->wait);
 	sample.n_location_id = n;
 	sample.location_id = locations;
 	sample.n_value = N_VALUES;
@@ -308,6 +337,10 @@ static int write_file(struct encoder *e, void **ret_data, size_t *ret_size)
 	f->comm = string_index(f, "comm");
 	f->unit = string_index(f, "unit");
 	f->container = string_index(f, "container");
+	f->reason = string_index(f, "reason");
+	f->lock = string_index(f, "lock");
+	f->syscall = string_index(f, "syscall");
+	add_comment(kinds[o->kind]->comment, f);
 	quality_lines(&e->quality, add_comment, f);
 	for (const char *const *c = o->comments; c && *c; c++)
 		add_comment(*c, f);
@@ -332,7 +365,7 @@ int pprof_encode(struct window *const *windows, size_t n, const struct pprof_opt
 	if (r == 0)
 		r = encoder_prepare(e, windows, n);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = encoder_gather(e, windows[i], window_quality(windows[i]));
+		r = encoder_gather(e, windows[i], window_quality(windows[i], o->kind));
 	if (r == 0)
 		r = write_file(e, ret_data, ret_size);
 	if (r < 0)

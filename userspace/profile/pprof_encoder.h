@@ -22,14 +22,19 @@ struct owner {
 	uint32_t comm, unit, container; /* strings; that of "" = no label */
 };
 
+/* A stack and what may be missing of it; who woke it, and the marker between the two. */
+#define ENCODER_MAX_LOCATIONS (2 * SAMPLE_MAX_FRAMES + 2)
+
 /* In the table it is cut off after the last location. */
 struct sample_key {
 	uint32_t owner, tid;
-	uint32_t locations[SAMPLE_MAX_FRAMES + 1];
+	struct wait wait; /* kind cpu: zero */
+	uint16_t zero;
+	uint32_t locations[ENCODER_MAX_LOCATIONS];
 };
 
 struct sample_value {
-	int64_t count, value;
+	int64_t count, value; /* block and mutex: count in 1/ABI_COUNT_ONE */
 };
 
 /*
@@ -48,6 +53,7 @@ struct program {
 /* Made by encoder_init() even if that fails. */
 struct encoder {
 	const struct pprof_options *options;
+	struct wait_filter filter;
 	struct pprof_tables tables;
 	struct pprof_frames frames;
 	struct intern *owners;	/* struct owner */
@@ -67,6 +73,9 @@ int encoder_prepare(struct encoder *e, struct window *const *windows, size_t n);
 
 /* Adds the entries of a window that are of the profile's kind and selection. 0 or -ENOMEM. */
 int encoder_gather(struct encoder *e, const struct window *w, const struct quality *losses);
+
+/* The count of a sample as it is written: whole, and not 0 for what there is. */
+int64_t encoder_count(const struct encoder *e, const struct sample_value *value);
 
 /* The executable that the profile is of, NULL if there is no single one. Valid until a string is
  * added. */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "base/intern.h"
 #include "process/executable.h"
 #include "process/process.h"
@@ -41,6 +42,7 @@
 #define KERNEL_OTHER_NAME "[kernel]" /* modules, BPF programs; everything if _stext is hidden */
 #define ANONYMOUS_NAME	  "//anon"
 #define MISSING_NAME	  "[truncated]"
+#define NOTES_NAME	  "[notes]"
 #define PROCESSES_NAME	  "[processes]"
 
 struct known_frame {
@@ -217,6 +219,8 @@ static int look_up(struct pprof_frames *f, const struct frame *frame, struct pro
 		if (!key.lines[i].function)
 			return -ENOMEM;
 		unnamed |= symbols[i].unnamed;
+		if (symbols[i].unnamed)
+			ret->why = symbols[i].why;
 	}
 	ret->unnamed = unnamed;
 	ret->location = pprof_tables_location(f->tables, &key);
@@ -281,19 +285,34 @@ int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct p
 	return 0;
 }
 
-static uint32_t add_missing(struct pprof_frames *f, uint64_t address, const char *name)
+/* A location in a mapping of no file; @limit is above @address. */
+static uint32_t add_made_up(struct pprof_frames *f, const char *file, uint64_t limit,
+			    uint64_t address, const char *name)
 {
 	struct symbol symbol = { .name = name, .system_name = name };
 	struct location_key key = {
 		.address = address,
 		.n_lines = 1,
-		.mapping = add_mapping(f, MISSING_NAME, "", (struct mapping_key){ .limit = PAGE }),
+		.mapping = add_mapping(f, file, "", (struct mapping_key){ .limit = limit }),
 	};
 
 	key.lines[0].function = add_function(f, &symbol);
 	if (!key.mapping || !key.lines[0].function)
 		return 0;
 	return pprof_tables_location(f->tables, &key);
+}
+
+static uint32_t add_missing(struct pprof_frames *f, uint64_t address, const char *name)
+{
+	return add_made_up(f, MISSING_NAME, PAGE, address, name);
+}
+
+/* Scrapers compare stacks by addresses alone, so each text has its own. */
+uint32_t pprof_frames_note(struct pprof_frames *f, const char *text)
+{
+	uint64_t address = 1 + (uint32_t)hash_bytes(text, strlen(text));
+
+	return add_made_up(f, NOTES_NAME, FILE_LIMIT, address, text);
 }
 
 uint32_t pprof_frames_truncated(struct pprof_frames *f, unsigned int end)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "profile/pprof_tables.h"
+#include "symbolize/unnamed.h"
 
 struct frame;
 struct process;
@@ -19,6 +20,7 @@ struct wanted_frame;
 struct frame_location {
 	uint32_t location;
 	bool unnamed;
+	enum unnamed_reason why;
 };
 
 struct pprof_frames {
@@ -53,6 +55,8 @@ int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct p
  */
 uint32_t pprof_frames_truncated(struct pprof_frames *f, unsigned int end);
 uint32_t pprof_frames_no_stack(struct pprof_frames *f);
+/* A location that is no code but says something, as "[ended processes]". 0 = out of memory. */
+uint32_t pprof_frames_note(struct pprof_frames *f, const char *text);
 
 /*
  * The mapping that readers are to take for the program: that of the file @path, made if there is

@@ -2,17 +2,21 @@
 #include "profile/pprof_encoder.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/intern.h"
 #include "process/process.h"
 #include "profile/saturate.h"
 #include "profile/window.h"
+#include "symbolize/symbolizer.h"
 
 int encoder_init(struct encoder *e, const struct pprof_options *o, struct symbolizer *symbolizer)
 {
 	*e = (struct encoder){
 		.options = o,
+		.filter = o->filter.reasons ? o->filter : wait_filter_default(o->kind),
 		.owners = intern_new(),
 		.samples = intern_new(),
 	};
@@ -92,59 +96,144 @@ static void count_quality(struct quality *q, const struct window_entry *entry)
 	}
 }
 
+struct stack {
+	uint32_t *locations;
+	size_t n;
+};
+
+static int add_frame(struct encoder *e, const struct window_entry *entry, const struct frame *frame,
+		     struct process *process, struct stack *stack)
+{
+	struct frame_location location;
+	int r = pprof_frames_get(&e->frames, frame, process, &location);
+
+	if (r < 0)
+		return r;
+	stack->locations[stack->n++] = location.location;
+	if (location.unnamed) {
+		e->quality.frames_unnamed += entry->samples;
+		e->quality.unnamed[location.why] += entry->samples;
+	}
+	return 0;
+}
+
+/* One of the locations that are made up: 0 stands for no memory. */
+static int add_location(struct stack *stack, uint32_t location)
+{
+	stack->locations[stack->n++] = location;
+	return location ? 0 : -ENOMEM;
+}
+
+static bool wants_waker(const struct encoder *e, const struct window_entry *entry)
+{
+	const struct pprof_options *o = e->options;
+
+	return entry->waker && o->wakers != PPROF_WAKERS_NONE &&
+	       (o->wakers == PPROF_WAKERS_ALL || selection_matches(o->selection, entry->waker));
+}
+
+/* Who ended the wait, upside down on the leaf's side: the two stacks meet where they meet in time.
+ */
+static int add_waker(struct encoder *e, const struct window_entry *entry, struct stack *stack)
+{
+	char marker[128];
+
+	for (size_t i = entry->n_waker_frames; i > 0; i--) {
+		int r = add_frame(e, entry, &entry->waker_frames[i - 1], entry->waker, stack);
+
+		if (r < 0)
+			return r;
+	}
+	snprintf(marker, sizeof(marker), "--- woken by %s ---", entry->waker->comm);
+	return add_location(stack, pprof_frames_note(&e->frames, marker));
+}
+
 /*
  * The stack of an entry as locations. One that is not complete says so at its outer end, and one
  * without any frame is still a stack: readers lose samples that have no locations.
  */
-static int locate(struct encoder *e, const struct window_entry *entry, struct sample_key *key,
-		  size_t *ret_n)
+static int locate(struct encoder *e, const struct window_entry *entry, struct stack *stack)
 {
-	size_t n = 0;
+	int r = 0;
 
-	for (; n < entry->n_frames; n++) {
-		struct frame_location location;
-		int r = pprof_frames_get(&e->frames, &entry->frames[n], entry->process, &location);
-
-		if (r < 0)
-			return r;
-		key->locations[n] = location.location;
-		if (location.unnamed)
-			e->quality.frames_unnamed += entry->samples;
-	}
-	if (entry->user_end != ABI_STACK_none && entry->user_end != ABI_STACK_complete)
-		key->locations[n++] = pprof_frames_truncated(&e->frames, entry->user_end);
-	else if (n == 0)
-		key->locations[n++] = pprof_frames_no_stack(&e->frames);
-	*ret_n = n;
-	return key->locations[n - 1] ? 0 : -ENOMEM;
+	if (entry->folded)
+		return add_location(stack, pprof_frames_note(&e->frames, "[older waits]"));
+	if (wants_waker(e, entry))
+		r = add_waker(e, entry, stack);
+	for (size_t i = 0; i < entry->n_frames && r == 0; i++)
+		r = add_frame(e, entry, &entry->frames[i], entry->process, stack);
+	if (r < 0)
+		return r;
+	if (abi_stack_is_truncated(entry->user_end))
+		return add_location(stack, pprof_frames_truncated(&e->frames, entry->user_end));
+	return stack->n ? 0 : add_location(stack, pprof_frames_no_stack(&e->frames));
 }
 
-static int add_sample(struct encoder *e, const struct window_entry *entry)
+static int add_sample(struct encoder *e, const struct window_entry *entry, struct wait wait)
 {
-	struct sample_key key = { .tid = entry->tid };
+	struct sample_key key = { .tid = entry->tid, .wait = wait };
+	struct stack stack = { .locations = key.locations };
 	uint32_t count = intern_count(e->samples);
 	struct sample_value *value;
 	uint32_t id;
-	size_t n;
 	int r;
 
 	key.owner = add_owner(e, entry->process);
 	if (!key.owner)
 		return -ENOMEM;
-	r = locate(e, entry, &key, &n);
+	r = locate(e, entry, &stack);
 	if (r < 0)
 		return r;
 	r = pprof_reserve(&e->values, &e->values_allocated, count, sizeof(*e->values));
 	if (r < 0)
 		return r;
 	id = intern_bytes(e->samples, &key,
-			  offsetof(struct sample_key, locations) + n * sizeof(key.locations[0]));
+			  offsetof(struct sample_key, locations) +
+				  stack.n * sizeof(key.locations[0]));
 	if (!id)
 		return -ENOMEM;
 	value = &e->values[id - 1];
 	value->count = saturating_add(value->count, entry->count);
 	value->value = saturating_add(value->value, entry->value);
 	return 0;
+}
+
+#define NAME_LEN 128
+
+/* What the innermost user functions say of a wait. Names are cut, which hides no prefix. */
+static struct wait refine(struct encoder *e, const struct window_entry *entry)
+{
+	char text[WAIT_REFINE_NAMES][NAME_LEN];
+	const char *names[WAIT_REFINE_NAMES];
+	size_t n = 0;
+
+	for (size_t i = 0; i < entry->n_frames && n < WAIT_REFINE_NAMES; i++) {
+		struct symbol symbols[WAIT_REFINE_NAMES];
+		size_t found;
+
+		if (entry->frames[i].kind == FRAME_KERNEL)
+			continue;
+		found = symbolizer_frame(e->frames.symbolizer, &entry->frames[i], entry->process,
+					 symbols, WAIT_REFINE_NAMES - n);
+		for (size_t k = 0; k < found; k++, n++) {
+			snprintf(text[n], NAME_LEN, "%s", symbols[k].name);
+			names[n] = text[n];
+		}
+	}
+	return wait_refine(entry->wait, names, n);
+}
+
+static bool is_wanted(struct encoder *e, const struct window_entry *entry, struct wait *ret)
+{
+	*ret = entry->wait;
+	ret->is_two = 0;
+	if (e->options->kind == ABI_KIND_CPU)
+		return true;
+	if (!wait_filter_may_pass(&e->filter, entry->wait))
+		return false;
+	if (wait_is_refinable(entry->wait) && !entry->folded)
+		*ret = refine(e, entry);
+	return wait_filter_passes(&e->filter, *ret);
 }
 
 static bool is_selected(const struct encoder *e, const struct window_entry *entry)
@@ -158,25 +247,36 @@ static int want_entry(const struct window_entry *entry, void *userdata)
 	struct encoder *e = userdata;
 	int r = 0;
 
-	if (!is_selected(e, entry))
+	if (!is_selected(e, entry) || entry->folded ||
+	    (entry->kind != ABI_KIND_CPU && !wait_filter_may_pass(&e->filter, entry->wait)))
 		return 0;
 	for (size_t i = 0; i < entry->n_frames && r == 0; i++)
 		r = pprof_frames_want(&e->frames, &entry->frames[i], entry->process);
+	for (size_t i = 0; wants_waker(e, entry) && i < entry->n_waker_frames && r == 0; i++)
+		r = pprof_frames_want(&e->frames, &entry->waker_frames[i], entry->waker);
 	return r;
 }
 
 static int gather_entry(const struct window_entry *entry, void *userdata)
 {
 	struct encoder *e = userdata;
+	struct wait wait;
 	int r;
 
-	if (!is_selected(e, entry))
+	if (!is_selected(e, entry) || !is_wanted(e, entry, &wait))
 		return 0;
 	count_quality(&e->quality, entry);
 	r = vote_program(e, entry);
 	if (r < 0)
 		return r;
-	return add_sample(e, entry);
+	return add_sample(e, entry, wait);
+}
+
+int64_t encoder_count(const struct encoder *e, const struct sample_value *value)
+{
+	if (e->options->kind == ABI_KIND_CPU)
+		return value->count;
+	return MAX(saturating_add(value->count, ABI_COUNT_ONE / 2) / ABI_COUNT_ONE, (int64_t)1);
 }
 
 int encoder_prepare(struct encoder *e, struct window *const *windows, size_t n)

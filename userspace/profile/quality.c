@@ -18,6 +18,8 @@ void quality_add(struct quality *sum, const struct quality *q)
 	sum->user_stacks_from_slices += q->user_stacks_from_slices;
 	sum->frames += q->frames;
 	sum->frames_unnamed += q->frames_unnamed;
+	for (size_t i = 0; i < ARRAY_SIZE(sum->unnamed); i++)
+		sum->unnamed[i] += q->unnamed[i];
 }
 
 const char *quality_end_name(unsigned int end)
@@ -51,7 +53,7 @@ void quality_lines(const struct quality *q, void (*line)(const char *text, void 
 	uint64_t attempted = 0;
 
 	for (unsigned int end = 0; end < ABI_STACK_ENDS_COUNT; end++)
-		if (end != ABI_STACK_none)
+		if (abi_stack_was_attempted(end))
 			attempted += q->user_stacks[end];
 
 	put(&o, "samples_attempted", "", q->samples_attempted);
@@ -60,11 +62,16 @@ void quality_lines(const struct quality *q, void (*line)(const char *text, void 
 	put(&o, "user_stacks_attempted", "", attempted);
 	put(&o, "user_stacks_complete", "", q->user_stacks[ABI_STACK_complete]);
 	for (unsigned int end = 0; end < ABI_STACK_ENDS_COUNT; end++)
-		if (end != ABI_STACK_none && end != ABI_STACK_complete && q->user_stacks[end])
+		if (abi_stack_is_truncated(end) && q->user_stacks[end])
 			put(&o, "user_stacks_truncated_", quality_end_name(end),
 			    q->user_stacks[end]);
+	if (q->user_stacks[ABI_STACK_exec])
+		put(&o, "user_stacks_in_exec", "", q->user_stacks[ABI_STACK_exec]);
 	put(&o, "user_frames_guessed", "", q->user_frames_guessed);
 	put(&o, "user_stacks_from_slices", "", q->user_stacks_from_slices);
 	put(&o, "frames", "", q->frames);
 	put(&o, "frames_unnamed", "", q->frames_unnamed);
+	for (unsigned int i = UNNAMED_NOT + 1; i < UNNAMED_COUNT; i++)
+		if (q->unnamed[i])
+			put(&o, "frames_unnamed_", unnamed_reason_name(i), q->unnamed[i]);
 }

@@ -13,7 +13,7 @@
 
 bool selection_is_everything(const struct selection *s)
 {
-	return !s || (s->n_pids == 0 && !s->comm && !s->unit && !s->container);
+	return !s || (s->n_pids == 0 && !s->comm && !s->unit && !s->container && !s->living);
 }
 
 static bool pid_matches(const struct selection *s, uint32_t pid)
@@ -51,7 +51,8 @@ bool selection_matches(const struct selection *s, const struct process *p)
 {
 	if (!s)
 		return true;
-	return pid_matches(s, p->tgid) && (!s->comm || strcmp(s->comm, p->comm) == 0) &&
+	return pid_matches(s, p->tgid) && !(s->living && p->exit_time) &&
+	       (!s->comm || strcmp(s->comm, p->comm) == 0) &&
 	       (!s->unit || unit_matches(s->unit, p->unit)) &&
 	       (!s->container || container_matches(s->container, p->container));
 }
@@ -77,6 +78,7 @@ int selection_copy(const struct selection *s, struct selection *ret)
 	if (s) {
 		memcpy(copy.pids, s->pids, sizeof(copy.pids));
 		copy.n_pids = s->n_pids;
+		copy.living = s->living;
 		if (copy_string(s->comm, &copy.comm) < 0 || copy_string(s->unit, &copy.unit) < 0 ||
 		    copy_string(s->container, &copy.container) < 0)
 			return -ENOMEM;

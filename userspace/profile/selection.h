@@ -17,6 +17,7 @@ struct selection {
 	char *comm;			   /* exact, NULL = any */
 	char *unit;			   /* exact, also without its ".service"; NULL = any */
 	char *container;		   /* id or a prefix of at least 8 characters; NULL = any */
+	bool living;			   /* only processes that have not ended */
 };
 
 bool selection_is_everything(const struct selection *s);

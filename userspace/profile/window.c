@@ -35,9 +35,14 @@ struct entry_key {
 	uint32_t process; /* id */
 	uint32_t stack;	  /* id; 0 = no frames */
 	uint32_t tid;
+	uint32_t waker, waker_stack; /* ids; 0 = none */
 	uint8_t kind, user_end;
-	uint16_t zero;
+	struct wait wait;
+	uint8_t folded, zero[3];
 };
+
+_Static_assert(sizeof(struct wait) == 6, "a part of a key without padding");
+_Static_assert(sizeof(struct entry_key) == 32, "a key without padding");
 
 struct entry_value {
 	uint64_t samples;
@@ -52,7 +57,8 @@ struct window {
 	struct intern *keys;	    /* struct entry_key */
 	struct entry_value *values;
 	uint32_t values_allocated;
-	struct quality quality;
+	uint64_t samples[WINDOW_KINDS];
+	struct quality quality[WINDOW_KINDS];
 };
 
 struct window *window_new(uint64_t start_time)
@@ -155,24 +161,24 @@ static struct frame unpack_frame(const struct window *w, uint64_t word)
 	return f;
 }
 
-static int pack_stack(struct window *w, const struct sample *s, uint32_t *ret_id)
+static int pack_stack(struct window *w, const struct frame *frames, size_t n, uint32_t *ret_id)
 {
 	uint64_t words[SAMPLE_MAX_FRAMES];
 	uint32_t id;
 
-	if (s->n_frames > SAMPLE_MAX_FRAMES)
+	if (n > SAMPLE_MAX_FRAMES)
 		return -EOVERFLOW;
-	if (s->n_frames == 0) {
+	if (n == 0) {
 		*ret_id = 0;
 		return 0;
 	}
-	for (size_t i = 0; i < s->n_frames; i++) {
-		int r = pack_frame(w, &s->frames[i], &words[i]);
+	for (size_t i = 0; i < n; i++) {
+		int r = pack_frame(w, &frames[i], &words[i]);
 
 		if (r < 0)
 			return r;
 	}
-	id = intern_bytes(w->stacks, words, s->n_frames * sizeof(*words));
+	id = intern_bytes(w->stacks, words, n * sizeof(*words));
 	if (id == 0)
 		return -ENOMEM;
 	*ret_id = id;
@@ -201,37 +207,101 @@ static struct entry_value *value_of(struct window *w, const struct entry_key *ke
 	return &w->values[id - 1];
 }
 
-static void count_quality(struct quality *q, const struct sample *s)
+/* @s was there @n times. */
+static void count_quality(struct quality *q, const struct sample *s, uint64_t n)
 {
-	q->samples_attempted++;
-	if (s->user_end < ABI_STACK_ENDS_COUNT)
-		q->user_stacks[s->user_end]++;
-	q->frames += s->n_frames;
+	q->samples_attempted += n;
+	q->user_stacks[s->user_end] += n;
+	q->frames += n * s->n_frames;
 	for (size_t i = 0; i < s->n_frames; i++) {
-		q->user_frames += s->frames[i].kind != FRAME_KERNEL;
-		q->user_frames_guessed += s->frames[i].guessed;
+		if (s->frames[i].kind != FRAME_KERNEL)
+			q->user_frames += n;
+		if (s->frames[i].guessed)
+			q->user_frames_guessed += n;
 	}
 }
 
-int window_add(struct window *w, const struct sample *s)
+/* Who ended a wait. */
+static int pack_waker(struct window *w, const struct sample *s, struct entry_key *key)
 {
-	struct entry_key key = { .tid = s->tid, .kind = s->kind, .user_end = s->user_end };
-	struct entry_value *value;
-	int r = pack_stack(w, s, &key.stack);
+	int r;
 
+	if (!s->waker)
+		return 0;
+	r = pack_stack(w, s->waker_frames, s->n_waker_frames, &key->waker_stack);
+	if (r < 0)
+		return r;
+	key->waker = process_id(w, s->waker);
+	return key->waker ? 0 : -ENOMEM;
+}
+
+static int pack_key(struct window *w, const struct sample *s, struct entry_key *ret)
+{
+	struct entry_key key = {
+		.tid = s->tid,
+		.kind = s->kind,
+		.user_end = s->user_end,
+		.folded = s->folded,
+		.wait = s->wait,
+	};
+	int r;
+
+	if (s->kind >= WINDOW_KINDS || s->user_end >= ABI_STACK_ENDS_COUNT)
+		return -EOVERFLOW;
+	r = pack_stack(w, s->frames, s->n_frames, &key.stack);
+	if (r == 0)
+		r = pack_waker(w, s, &key);
 	if (r < 0)
 		return r;
 	key.process = process_id(w, s->process);
 	if (key.process == 0)
 		return -ENOMEM;
+	*ret = key;
+	return 0;
+}
+
+/* @s is one observation; @more is what all of them stand for. */
+static int add(struct window *w, const struct sample *s, const struct entry_value *more)
+{
+	struct entry_value *value;
+	struct entry_key key;
+	int r = pack_key(w, s, &key);
+
+	if (r < 0)
+		return r;
 	value = value_of(w, &key);
 	if (!value)
 		return -ENOMEM;
-	value->samples++;
-	value->count = saturating_add(value->count, s->count);
-	value->value = saturating_add(value->value, s->value);
-	count_quality(&w->quality, s);
+	value->samples += more->samples;
+	value->count = saturating_add(value->count, more->count);
+	value->value = saturating_add(value->value, more->value);
+	w->samples[s->kind] += more->samples;
+	count_quality(&w->quality[s->kind], s, more->samples);
 	return 0;
+}
+
+int window_add(struct window *w, const struct sample *s)
+{
+	return add(w, s, &(struct entry_value){ 1, s->count, s->value });
+}
+
+int window_add_entry(struct window *w, const struct window_entry *e)
+{
+	const struct sample s = {
+		.kind = e->kind,
+		.user_end = e->user_end,
+		.folded = e->folded,
+		.tid = e->tid,
+		.wait = e->wait,
+		.process = e->process,
+		.n_frames = e->n_frames,
+		.frames = e->frames,
+		.waker = e->waker,
+		.n_waker_frames = e->n_waker_frames,
+		.waker_frames = e->waker_frames,
+	};
+
+	return add(w, &s, &(struct entry_value){ e->samples, e->count, e->value });
 }
 
 void window_close(struct window *w, uint64_t end_time)
@@ -263,17 +333,26 @@ uint64_t window_end(const struct window *w)
 	return w->end_time;
 }
 
-struct quality *window_quality(struct window *w)
+struct quality *window_quality(struct window *w, unsigned int kind)
 {
-	return &w->quality;
+	return &w->quality[kind];
+}
+
+bool window_has_kind(const struct window *w, unsigned int kind)
+{
+	return kind < WINDOW_KINDS && w->samples[kind] > 0;
 }
 
 uint64_t window_samples(const struct window *w)
 {
 	int64_t sum = 0;
 
-	for (uint32_t i = 0; i < intern_count(w->keys); i++)
-		sum = saturating_add(sum, w->values[i].count);
+	for (uint32_t id = 1; id <= intern_count(w->keys); id++) {
+		const struct entry_key *key = intern_get(w->keys, id, NULL);
+
+		if (key->kind == ABI_KIND_CPU)
+			sum = saturating_add(sum, w->values[id - 1].count);
+	}
 	return (uint64_t)sum;
 }
 
@@ -284,33 +363,44 @@ size_t window_memory(const struct window *w)
 	       w->values_allocated * sizeof(*w->values);
 }
 
+/* Writes the frames of a stack; returns how many. */
+static size_t unpack_stack(const struct window *w, uint32_t stack, struct frame *frames)
+{
+	size_t size = 0;
+	const uint64_t *words = stack ? intern_get(w->stacks, stack, &size) : NULL;
+	size_t n = size / sizeof(*words);
+
+	for (size_t i = 0; i < n; i++)
+		frames[i] = unpack_frame(w, words[i]);
+	return n;
+}
+
 int window_each(const struct window *w, int (*visit)(const struct window_entry *e, void *userdata),
 		void *userdata)
 {
-	struct frame frames[SAMPLE_MAX_FRAMES];
+	struct frame frames[SAMPLE_MAX_FRAMES], waker_frames[SAMPLE_MAX_FRAMES];
 
 	for (uint32_t id = 1; id <= intern_count(w->keys); id++) {
 		const struct entry_key *key = intern_get(w->keys, id, NULL);
 		const struct entry_value *value = &w->values[id - 1];
-		size_t size = 0;
-		const uint64_t *words =
-			key->stack ? intern_get(w->stacks, key->stack, &size) : NULL;
 		struct window_entry e = {
 			.process = pointer_of(w->processes, key->process),
 			.tid = key->tid,
 			.kind = key->kind,
 			.user_end = key->user_end,
+			.folded = key->folded,
+			.wait = key->wait,
 			.samples = value->samples,
 			.count = value->count,
 			.value = value->value,
-			.n_frames = size / sizeof(*words),
+			.n_frames = unpack_stack(w, key->stack, frames),
 			.frames = frames,
+			.waker = key->waker ? pointer_of(w->processes, key->waker) : NULL,
+			.n_waker_frames = unpack_stack(w, key->waker_stack, waker_frames),
+			.waker_frames = waker_frames,
 		};
-		int r;
+		int r = visit(&e, userdata);
 
-		for (size_t i = 0; i < e.n_frames; i++)
-			frames[i] = unpack_frame(w, words[i]);
-		r = visit(&e, userdata);
 		if (r != 0)
 			return r;
 	}

@@ -327,7 +327,6 @@ const char *executable_names_find(struct executable_names_set *s, struct executa
 	if (!name) {
 		n->why = why(n);
 		n->n_unnamed++;
-		s->stats.unnamed[n->why]++;
 	}
 	return name;
 }

@@ -36,7 +36,6 @@ struct executable_names_stats {
 	uint64_t asked;		       /* jobs, for one or more names of a file */
 	uint64_t failed, debug_failed; /* executables, debug files */
 	uint64_t crashed;	       /* of both */
-	uint64_t unnamed[UNNAMED_COUNT];
 };
 
 int executable_names_new(const struct executable_names_options *o,

@@ -39,7 +39,7 @@ struct loader {
 	uint32_t n, allocated;
 	char *names;
 	size_t names_size, names_allocated;
-	uint64_t stext, etext, lowest, highest;
+	uint64_t stext, etext, lowest, highest, scheduler_start, scheduler_end;
 };
 
 static void loader_done(struct loader *l)
@@ -154,6 +154,24 @@ static int add_item(struct loader *l, const struct symbol_line *s, bool code)
 	return 0;
 }
 
+/* Where a section of the kernel proper begins or ends. */
+static void note_border(struct loader *l, const struct symbol_line *s)
+{
+	const struct {
+		const char *name;
+		uint64_t *where;
+	} borders[] = {
+		{ "_stext", &l->stext },
+		{ "_etext", &l->etext },
+		{ "__sched_text_start", &l->scheduler_start },
+		{ "__sched_text_end", &l->scheduler_end },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(borders); i++)
+		if (strcmp(s->name, borders[i].name) == 0)
+			*borders[i].where = s->address;
+}
+
 static int add_line(struct loader *l, const struct symbol_line *s)
 {
 	bool code = is_code(s);
@@ -165,10 +183,8 @@ static int add_line(struct loader *l, const struct symbol_line *s)
 			l->dynamic(l->userdata, s->address, s->name);
 		return 0;
 	}
-	if (!s->module && strcmp(s->name, "_stext") == 0)
-		l->stext = s->address;
-	else if (!s->module && strcmp(s->name, "_etext") == 0)
-		l->etext = s->address;
+	if (!s->module)
+		note_border(l, s);
 	if (code && !s->module) {
 		l->lowest = l->lowest ? MIN(l->lowest, s->address) : s->address;
 		l->highest = MAX(l->highest, s->address);
@@ -268,6 +284,8 @@ int kallsyms_read(const char *path, kallsyms_dynamic_fn dynamic, void *userdata,
 	k.names_size = l.names_size;
 	k.text_start = l.stext ? l.stext : l.lowest;
 	k.text_end = l.etext ? l.etext : l.highest;
+	k.scheduler_start = l.scheduler_start;
+	k.scheduler_end = l.scheduler_end;
 	*ret = k;
 	return 0;
 }

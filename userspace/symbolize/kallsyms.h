@@ -22,7 +22,8 @@ struct kallsyms {
 	struct kallsyms_entry *entries; /* by rising offset */
 	char *names;
 	size_t names_size;
-	uint64_t text_start, text_end; /* of the kernel proper; 0 = hidden */
+	uint64_t text_start, text_end;		 /* of the kernel proper; 0 = hidden */
+	uint64_t scheduler_start, scheduler_end; /* its section .sched.text; 0 = not known */
 };
 
 /*

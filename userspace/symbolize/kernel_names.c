@@ -2,15 +2,19 @@
 #include "symbolize/kernel_names.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/fileio.h"
+#include "base/hash.h"
 #include "symbolize/kallsyms.h"
 
 #define MAX_DYNAMIC	 65536
 #define UNKNOWN_SIZE_MAX ((uint64_t)64 << 10)
+#define MAX_MODULES_FILE ((size_t)4 << 20)
 
 /* Code that comes and goes. */
 struct dynamic {
@@ -20,23 +24,25 @@ struct dynamic {
 };
 
 struct kernel_names {
-	char *path;
+	char *path, *modules_path;
 	struct kallsyms kallsyms;
-	bool read;
-	uint64_t read_at;
+	bool read, lost;
+	uint64_t checked_at;
+	uint32_t modules;	 /* a hash of those that there were when kallsyms was read */
 	struct dynamic *dynamic; /* sorted by address, not overlapping */
 	uint32_t n_dynamic, allocated;
 	size_t dynamic_bytes; /* of names */
 };
 
-int kernel_names_new(const char *kallsyms, struct kernel_names **ret)
+int kernel_names_new(const char *kallsyms, const char *modules, struct kernel_names **ret)
 {
 	struct kernel_names *k = calloc(1, sizeof(*k));
 
 	if (!k)
 		return -ENOMEM;
 	k->path = strdup(kallsyms);
-	if (!k->path) {
+	k->modules_path = strdup(modules);
+	if (!k->path || !k->modules_path) {
 		kernel_names_free(k);
 		return -ENOMEM;
 	}
@@ -53,6 +59,7 @@ struct kernel_names *kernel_names_free(struct kernel_names *k)
 	free(k->dynamic);
 	kallsyms_done(&k->kallsyms);
 	free(k->path);
+	free(k->modules_path);
 	free(k);
 	return NULL;
 }
@@ -188,18 +195,53 @@ static void add_from_kallsyms(void *userdata, uint64_t address, const char *name
 	dynamic_insert(k, address, MIN(size, UINT64_MAX - address), text);
 }
 
-static void read_again(struct kernel_names *k, uint64_t now)
+/*
+ * Who is loaded where: of each line ("ext4 995328 1 - Live 0xffffffffc0300000") all but how often a
+ * module is used, and by whom.
+ */
+static uint32_t hash_modules(const char *path)
+{
+	_cleanup_free_ char *text = NULL;
+	char *line, *rest = NULL;
+	uint32_t hash = 0;
+
+	if (file_read(AT_FDCWD, path, MAX_MODULES_FILE, &text, NULL) < 0)
+		return 0;
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		char *word, *words = NULL;
+		int i = 0;
+
+		for (word = strtok_r(line, " ", &words); word; word = strtok_r(NULL, " ", &words))
+			if (++i != 3 && i != 4)
+				hash = hash * 31 + hash_bytes(word, strlen(word));
+	}
+	return hash;
+}
+
+static void read_all(struct kernel_names *k, uint32_t modules)
 {
 	struct kallsyms fresh;
 
-	if (k->path[0] == '\0' || (k->read && now - k->read_at < KERNEL_NAMES_REREAD_NS))
-		return;
 	k->read = true;
-	k->read_at = now;
-	if (kallsyms_read(k->path, add_from_kallsyms, k, &fresh) < 0)
+	k->lost = false;
+	k->modules = modules;
+	if (k->path[0] == '\0' || kallsyms_read(k->path, add_from_kallsyms, k, &fresh) < 0)
 		return;
 	kallsyms_done(&k->kallsyms);
 	k->kallsyms = fresh;
+}
+
+static void keep_current(struct kernel_names *k, uint64_t now)
+{
+	uint32_t modules;
+
+	if (k->read && now - k->checked_at < KERNEL_NAMES_REREAD_NS)
+		return;
+	k->checked_at = now;
+	/* First: one that is loaded in between is seen the next time. */
+	modules = hash_modules(k->modules_path);
+	if (!k->read || k->lost || modules != k->modules)
+		read_all(k, modules);
 }
 
 static const char *find(const struct kernel_names *k, uint64_t address)
@@ -213,25 +255,29 @@ static const char *find(const struct kernel_names *k, uint64_t address)
 
 const char *kernel_names_find(struct kernel_names *k, uint64_t address, uint64_t now)
 {
-	const char *name;
-
-	if (!k->read)
-		read_again(k, now);
-	name = find(k, address);
-	if (!name) {
-		read_again(k, now);
-		name = find(k, address);
-	}
-	return name;
+	keep_current(k, now);
+	return find(k, address);
 }
 
 void kernel_names_range(struct kernel_names *k, uint64_t now, uint64_t *ret_start,
 			uint64_t *ret_end)
 {
-	if (!k->read)
-		read_again(k, now);
+	keep_current(k, now);
 	*ret_start = k->kallsyms.text_start;
 	*ret_end = k->kallsyms.text_end;
+}
+
+void kernel_names_lost(struct kernel_names *k)
+{
+	k->lost = true;
+}
+
+void kernel_names_scheduler(struct kernel_names *k, uint64_t now, uint64_t *ret_start,
+			    uint64_t *ret_end)
+{
+	keep_current(k, now);
+	*ret_start = k->kallsyms.scheduler_start;
+	*ret_end = k->kallsyms.scheduler_end;
 }
 
 uint32_t kernel_names_count(const struct kernel_names *k)

@@ -27,6 +27,8 @@
 #include "symbolize/executable_lines.h"
 #include "symbolize/executable_names.h"
 #include "symbolize/jit_names.h"
+#include "symbolize/jit_programs.h"
+#include "symbolize/jit_runtime.h"
 #include "symbolize/kernel_names.h"
 #include "symbolize/name_cache.h"
 
@@ -49,6 +51,8 @@ struct symbolizer {
 	struct name_cache *cache;
 	uint64_t frames_looked_up, frames_unnamed;
 	uint64_t lines_frames, lines_late;
+	uint64_t unnamed[UNNAMED_COUNT];
+	struct jit_programs jit_programs;
 };
 
 static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
@@ -86,7 +90,8 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 	s->cache = name_cache_new(o->demangle);
 	if (!s->cache)
 		return -ENOMEM;
-	r = kernel_names_new(o->without_proc ? "" : kallsyms, &s->kernel);
+	r = kernel_names_new(o->without_proc ? "" : kallsyms,
+			     o->modules ? o->modules : "/proc/modules", &s->kernel);
 	if (r == 0)
 		r = executable_names_new(&options, &s->executables);
 	if (r == 0 && !o->without_lines)
@@ -131,6 +136,7 @@ struct symbolizer *symbolizer_free(struct symbolizer *s)
 	executable_lines_free(s->lines);
 	jit_names_free(s->jit);
 	name_cache_free(s->cache);
+	jit_programs_done(&s->jit_programs);
 	free(s->debug_directories);
 	free(s->proc);
 	free(s);
@@ -266,6 +272,25 @@ void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_
 		executable_lines_wait(s->lines, until);
 }
 
+static enum unnamed_reason why(struct symbolizer *s, const struct frame *frame,
+			       const struct process *process)
+{
+	struct executable_names_status status;
+	uint64_t start, end;
+
+	switch (frame->kind) {
+	case FRAME_KERNEL:
+		kernel_names_range(s->kernel, clock_monotonic_ns(), &start, &end);
+		return start ? UNNAMED_kernel_unknown : UNNAMED_kernel_hidden;
+	case FRAME_FILE:
+		executable_names_status(frame->executable, &status);
+		return status.why ? status.why : UNNAMED_no_symbol; /* out of memory */
+	default:
+		return process && jit_runtime_of(process->executable) ? UNNAMED_jit_without_map
+								      : UNNAMED_anonymous;
+	}
+}
+
 static const char *find(struct symbolizer *s, const struct frame *frame, struct process *process)
 {
 	switch (frame->kind) {
@@ -280,9 +305,10 @@ static const char *find(struct symbolizer *s, const struct frame *frame, struct 
 }
 
 /* What a frame without a symbol is called. */
-static struct cached_name make_up(struct symbolizer *s, const struct frame *frame)
+static struct cached_name make_up(struct symbolizer *s, const struct frame *frame,
+				  enum unnamed_reason reason)
 {
-	const char *module = "[anon]", *slash;
+	const char *module = reason == UNNAMED_jit_without_map ? "[jit]" : "[anon]", *slash;
 	uint64_t address = frame->address;
 	char text[NAME_MAX + 32];
 
@@ -349,6 +375,7 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 			struct symbol *ret, size_t max)
 {
 	struct line_frame lines[SYMBOL_MAX_INLINED];
+	enum unnamed_reason reason = UNNAMED_NOT;
 	struct cached_name names;
 	const char *symbol;
 	size_t n;
@@ -367,12 +394,26 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 		ret[i] = symbol_of(s, &lines[i],
 				   lines[i].name[0] ? name_cache_symbol(s->cache, lines[i].name)
 						    : name_cache_text(s->cache, "[inlined]"));
-	names = symbol ? name_cache_symbol(s->cache, symbol) : make_up(s, frame);
+	if (symbol) {
+		names = name_cache_symbol(s->cache, symbol);
+	} else {
+		reason = why(s, frame, process);
+		names = make_up(s, frame, reason);
+		s->frames_unnamed++;
+		s->unnamed[reason]++;
+		if (reason == UNNAMED_jit_without_map)
+			jit_programs_count(&s->jit_programs, process->executable);
+	}
 	ret[n - 1] = symbol_of(s, &lines[n - 1], names);
 	ret[n - 1].unnamed = !symbol;
-	s->frames_unnamed += !symbol;
+	ret[n - 1].why = reason;
 	stay_in_budget(s, s->clock);
 	return n;
+}
+
+void symbolizer_kernel_scheduler(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end)
+{
+	kernel_names_scheduler(s->kernel, clock_monotonic_ns(), ret_start, ret_end);
 }
 
 void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end)
@@ -380,8 +421,15 @@ void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t
 	kernel_names_range(s->kernel, clock_monotonic_ns(), ret_start, ret_end);
 }
 
+void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id, size_t size)
+{
+	executable_names_arrived(s->executables, build_id, size);
+}
+
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event)
 {
+	if (event->type == SIDEBAND_LOST)
+		kernel_names_lost(s->kernel);
 	if (event->type != SIDEBAND_KSYMBOL)
 		return;
 	if (event->unregister)
@@ -457,6 +505,12 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 		.jitdump_records_bad = jit.dump_records_bad,
 		.kernel_symbols = kernel_names_count(s->kernel),
 	};
+	memcpy(ret->unnamed, s->unnamed, sizeof(ret->unnamed));
+}
+
+const struct jit_programs *symbolizer_jit_programs(const struct symbolizer *s)
+{
+	return &s->jit_programs;
 }
 
 size_t symbolizer_memory(const struct symbolizer *s)

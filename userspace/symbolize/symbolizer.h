@@ -4,8 +4,8 @@
  * bounded in sum; what was not used for longest goes first. Every frame gets a name: one that has
  * no symbol is called "libfoo.so+0x1234" (ELF virtual address) and counts as unnamed.
  *
- * ELF files are parsed by the worker. Perf maps, lines of text of which only the new ones are read,
- * are parsed here.
+ * ELF files and jitdumps are parsed by the worker. Perf maps, lines of text of which only the new
+ * ones are read, are parsed here.
  */
 #pragma once
 
@@ -15,9 +15,11 @@
 
 #include "profile/sample.h"
 #include "symbolize/demangle.h"
+#include "symbolize/unnamed.h"
 
 struct debuginfod;
 struct executable_table;
+struct jit_programs;
 struct process;
 struct process_table;
 struct sideband_event;
@@ -35,11 +37,13 @@ struct symbol {
 	uint32_t column;	 /* 0 = not known */
 	uint32_t start_line;	 /* 0 = not known */
 	bool unnamed;		 /* no symbol was found: the name is made up */
+	enum unnamed_reason why; /* then, the reason */
 };
 
 struct symbolizer_options {
 	const char *debug_directories; /* as in debug_file.h; NULL = the default */
 	struct debuginfod *debuginfod; /* borrowed; NULL = none */
+	const char *modules;	       /* "/proc/modules" if NULL */
 	const char *kallsyms;	       /* "/proc/kallsyms" if NULL; "" = none */
 	const char *proc;	       /* "/proc" if NULL */
 	size_t memory_budget;	       /* bytes of all tables together; 0 = 64 MiB */
@@ -88,6 +92,7 @@ struct symbolizer_stats {
 #define X(name, help) uint64_t name;
 	SYMBOLIZER_COUNTERS(X)
 #undef X
+	uint64_t unnamed[UNNAMED_COUNT]; /* of frames_unnamed, by reason */
 };
 
 int symbolizer_new(const struct symbolizer_options *o, struct executable_table *executables,
@@ -114,13 +119,19 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 
 /* The address of the first byte of kernel text (_stext), 0 if it is hidden; and of its end. */
 void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end);
+/* The same of the functions by which a task gives up its CPU; 0 and 0 if they are not known. */
+void symbolizer_kernel_scheduler(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end);
 
-/* Kernel code came or went (modules, BPF programs). */
+/* A debug file that was asked for is there: names are looked up anew. */
+void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id, size_t size);
+
+/* Kernel code came or went (BPF programs), or this was lost. */
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event);
 
 /*
- * Reads the perf map of a process again if it changed, while the process is there to be read. To be
- * called at the end of each window for processes with frames in code without a file.
+ * Reads the perf map of a process again if it changed, while the process is there to be read, and
+ * its jitdump, which stays open. To be called at the end of each window for processes with frames
+ * in code without a file.
  */
 void symbolizer_refresh_process(struct symbolizer *s, struct process *process);
 /* The process is gone for good: drop what is kept for it. */
@@ -136,4 +147,6 @@ void symbolizer_trim(struct symbolizer *s);
 void symbolizer_expire(struct symbolizer *s, uint64_t now);
 
 void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *ret);
+/* Programs whose compiled code has no names. Borrowed, until the next call. */
+const struct jit_programs *symbolizer_jit_programs(const struct symbolizer *s);
 size_t symbolizer_memory(const struct symbolizer *s);

@@ -140,8 +140,12 @@ void row_writer_add(struct row_writer *w, uint64_t offset, const struct unwind_r
 
 	if (w->error)
 		return;
-	if (offset < w->last_offset || offset >> UNWIND_PAGE_SHIFT > UINT32_MAX) {
+	if (offset < w->last_offset) {
 		w->error = -EINVAL;
+		return;
+	}
+	if (offset >> UNWIND_PAGE_SHIFT >= UINT32_MAX - UNWIND_MAX_PAGES) {
+		w->error = -EFBIG;
 		return;
 	}
 	number = number_of(w, rule);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unwind/table_builder.h"
 #include "unwind/row_writer.h"
+#include "unwind/table_landing.h"
 #include "unwind/table_spans.h"
 #include "elf/eh_frame_program.h"
 #include "elf/go_binary.h"
@@ -194,25 +195,59 @@ static int add_go(struct builder *b)
 
 /* Rows of one span on their way to the writer. */
 struct output {
-	struct row_writer *writer;
+	struct builder *builder;
 	const struct span *span;
 	uint64_t from; /* file offset; what is below was described by another */
+	uint64_t pc;   /* of the last row, and its rule */
+	struct unwind_rule rule;
 };
+
+static uint64_t offset_of(const struct output *o, uint64_t pc)
+{
+	return o->span->start + (pc > o->span->address ? pc - o->span->address : 0);
+}
+
+static void put_row(struct output *o, uint64_t pc, const struct unwind_rule *rule)
+{
+	uint64_t offset = offset_of(o, pc);
+
+	if (offset < o->span->end)
+		row_writer_add(o->builder->writer, MAX(offset, o->from), rule);
+}
+
+/* What is in force before @pc is said more exactly, where it is known, see table_landing.h. */
+static void put_landing(struct output *o, uint64_t pc)
+{
+	uint8_t code[LANDING_MAX_CODE];
+	struct landing l;
+	uint64_t size;
+
+	if (pc <= o->pc || offset_of(o, pc) >= o->span->end)
+		return;
+	size = MIN(pc - o->pc, sizeof(code));
+	if (elf_image_read(o->builder->image, code, size, offset_of(o, pc) - size) ||
+	    !landing_find(code, size, &o->rule, &l))
+		return;
+	put_row(o, pc - size + l.call, &l.target);
+	if (l.store < size)
+		put_row(o, pc - size + l.store, &l.pad);
+	o->builder->stats.synthetic++;
+}
 
 static void write_row(void *userdata, uint64_t pc, const struct unwind_rule *rule)
 {
 	struct output *o = userdata;
-	uint64_t offset = o->span->start;
 
-	if (pc > o->span->address)
-		offset += pc - o->span->address;
-	if (offset < o->span->end)
-		row_writer_add(o->writer, MAX(offset, o->from), rule);
+	if (landing_ends(rule))
+		put_landing(o, pc);
+	put_row(o, pc, rule);
+	o->pc = pc;
+	o->rule = *rule;
 }
 
 static void write_span(struct builder *b, const struct span *s, uint64_t from)
 {
-	struct output o = { .writer = b->writer, .span = s, .from = from };
+	struct output o = { .builder = b, .span = s, .from = from, .pc = s->address };
 	struct pclntab_function f;
 
 	switch (s->source) {

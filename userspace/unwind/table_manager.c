@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <uthash.h>
 #include <utlist.h>
@@ -10,8 +11,10 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "process/executable.h"
+#include "unwind/debug_candidates.h"
 #include "unwind/table.h"
 #include "unwind/table_cache.h"
+#include "unwind/table_job.h"
 #include "unwind/table_store.h"
 #include "worker/worker.h"
 
@@ -36,6 +39,8 @@ struct entry {
 	uint32_t rows;
 	int error;
 	uint64_t retry_at;
+	bool debug_file_failed;	  /* what was found for it was too much for the parser */
+	bool with_debug_file;	  /* the job that runs is the second one, see table_job.h */
 	bool queued;		  /* in the queue of its priority */
 	bool running[PRIORITIES]; /* with that worker; with both if it has become urgent */
 	uint32_t file_ids[MAX_FILE_IDS];
@@ -140,6 +145,17 @@ static void unqueue(struct entry *e)
 	e->queued = false;
 }
 
+/* A stack waits for it, for as long as it may: before what was only mapped or announced. */
+static void enqueue_first(struct entry *e)
+{
+	unqueue(e);
+	enqueue(e, URGENT);
+	if (e->queued) {
+		DL_DELETE(queue_of(e)->entries, e);
+		DL_PREPEND(queue_of(e)->entries, e);
+	}
+}
+
 /* Not while the parser works for it: its answer needs the entry. */
 static void entry_free(struct entry *e)
 {
@@ -228,6 +244,58 @@ static bool load_from_cache(struct entry *e, int fd)
 	return true;
 }
 
+static void built_urgent(void *userdata, int status, const void *data, size_t size);
+static void built_in_background(void *userdata, int status, const void *data, size_t size);
+
+static int submit(struct entry *e, enum priority priority, const int *fds, size_t n_fds)
+{
+	struct table_manager *m = e->manager;
+	struct queue *q = &m->queues[priority];
+	int r = worker_submit(q->worker, m->options.job, fds, n_fds, NULL, 0,
+			      priority == URGENT ? built_urgent : built_in_background, e);
+
+	if (r < 0)
+		return r;
+	e->running[priority] = true;
+	e->with_debug_file = n_fds > 1;
+	q->running++;
+	return 0;
+}
+
+/* Gives the parser the file once more, with what may be its debug file. False if there is none. */
+static bool build_with_debug_file(struct entry *e, enum priority priority,
+				  const struct debug_identity *identity)
+{
+	struct table_manager *m = e->manager;
+	_cleanup_(debug_candidates_done)
+	struct debug_candidates found = { .n = 0 };
+	int fds[1 + DEBUG_CANDIDATES];
+
+	debug_candidates_find(identity, m->options.debug_directories, e->executable->path, &found);
+	fds[0] = executable_table_open(m->options.executables, e->executable);
+	memcpy(fds + 1, found.fds, sizeof(found.fds));
+	return found.n > 0 && fds[0] >= 0 && submit(e, priority, fds, 1 + found.n) == 0;
+}
+
+/*
+ * A table that wants a debug file, or has one, is not kept on disk: the debug file may come, go, or
+ * be somebody else's.
+ */
+static void take_table(struct entry *e, enum priority priority, const struct unwind_table *table,
+		       const struct table_answer *answer)
+{
+	struct table_manager *m = e->manager;
+
+	if (answer->wants_debug_file && !e->debug_file_failed &&
+	    build_with_debug_file(e, priority, &answer->identity))
+		return;
+	m->stats.built++;
+	m->stats.debug_files += !!answer->has_debug_file;
+	if (!answer->wants_debug_file && !e->with_debug_file)
+		remember(e, table);
+	load(e, table, TABLE_FROM_FILE);
+}
+
 /*
  * A parser's answer. What it says is as little to be trusted as the file. The second answer, if
  * both workers were asked, is of no interest.
@@ -236,6 +304,7 @@ static void built(struct entry *e, enum priority priority, int status, const voi
 		  size_t size)
 {
 	struct table_manager *m = e->manager;
+	struct table_answer answer;
 
 	e->running[priority] = false;
 	m->queues[priority].running--;
@@ -248,14 +317,16 @@ static void built(struct entry *e, enum priority priority, int status, const voi
 		return;
 	}
 	if (status == 0)
-		status = unwind_table_check(data, size);
-	if (status < 0) {
+		status = table_job_check(data, size, &answer);
+	if (status == 0) {
+		take_table(e, priority, data, &answer);
+	} else if (e->with_debug_file) {
+		m->stats.debug_files_failed++;
+		e->debug_file_failed = true;
+		enqueue(e, priority);
+	} else {
 		settle(e, TABLE_refused, status);
-		return;
 	}
-	m->stats.built++;
-	remember(e, data);
-	load(e, data, TABLE_FROM_FILE);
 }
 
 static void built_urgent(void *userdata, int status, const void *data, size_t size)
@@ -270,26 +341,15 @@ static void built_in_background(void *userdata, int status, const void *data, si
 
 static void start(struct entry *e)
 {
-	struct table_manager *m = e->manager;
-	struct queue *q = queue_of(e);
-	int fd = executable_table_open(m->options.executables, e->executable);
-	int r;
+	int fd = executable_table_open(e->manager->options.executables, e->executable);
+	int r = fd;
 
-	if (fd < 0) {
-		settle(e, TABLE_refused, fd);
+	if (fd >= 0 && load_from_cache(e, fd))
 		return;
-	}
-	if (load_from_cache(e, fd))
-		return;
-	e->running[e->priority] = true;
-	q->running++;
-	r = worker_submit(q->worker, m->options.job, &fd, 1, NULL, 0,
-			  e->priority == URGENT ? built_urgent : built_in_background, e);
-	if (r < 0) {
-		e->running[e->priority] = false;
-		q->running--;
+	if (fd >= 0)
+		r = submit(e, e->priority, &fd, 1);
+	if (r < 0)
 		settle(e, TABLE_refused, r);
-	}
 }
 
 static bool has_file_id(const struct entry *e, uint32_t file_id)
@@ -331,10 +391,8 @@ void table_manager_want(struct table_manager *m, struct executable *x)
 			return;
 		e->state = TABLE_evicted;
 	}
-	if (e->queued && e->priority == BACKGROUND)
-		unqueue(e);
 	if (e->state == TABLE_evicted || e->state == TABLE_waiting)
-		enqueue(e, URGENT);
+		enqueue_first(e);
 }
 
 static bool drop_file_id(struct entry *e, uint32_t file_id)
@@ -389,6 +447,11 @@ void table_manager_process(struct table_manager *m, uint64_t now)
 			start(e);
 		}
 	}
+}
+
+bool table_manager_is_awaited(const struct table_manager *m)
+{
+	return m->queues[URGENT].entries || m->queues[URGENT].running;
 }
 
 struct table_store *table_manager_store(struct table_manager *m)

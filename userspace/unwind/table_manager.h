@@ -51,6 +51,7 @@ struct table_manager_options {
 	struct worker *background_worker; /* for the others; NULL = the same */
 	unsigned int job;		  /* the workers' number of table_job_run() */
 	int cache_dirfd;		  /* -1 = no cache on disk */
+	const char *debug_directories;	  /* as in debug_file.h, must outlive it; NULL = default */
 	uint64_t retry_ns;		  /* when a refused file is tried again; 0 = 10 minutes */
 	/* The executable's table is there, or will not come: slices that waited for it can go on.
 	 */
@@ -60,6 +61,8 @@ struct table_manager_options {
 
 #define TABLE_MANAGER_COUNTERS(X)                                                                  \
 	X(built, "unwinding tables built from files")                                              \
+	X(debug_files, "of these, with the rules of a separate debug file")                        \
+	X(debug_files_failed, "debug files that the parser failed on")                             \
 	X(from_cache, "unwinding tables read from the cache on disk")                              \
 	X(refused, "files whose unwinding table could not be built or stored")                     \
 	X(waiting, "files that wait for their unwinding table")                                    \
@@ -101,6 +104,8 @@ void table_manager_forget(struct table_manager *m, const uint32_t *file_ids, siz
 
 /* Goes on with what waits. Call it after worker_process(), and about once a second. */
 void table_manager_process(struct table_manager *m, uint64_t now);
+/* Whether tables are wanted that are not there yet; those for the background do not count. */
+bool table_manager_is_awaited(const struct table_manager *m);
 /* The tables in the kernel, for table_store_touch() and its statistics. */
 struct table_store *table_manager_store(struct table_manager *m);
 

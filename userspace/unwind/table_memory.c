@@ -38,16 +38,21 @@ struct table_memory *table_memory_free(struct table_memory *m)
 	return NULL;
 }
 
-static int add_segment(void *userdata, uint32_t index, struct unwind_segment **ret)
+static int add_segments(void *userdata, uint32_t first, uint32_t n, struct unwind_segment **ret)
 {
 	struct table_memory *m = userdata;
+	uint32_t i;
 
-	if (index >= UNWIND_MAX_SEGMENTS || m->segments[index])
+	if (first >= UNWIND_MAX_SEGMENTS || n > UNWIND_MAX_SEGMENTS - first)
 		return -EINVAL;
-	m->segments[index] = calloc(1, sizeof(*m->segments[index]));
-	if (!m->segments[index])
-		return -ENOMEM;
-	*ret = m->segments[index];
+	for (i = 0; i < n; i++) {
+		/* One that is there was made when there was no memory for the next. */
+		if (!m->segments[first + i])
+			m->segments[first + i] = calloc(1, sizeof(struct unwind_segment));
+		if (!m->segments[first + i])
+			return -ENOMEM;
+		ret[i] = m->segments[first + i];
+	}
 	return 0;
 }
 
@@ -63,7 +68,7 @@ struct table_store_memory table_memory_get(struct table_memory *m)
 		.files = m->files,
 		.pages = m->pages,
 		.rules = m->rules,
-		.add_segment = add_segment,
+		.add_segments = add_segments,
 		.wait_for_readers = wait_for_readers,
 		.userdata = m,
 	};

@@ -86,7 +86,7 @@ static int each_gap_of(const struct spans *s, const Elf64_Phdr *segment, spans_g
 	for (size_t i = lower_bound(s, covered); !r && covered < end; i++) {
 		uint64_t next = i < s->n ? MIN(s->at[i].start, end) : end;
 
-		if (next > covered && next - covered > SPANS_PADDING)
+		if (next > covered)
 			r = visit(userdata, segment, covered, next);
 		if (i == s->n)
 			break;

@@ -25,8 +25,9 @@ enum span_rule {
 	SPAN_RULE_CALLED,   /* nothing on the stack but the return address */
 	SPAN_RULE_PUSHED_1, /* one word more */
 	SPAN_RULE_PUSHED_2,
-	SPAN_RULE_PLT,	   /* jmp, push, jmp: pushed from byte 11 on */
-	SPAN_RULE_PLT_IBT, /* endbr64, push, jmp: pushed from byte 9 on */
+	SPAN_RULE_PUSHED_RBP, /* one word more, which is RBP */
+	SPAN_RULE_PLT,	      /* jmp, push, jmp: pushed from byte 11 on */
+	SPAN_RULE_PLT_IBT,    /* endbr64, push, jmp: pushed from byte 9 on */
 	SPAN_RULES
 };
 
@@ -51,11 +52,13 @@ int spans_add(struct spans *s, const struct elf_image *image, uint64_t address, 
 	      enum span_source source, uint32_t number);
 void spans_sort(struct spans *s);
 
-/*
- * Calls @visit for each stretch of an executable segment that no span covers and that is longer
- * than padding. The spans must be sorted, and @visit may not add any. Stops at non-zero.
- */
+/* Between functions; a stretch as short as this is no gap but has the rule of what is before. */
 #define SPANS_PADDING 15
+
+/*
+ * Calls @visit for each stretch of an executable segment that no span covers, padding too. The
+ * spans must be sorted, and @visit may not add any. Stops at non-zero.
+ */
 
 typedef int (*spans_gap_fn)(void *userdata, const Elf64_Phdr *segment, uint64_t start,
 			    uint64_t end);

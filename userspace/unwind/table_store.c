@@ -199,20 +199,29 @@ static int evict(struct table_store *s, uint32_t rows, uint32_t pages, uint64_t 
 	return 0;
 }
 
-static int add_segment(struct table_store *s)
+static int make_segments(struct table_store *s, uint32_t n)
 {
-	struct unwind_segment *segment;
+	return s->options.memory.add_segments(s->options.memory.userdata, s->n_segments, n,
+					      s->segments + s->n_segments);
+}
+
+static int add_segments(struct table_store *s)
+{
+	uint32_t n = MIN(s->max_segments - s->n_segments, TABLE_STORE_SEGMENTS);
 	int r;
 
-	if (s->n_segments >= s->max_segments)
+	if (n == 0)
 		return -ENOSPC;
-	r = s->options.memory.add_segment(s->options.memory.userdata, s->n_segments, &segment);
+	r = make_segments(s, n);
+	if (r == -ENOMEM && n > 1) {
+		n = 1;
+		r = make_segments(s, n);
+	}
 	if (r < 0)
 		return r;
-	s->segments[s->n_segments] = segment;
-	r = extents_give(&s->rows, s->n_segments << UNWIND_SEGMENT_SHIFT, UNWIND_SEGMENT_ROWS);
-	s->n_segments++;
-	s->stats.row_bytes += sizeof(*segment);
+	r = extents_give(&s->rows, s->n_segments << UNWIND_SEGMENT_SHIFT, n * UNWIND_SEGMENT_ROWS);
+	s->n_segments += n;
+	s->stats.row_bytes += n * sizeof(struct unwind_segment);
 	return r;
 }
 
@@ -224,7 +233,7 @@ static int take_rows(struct table_store *s, uint32_t n, uint32_t left, uint64_t 
 	int r;
 
 	while ((r = extents_take(&s->rows, n, ret_row)) == -ENOSPC) {
-		r = add_segment(s);
+		r = add_segments(s);
 		if (r == -ENOSPC || r == -ENOMEM)
 			r = evict(s, left, 0, now);
 		if (r < 0)

@@ -19,13 +19,18 @@ struct unwind_table;
 struct table_store;
 struct stored_table;
 
+/* Making segments takes an RCU grace period, however many they are: so they are made by these. */
+#define TABLE_STORE_SEGMENTS 4
+
 /* Where the tables go: the maps' memory, and what only their owner can do. */
 struct table_store_memory {
 	struct unwind_file *files; /* UNWIND_FILE_SLOTS of them */
 	struct unwind_page *pages; /* UNWIND_MAX_PAGES of them */
 	struct unwind_rule *rules; /* UNWIND_MAX_RULES of them */
-	/* Makes segment number @index, which stays for good. 0 or -errno. */
-	int (*add_segment)(void *userdata, uint32_t index, struct unwind_segment **ret);
+	/* Makes @n segments (1 to TABLE_STORE_SEGMENTS), numbered from @first, which stay for
+	 * good; all or none. 0 or -errno. */
+	int (*add_segments)(void *userdata, uint32_t first, uint32_t n,
+			    struct unwind_segment **ret);
 	/* Returns when every reader that runs now is done. */
 	void (*wait_for_readers)(void *userdata);
 	void *userdata;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rules for code that nobody described but that is known by what it is: the entry point, signal
- * trampolines, stubs of the procedure linkage table, _init and _fini.
+ * trampolines, stubs of the procedure linkage table, what the C compiler's runtime adds.
  */
 #include "unwind/table_spans.h"
 #include "base/cleanup.h"
@@ -19,8 +19,38 @@
 #define MAX_SEARCHED (64U << 20)
 #define CHUNK	     (64U << 10)
 
-/* mov $15, %rax; syscall: rt_sigreturn. Debuggers know it by these bytes, so they do not change. */
-static const uint8_t trampoline[] = { 0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05 };
+/*
+ * Code known by its bytes wherever it is. Signal trampolines: debuggers know them so as well, so
+ * they do not change. They begin one byte early, since they are reached by a return: what is looked
+ * up is one less than their address.
+ *
+ * And what calls the first function of a process or thread, in musl's libc, which is built without
+ * call frame information: exit(main(...)) of libc_start_main_stage2(), and __clone(), which exits
+ * as well when the thread's function has returned.
+ */
+static const struct signature {
+	uint8_t bytes[16];
+	size_t size;
+	size_t before; /* this much before the bytes the rule begins */
+	size_t after;  /* and so far behind them it holds */
+	enum span_rule rule;
+} signatures[] = {
+	/* mov $15, %rax; syscall */
+	{ { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 }, 9, 1, 0, SPAN_RULE_SIGNAL },
+	/* call *%reg before; mov %eax, %edi; call */
+	{ { 0x89, 0xc7, 0xe8 }, 3, 2, 4, SPAN_RULE_END },
+	/* xor %ebp, %ebp; pop %rdi; call *%r9; mov %eax, %edi; xor %eax, %eax; mov $60, %al;
+	   syscall; hlt */
+	{ { 0x31, 0xed, 0x5f, 0x41, 0xff, 0xd1, 0x89, 0xc7, 0x31, 0xc0, 0xb0, 0x3c, 0x0f, 0x05,
+	    0xf4 },
+	  15,
+	  0,
+	  0,
+	  SPAN_RULE_END },
+};
+
+#define MAX_BEFORE 2
+#define MAX_BYTES  16
 
 #define RSP_RULE(n)                                                                                \
 	{                                                                                          \
@@ -41,6 +71,15 @@ const struct unwind_rule *span_rule(enum span_rule number)
 		[SPAN_RULE_CALLED] = RSP_RULE(8),
 		[SPAN_RULE_PUSHED_1] = RSP_RULE(16),
 		[SPAN_RULE_PUSHED_2] = RSP_RULE(24),
+		[SPAN_RULE_PUSHED_RBP] = { .cfa = UNWIND_CFA_REGISTER,
+					   .cfa_reg = UNWIND_RSP,
+					   .cfa_offset = 16,
+					   .ra = UNWIND_AT_CFA,
+					   .ra_offset = -8,
+					   .sp = UNWIND_AT_CFA,
+					   .bp = UNWIND_AT_CFA,
+					   .bp_offset = -16,
+					   .burst = 2 },
 		[SPAN_RULE_PLT] = PLT_RULE(11),
 		[SPAN_RULE_PLT_IBT] = PLT_RULE(9),
 	};
@@ -48,11 +87,12 @@ const struct unwind_rule *span_rule(enum span_rule number)
 	return &rules[number];
 }
 
+/* Sections of code known by their names. */
+enum known { PLT, PLT_SEC, PLT_GOT, INIT, FINI, KNOWN };
+
 struct search {
 	const struct elf_image *image;
-	const Elf64_Shdr *lazy_plt;	/* .plt */
-	const Elf64_Shdr *init[2];	/* .init, .fini */
-	const Elf64_Shdr *other_plt[2]; /* .plt.sec, .plt.got: stubs that only jump */
+	const Elf64_Shdr *known[KNOWN]; /* NULL: it has no such section */
 	struct spans found;
 	uint64_t left; /* bytes that may still be searched */
 	uint8_t chunk[CHUNK];
@@ -134,12 +174,13 @@ static int add_plts(struct search *s, const Elf64_Phdr *segment, uint64_t start,
 {
 	int r = 0;
 
-	if (s->lazy_plt)
-		r = add_lazy_plt(s, segment, start, end, s->lazy_plt);
-	for (size_t i = 0; !r && i < ARRAY_SIZE(s->other_plt); i++)
-		if (s->other_plt[i])
-			r = add_in_gap(s, segment, start, end, s->other_plt[i]->sh_addr,
-				       s->other_plt[i]->sh_size, SPAN_RULE_CALLED);
+	if (s->known[PLT])
+		r = add_lazy_plt(s, segment, start, end, s->known[PLT]);
+	/* Stubs that only jump. */
+	for (int i = PLT_SEC; !r && i <= PLT_GOT; i++)
+		if (s->known[i])
+			r = add_in_gap(s, segment, start, end, s->known[i]->sh_addr,
+				       s->known[i]->sh_size, SPAN_RULE_CALLED);
 	return r;
 }
 
@@ -179,43 +220,120 @@ static int add_inits(struct search *s, const Elf64_Phdr *segment, uint64_t start
 {
 	int r = 0;
 
-	for (size_t i = 0; !r && i < ARRAY_SIZE(s->init); i++)
-		if (s->init[i])
-			r = add_init(s, segment, start, end, s->init[i]);
+	for (int i = INIT; !r && i <= FINI; i++)
+		if (s->known[i])
+			r = add_init(s, segment, start, end, s->known[i]);
 	return r;
 }
 
 /*
- * One byte early, since the trampoline is reached by a return: what is looked up is one less than
- * its address.
+ * __do_global_dtors_aux() of GCC's crtstuff.c, which every file has: cmpb $0, completed; jne out;
+ * push %rbp; ...; movb $1, completed; pop %rbp; ret; out: ret. It is among the first in the text.
  */
-static int add_trampolines(struct search *s, const Elf64_Phdr *segment, uint64_t start,
+static int add_destructors(struct search *s, const Elf64_Phdr *segment, uint64_t start,
 			   uint64_t end)
 {
-	while (end - start >= sizeof(trampoline) && s->left >= sizeof(trampoline)) {
-		size_t size = MIN(MIN(end - start, (uint64_t)CHUNK), s->left);
-		const uint8_t *at = s->chunk;
-		size_t rest = size;
+	uint64_t gap = address_of(segment, start);
+	uint8_t code[512];
+	size_t size = MIN(end - start, sizeof(code));
+
+	if (size < 64 || elf_image_read(s->image, code, size, start))
+		return 0;
+	for (size_t i = 0; i + 64 <= size; i++) {
+		const uint8_t *p = code + i;
+		size_t last;
 		int r;
+
+		if (p[0] != 0x80 || p[1] != 0x3d || p[6] || p[7] != 0x75 || p[9] != 0x55)
+			continue;
+		for (last = 10; last < 54; last++)
+			if (p[last] == 0xc6 && p[last + 1] == 0x05 && p[last + 6] == 1 &&
+			    p[last + 7] == 0x5d && p[last + 8] == 0xc3)
+				break;
+		if (last == 54)
+			continue;
+		r = add_in_gap(s, segment, start, end, gap + i, 10, SPAN_RULE_CALLED);
+		if (!r)
+			r = add_in_gap(s, segment, start, end, gap + i + 10, last + 8 - 10,
+				       SPAN_RULE_PUSHED_RBP);
+		return r ? r
+			 : add_in_gap(s, segment, start, end, gap + i + last + 8, 1,
+				      SPAN_RULE_CALLED);
+	}
+	return 0;
+}
+
+/* Whether what is before the bytes is as it must be; @at is where the rule would begin. */
+static bool is_signature(const struct signature *g, const uint8_t *at)
+{
+	return g->before != MAX_BEFORE || (at[0] == 0xff && (at[1] & 0xf8) == 0xd0);
+}
+
+/*
+ * Adds the signature wherever it begins between bytes @from and @to of the chunk, which has @size
+ * and is that of file offset @start.
+ */
+static int add_signature(struct search *s, const struct signature *g, const Elf64_Phdr *segment,
+			 uint64_t start, size_t from, size_t to, size_t size)
+{
+	const uint8_t *at = s->chunk + from;
+	int r;
+
+	for (; (at = memmem(at, (size_t)(s->chunk + size - at), g->bytes, g->size));
+	     at += g->size) {
+		size_t n = (size_t)(at - s->chunk);
+		uint64_t address = address_of(segment, start + n);
+
+		if (n >= to)
+			break;
+		/* A trampoline may be the first in its stretch, whatever is before it. */
+		if (g->before > 1 && (n < g->before || !is_signature(g, at - g->before)))
+			continue;
+		r = spans_add(&s->found, s->image, address - g->before,
+			      address + g->size + g->after, SPAN_RULE, g->rule);
+		if (r == -ENOMEM)
+			return r;
+	}
+	return 0;
+}
+
+/* Chunks overlap, so that a signature is whole in one of them, and is looked for only there. */
+static int add_signatures(struct search *s, const Elf64_Phdr *segment, uint64_t start, uint64_t end)
+{
+	size_t from = 0;
+
+	while (start < end && s->left) {
+		size_t size = MIN(MIN(end - start, (uint64_t)CHUNK), s->left);
+		bool last = size < CHUNK || size == end - start;
+		size_t to = last ? size : size - MAX_BYTES;
+		int r = 0;
 
 		if (elf_image_read(s->image, s->chunk, size, start))
 			return 0;
-		while ((at = memmem(at, rest, trampoline, sizeof(trampoline)))) {
-			uint64_t address = address_of(segment, start + (uint64_t)(at - s->chunk));
-
-			r = spans_add(&s->found, s->image, address - 1,
-				      address + sizeof(trampoline), SPAN_RULE, SPAN_RULE_SIGNAL);
-			if (r == -ENOMEM)
-				return r;
-			at += sizeof(trampoline);
-			rest = size - (size_t)(at - s->chunk);
-		}
+		for (size_t i = 0; !r && i < ARRAY_SIZE(signatures); i++)
+			r = add_signature(s, &signatures[i], segment, start, from, to, size);
+		if (r)
+			return r;
 		s->left -= size;
-		if (size == end - start)
+		if (last)
 			break;
-		start += size - (sizeof(trampoline) - 1);
+		start += to - MAX_BEFORE;
+		from = MAX_BEFORE;
 	}
 	return 0;
+}
+
+/* Padding is not searched, but _fini may be as short. */
+static bool is_padding(const struct search *s, const Elf64_Phdr *segment, uint64_t start,
+		       uint64_t end)
+{
+	if (end - start > SPANS_PADDING)
+		return false;
+	for (int i = 0; i < KNOWN; i++)
+		if (s->known[i] && s->known[i]->sh_addr >= address_of(segment, start) &&
+		    s->known[i]->sh_addr < address_of(segment, end))
+			return false;
+	return true;
 }
 
 static int search_gap(void *userdata, const Elf64_Phdr *segment, uint64_t start, uint64_t end)
@@ -223,13 +341,17 @@ static int search_gap(void *userdata, const Elf64_Phdr *segment, uint64_t start,
 	struct search *s = userdata;
 	int r;
 
+	if (is_padding(s, segment, start, end))
+		return 0;
 	r = add_entry(s, segment, start, end);
 	if (!r)
 		r = add_plts(s, segment, start, end);
 	if (!r)
 		r = add_inits(s, segment, start, end);
 	if (!r)
-		r = add_trampolines(s, segment, start, end);
+		r = add_destructors(s, segment, start, end);
+	if (!r)
+		r = add_signatures(s, segment, start, end);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -250,6 +372,10 @@ static int append(struct spans *to, const struct spans *from)
 
 int spans_add_synthetic(struct spans *spans, const struct elf_image *image, uint32_t *ret_added)
 {
+	static const char *const names[KNOWN] = {
+		[PLT] = ".plt",	  [PLT_SEC] = ".plt.sec", [PLT_GOT] = ".plt.got",
+		[INIT] = ".init", [FINI] = ".fini",
+	};
 	struct search *s = calloc(1, sizeof(*s));
 	int r;
 
@@ -257,11 +383,8 @@ int spans_add_synthetic(struct spans *spans, const struct elf_image *image, uint
 		return -ENOMEM;
 	s->image = image;
 	s->left = MAX_SEARCHED;
-	s->lazy_plt = elf_image_section(image, ".plt");
-	s->init[0] = elf_image_section(image, ".init");
-	s->init[1] = elf_image_section(image, ".fini");
-	s->other_plt[0] = elf_image_section(image, ".plt.sec");
-	s->other_plt[1] = elf_image_section(image, ".plt.got");
+	for (int i = 0; i < KNOWN; i++)
+		s->known[i] = elf_image_section(image, names[i]);
 	r = spans_each_gap(spans, image, search_gap, s);
 	if (!r)
 		r = append(spans, &s->found);

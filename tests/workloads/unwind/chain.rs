@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // chain-rust SECONDS: main -> rust_outer -> rust_middle (5 times) -> rust_leaf, without frame pointers.
-use std::hint::black_box;
 use std::time::{Duration, Instant};
+
+// What the compiler cannot see through. std::hint::black_box() came with Rust 1.66.
+fn opaque(x: u32) -> u32 {
+    unsafe { std::ptr::read_volatile(&x) }
+}
 
 #[inline(never)]
 #[no_mangle]
 pub fn rust_leaf(rounds: u32) -> u32 {
     let mut x = rounds;
     for _ in 0..rounds {
-        x = black_box(x.wrapping_mul(1664525).wrapping_add(1013904223));
+        x = opaque(x.wrapping_mul(1664525).wrapping_add(1013904223));
     }
     x
 }
@@ -17,13 +21,13 @@ pub fn rust_leaf(rounds: u32) -> u32 {
 #[no_mangle]
 pub fn rust_middle(depth: u32) -> u32 {
     let x = if depth > 1 { rust_middle(depth - 1) } else { rust_leaf(50000) };
-    black_box(x).wrapping_add(depth)
+    opaque(x).wrapping_add(depth)
 }
 
 #[inline(never)]
 #[no_mangle]
 pub fn rust_outer(depth: u32) -> u32 {
-    black_box(rust_middle(black_box(depth))) ^ 1
+    opaque(rust_middle(opaque(depth))) ^ 1
 }
 
 fn main() {
@@ -33,5 +37,5 @@ fn main() {
     while Instant::now() < end {
         x = x.wrapping_add(rust_outer(5));
     }
-    black_box(x);
+    opaque(x);
 }

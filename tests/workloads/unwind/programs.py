@@ -36,6 +36,7 @@ class Program:
     arguments: list = dataclasses.field(default_factory=list)  # behind the seconds
     share: float = SHARE
     complete: float = COMPLETE  # None: no promise
+    reason: str = ""  # the only one that stacks may be truncated for
     wrong: float = 0.0  # part of the samples in the leaf that may show other callers: guesses only
     run: list = None  # what to start, {out} and {seconds} filled in; None: the program
     file: str = None  # an executable shared with another row
@@ -99,9 +100,28 @@ def plt(name, flags="", link="", **rest):
                    "call_empty main", **rest)
 
 
-def plugin(letter, extra):
+def plugin(letter, extra, link=""):
     return (f"gcc {CC} {NO_FP} -fPIC -shared -DNAME={letter} -DEXTRA={extra} -o {{out}}-{letter}.so "
-            f"{{here}}/plugin.c {IDS}")
+            f"{{here}}/plugin.c {link} {IDS}")
+
+
+def far(name, address):
+    """A function in an executable segment of its own."""
+    return Program(name, [
+        f"gcc {CC} {NO_FP} -fno-pie -ffunction-sections -c -o {{out}}.o {{here}}/frames.c",
+        "objcopy --rename-section .text.middle=.far,alloc,load,readonly,code {out}.o",
+        f"gcc -no-pie -o {{out}} {{out}}.o -Wl,--section-start=.far={address} {IDS}",
+        "rm -f {out}.o"], FRAMES)
+
+
+def openssl(name, *what):
+    return Program(name, [], "~.* ...", run=["openssl", "speed", "-seconds", "20", *what])
+
+
+def exceptions(name, link=""):
+    return Program(name, [f"g++ -std=gnu++17 -D_GNU_SOURCE -Wall {NO_FP} -I{{here}} -I{{here}}/.. "
+                          f"-o {{out}} {{here}}/exceptions.cpp {link} {IDS}"],
+                   "~throw_deep|catch_one ... main", share=0.95)
 
 
 # Signal trampolines have a name where the C library has symbols.
@@ -148,17 +168,22 @@ PROGRAMS = [
     frames("debugframe-gz", flags=NO_EH + " -gz=zlib"),
     frames("debugframe-ext", flags=NO_EH, link=build_id(3), extra=(
         "objcopy --only-keep-debug {out} {out}.debug",
-        "objcopy --strip-debug --add-gnu-debuglink={out}.debug {out}"),
-        known="rules in a separate debug file are not read"),
+        "objcopy --strip-debug --add-gnu-debuglink={out}.debug {out}")),
+    frames("debugframe-ext-zstd", flags=NO_EH, link=build_id(5), extra=(
+        "objcopy --only-keep-debug --compress-debug-sections=zstd {out} {out}.debug",
+        "objcopy --strip-debug --add-gnu-debuglink={out}.debug {out}")),
     frames("lld-separate", compiler="clang", link="-fuse-ld=lld -Wl,-z,separate-code"),
     frames("lld-packed", compiler="clang", link="-fuse-ld=lld -Wl,-z,noseparate-code",
            note="file offsets and addresses differ from segment to segment"),
+    far("segments-above", "0x10000000"),
+    far("segments-below", "0x200000"),
+    frames("cet", flags=NO_FP + " -fcf-protection=full"),
     frames("safestack", compiler="clang", flags=NO_FP + " -fsanitize=safe-stack",
            link="-fsanitize=safe-stack"),
     frames("fp-only", flags="-O2 -fno-omit-frame-pointer -fno-asynchronous-unwind-tables",
            complete=None, note="no rules at all: frame pointers, guessed"),
-    frames("musl", compiler="musl-gcc", complete=None),
-    frames("musl-static", compiler="musl-gcc", link="-static", complete=None),
+    frames("musl", compiler="musl-gcc"),
+    frames("musl-static", compiler="musl-gcc", link="-static"),
     compiled("nolibc", "nolibc.c", "leaf outer entry _start",
              flags=NO_FP + " -fno-stack-protector", link="-nostdlib -static", ends_badly=True),
     # Calls.
@@ -169,17 +194,23 @@ PROGRAMS = [
     plt("plt-ibt", flags="-fcf-protection=full", link="-Wl,-z,lazy -Wl,-z,ibtplt"),
     again("plt-resolve", "plt-lazy", "load_and_call main", "resolve", "{dir}/plt-lazy.so", share=0.7),
     compiled("cold", "cold.c", "cold_leaf ~split_function.cold|split_function cold_caller main"),
+    compiled("tails", "tails.c", "tail_leaf tail_outer main", arguments=["tail"],
+             flags=NO_FP + " -foptimize-sibling-calls"),
+    again("tails-shrink", "tails", "shrink_wrapped shrink_caller main", "shrink"),
     # Signals, children, threads, and control that does not go by calls.
     compiled("signals", "signals.c", "interrupted_leaf interrupted_caller main", share=0.2),
     *signals("signal", "signals"),
     compiled("signals-musl", "signals.c", "interrupted_leaf interrupted_caller main",
-             compiler="musl-gcc", share=0.2, complete=None),
-    # musl has no rules, and its raise() no frame pointer: what is beyond is lost.
-    *signals("signal-musl", "signals-musl", nested="~.* ...", complete=None),
+             compiler="musl-gcc", share=0.2),
+    # musl's raise() has neither rules nor a frame pointer: what is beyond is lost, and it says so.
+    *[p for p in signals("signal-musl", "signals-musl") if "nested" not in p.name],
+    again("signal-musl-nested", "signals-musl", "handler_leaf on_inner ~.* ...", "nested", share=0.15,
+          complete=None),
     compiled("spawn", "spawn.c", "child_leaf child_body start_fork main", link="-pthread",
              arguments=["fork"], by_comm=True, share=0.9),
     again("spawn-vfork", "spawn", "child_leaf child_body start_vfork main", "vfork", by_comm=True,
           share=0.9),
+    again("spawn-posix", "spawn", "child_leaf child_body main", "posix", by_comm=True, share=0.8),
     again("spawn-threads", "spawn", "thread_leaf thread_body", "threads", share=0.8, fewest=20),
     compiled("jumps", "jumps.c", "~jump_deep|jump_catch ... main", arguments=["longjmp"],
              share=0.9),
@@ -198,18 +229,27 @@ PROGRAMS = [
              flags="-O3 -mavx2 -fomit-frame-pointer", arguments=["realign"]),
     # Too deep for a record: what there is is right.
     again("too-deep", "o2-gcc", "leaf middle+", "400", complete=0, share=0.95),
+    compiled("hole", "hole.c", "hole_leaf hole_deep+", link="-pthread", complete=0,
+             reason="unreadable"),
+    # OpenSSL's assembler, whose rules use every register and read the stack for the CFA.
+    openssl("openssl-gcm", "-evp", "aes-256-gcm"),
+    openssl("openssl-chacha", "-evp", "chacha20-poly1305"),
+    openssl("openssl-rsa", "rsa2048"),
+    openssl("openssl-sha", "sha256"),
     # Code without rules in the middle of a stack.
     compiled("byhand-leaf", "byhand.c", "byhand_leaf calls_leaf main", arguments=["leaf"],
              wrong=0.01),
     again("byhand-frame", "byhand-leaf", "callback_leaf byhand_frame calls_frame main", "frame",
           wrong=0.01, complete=None),
     # Other languages.
-    Program("exceptions", [f"g++ -std=gnu++17 -D_GNU_SOURCE -Wall {NO_FP} -I{{here}} -I{{here}}/.. "
-                           f"-o {{out}} {{here}}/exceptions.cpp {IDS}"],
-            "~throw_deep|catch_one ... main", share=0.95, complete=0.98,
-            note="_Unwind_Resume() writes over its own frame before it jumps; gdb errs there too"),
+    exceptions("exceptions"),
+    exceptions("exceptions-static", "-static"),
     Program("rust", ["rustc -C opt-level=2 -C force-frame-pointers=no -o {out} {here}/chain.rs"],
             "rust_leaf rust_middle*5 rust_outer chain::main ..."),
+    Program("rust-abort", ["rustc -C opt-level=2 -C panic=abort -C force-unwind-tables=no "
+                           "-C force-frame-pointers=yes -o {out} {here}/chain.rs"],
+            "rust_leaf rust_middle*5 rust_outer chain::main ...",
+            note="no rules of its own: frame pointers, guessed"),
     Program("go", [GO + " -o {out} {here}/chain.go"], GO_CHAIN),
     Program("go-stripped", [GO + " -ldflags='-s -w' -o {out} {here}/chain.go"],
             "~go-stripped.* " * 8 + "...", note="rules by Go's own table, no names"),
@@ -221,6 +261,9 @@ PROGRAMS = [
     compiled("plugins", "plugins.c", "~[ab]_leaf ~[ab]_middle plugin_run use_plugin main",
              extra=(plugin("a", 40), plugin("b", 4000)),
              arguments=["{dir}/plugins-a.so", "{dir}/plugins-b.so"], share=0.3),
+    compiled("overlay", "overlay.c", "~[ab]_leaf ~[ab]_middle plugin_run use_overlay main",
+             extra=(plugin("a", 40, "-Wl,-Bsymbolic"), plugin("b", 4000, "-Wl,-Bsymbolic")),
+             arguments=["{dir}/overlay-a.so", "{dir}/overlay-b.so"], share=0.8),
     compiled("maps", "maps.c", "maps_leaf maps_caller main", arguments=["many"], link="-pthread"),
     again("maps-storm", "maps", "maps_leaf maps_caller main", "storm", share=0.3),
 ]

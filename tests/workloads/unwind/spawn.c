@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * spawn SECONDS MODE: children that work without having called exec: fork, or vfork (in the memory
- * and on the stack of the parent); or threads, a thousand of them, a few at a time.
+ * and on the stack of the parent); or that have, by posix_spawn ("posix"), and are "child"; or
+ * threads, a thousand of them, a few at a time.
  */
 #include <pthread.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -52,6 +54,16 @@ NAMED void start_vfork(void)
 	waitpid(pid, NULL, 0);
 }
 
+static void start_posix(char *path)
+{
+	char *const arguments[] = { path, (char[]){ "0" }, (char[]){ "child" }, NULL };
+	pid_t pid;
+
+	if (posix_spawn(&pid, path, NULL, NULL, arguments, NULL))
+		exit(3);
+	waitpid(pid, NULL, 0);
+}
+
 /* All live at the same time; each works once in a while, together a fraction of a CPU. */
 NAMED void *thread_body(void *argument)
 {
@@ -84,9 +96,14 @@ int main(int argc, char **argv)
 	run_for(argc, argv);
 	if (!strcmp(mode, "threads"))
 		return threads();
+	if (!strcmp(mode, "child"))
+		for (int i = 0; i < 4; i++)
+			child_body();
 	while (!is_over()) {
 		if (!strcmp(mode, "vfork"))
 			start_vfork();
+		else if (!strcmp(mode, "posix"))
+			start_posix(argv[0]);
 		else
 			start_fork();
 	}

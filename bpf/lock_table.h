@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a lock costs those who wait for it: for each lock that is waited for, how many wait and the
+ * integral of that over time. Who releases the lock is charged the integral since the last release.
+ *
+ * So each holder is charged for its own critical section, five waiters of a second each cost it
+ * five seconds, and all charges of a lock add up to the time that was waited for it. What is not
+ * charged to anybody is what is left when the last waiter gives up (a timeout, a signal).
+ *
+ * A table is buckets of LOCK_SLOTS slots; the caller locks a bucket while it calls. A lock stays in
+ * its slot while it has waiters, so that a waiter can remember the slot.
+ */
+#pragma once
+
+#include "env.h"
+
+#define LOCK_SLOTS	  8
+#define LOCK_BUCKET_SHIFT 12
+#define LOCK_BUCKETS	  (1U << LOCK_BUCKET_SHIFT)
+
+/* Two threads with the same key wait for the same lock. */
+struct lock_key {
+	u64 space; /* where addr is one: address of an mm_struct, of an inode, LOCK_SPACE_KERNEL */
+	u64 addr;
+};
+
+#define LOCK_SPACE_KERNEL 0
+
+/* Free while it has no waiters. */
+struct lock_slot {
+	struct lock_key key;
+	u64 last;     /* up to when the integral has been taken, ns */
+	u64 integral; /* since the last release, waiters * ns */
+	u32 waiters;
+	u32 reserved;
+};
+
+ENV_INLINE u32 lock_bucket_of(const struct lock_key *key)
+{
+	u64 x = (key->addr >> 2 ^ key->space >> 6) * 0x9e3779b97f4a7c15ULL;
+
+	return x >> (64 - LOCK_BUCKET_SHIFT);
+}
+
+/*
+ * Up to now. The time was read before the bucket was locked: it may lie before that of another CPU,
+ * then nothing has passed.
+ */
+ENV_INLINE void lock_advance(struct lock_slot *slot, u64 now)
+{
+	if (now <= slot->last)
+		return;
+	slot->integral += (now - slot->last) * slot->waiters;
+	slot->last = now;
+}
+
+/* The slot of @key or a free one, LOCK_SLOTS = there is none. */
+ENV_INLINE u32 lock_find(const struct lock_slot *slots, const struct lock_key *key)
+{
+	u32 i, free = LOCK_SLOTS;
+
+	ENV_UNROLL
+	for (i = 0; i < LOCK_SLOTS; i++) {
+		if (!slots[i].waiters)
+			free = i;
+		else if (slots[i].key.addr == key->addr && slots[i].key.space == key->space)
+			return i;
+	}
+	return free;
+}
+
+ENV_INLINE void lock_wait(struct lock_slot *slot, const struct lock_key *key, u64 now)
+{
+	if (!slot->waiters) {
+		slot->key = *key;
+		slot->last = now;
+		slot->integral = 0;
+	}
+	lock_advance(slot, now);
+	slot->waiters++;
+}
+
+/* A waiter leaves, at a release or by giving up. Returns what the releaser is charged, ns. */
+ENV_INLINE u64 lock_leave(struct lock_slot *slot, bool release, u64 now)
+{
+	u64 charge = 0;
+
+	lock_advance(slot, now);
+	if (slot->waiters)
+		slot->waiters--;
+	if (release) {
+		charge = slot->integral;
+		slot->integral = 0;
+	}
+	return charge;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What threads wait for. The decision comes late: a thread that goes to sleep only gets a time
+ * stamp; when it is woken its wait is known, and kept or not (wait_rule.h); and only if it was kept
+ * its stack is taken, when it is back and its memory can be read.
+ *
+ *   sched_switch, thread goes out    since = now
+ *   sched_waking (mutex.bpf.c)       the wait is over: keep it? And from here on it waits for a CPU
+ *   sched_switch, thread comes back  keep that? Marks the CPU if the stack is wanted
+ *   the hook, in the thread          takes the stack
+ *
+ * How it can be wrong: a thread that is woken while it is on its way out gets its time stamp after
+ * the wake-up; its wait then ends with its return. Waits that a thread began before its memory was
+ * made (there was none left) are not seen, and counted.
+ */
+#include "lock.h"
+#include "stash.h"
+#include "wait.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct record_scratch);
+} wait_scratch SEC(".maps");
+
+/* Every thread gets its memory here, or, if it was there before, by wait_adopt. */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(wait_new_task, struct task_struct *task)
+{
+	if (task->flags & TASK_PF_KTHREAD)
+		return 0;
+	if (!bpf_task_storage_get(&wait_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		env_count(ABI_COUNTER_waits_lost_memory, 1);
+	return 0;
+}
+
+ENV_INLINE bool wait_is_wait(struct task_struct *task, bool preempt, unsigned int state)
+{
+	return state && !preempt && !(state & WAIT_STATE_DEAD) && !(task->flags & TASK_PF_EXITING);
+}
+
+/* The sample of a wait of the current task but for its value; @skip: frames of the hook. */
+ENV_INLINE void wait_record(void *ctx, struct record_scratch *r, struct task_struct *task,
+			    const struct wait_task *t, u32 skip)
+{
+	record_begin(r, task);
+	wait_describe(task, t, &r->sample.wait);
+	record_kernel_stack(r, ctx, skip);
+	wait_user_stack(r, task);
+}
+
+/* The stack of the thread that goes, where none can be taken when it is back. */
+ENV_INLINE void wait_take_early(void *ctx, struct task_struct *task, struct wait_task *t, u64 now)
+{
+	u64 scale = wait_scale(t->usual, block_rate);
+	struct record_scratch *r;
+	u32 zero = 0;
+
+	if (t->scale)
+		stash_drop(task->pid);
+	t->scale = 0;
+	if (!wait_choose(scale, wait_random(now, task->pid)))
+		return;
+	r = bpf_map_lookup_elem(&wait_scratch, &zero);
+	if (!r || !record_enter(r))
+		return;
+	r->without_slices = true;
+	wait_record(ctx, r, task, t, WAIT_SKIP_FRAMES);
+	r->sample.kind = ABI_KIND_BLOCK;
+	if (stash_put(r))
+		t->scale = scale;
+	else
+		env_count(ABI_COUNTER_waits_lost_memory, 1);
+	record_leave(r);
+}
+
+ENV_INLINE void wait_goes(void *ctx, struct task_struct *task, struct wait_cpu *cpu,
+			  unsigned int state, u64 now)
+{
+	struct wait_task *t = wait_find(task);
+
+	if (!t)
+		return;
+	if (t->lock) /* its return was not seen */
+		lock_end(t, false, now);
+	t->since = now;
+	t->woken = 0;
+	t->state = state;
+	t->keep = 0;
+	cpu->waits++;
+	if (t->kernel_lock || lock_may_be_futex(task, state))
+		lock_begin(task, t, now);
+	if (wait_hook == ABI_WAIT_HOOK_switch_out)
+		wait_take_early(ctx, task, t, now);
+}
+
+/* Returns whether the stack of @task is wanted. */
+ENV_INLINE bool wait_returns(struct task_struct *task, u64 now)
+{
+	struct wait_task *t = wait_find(task);
+
+	if (!t || !t->since)
+		return false;
+	if (!t->woken) { /* by whom was not seen */
+		wait_ends(t, now);
+		lock_end(t, false, now);
+	} else if (wait_is_kept(t, t->woken, now, wait_runqueue_rate(), &t->runqueue)) {
+		t->keep |= WAIT_KEEP_RUNQUEUE;
+	}
+	if (wait_hook == ABI_WAIT_HOOK_switch_out && t->keep) {
+		stash_send(task->pid, t);
+		t->scale = 0;
+		t->keep = 0;
+	}
+	if (!t->keep)
+		t->since = 0;
+	return t->keep;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(wait_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
+	     unsigned int prev_state)
+{
+	u32 number = bpf_get_smp_processor_id();
+	u64 now = bpf_ktime_get_ns();
+	struct wait_cpu *cpu;
+
+	cpu = bpf_map_lookup_elem(&wait_cpus, &number);
+	if (!cpu)
+		return 0;
+	if (wait_is_wait(prev, preempt, prev_state))
+		wait_goes(ctx, prev, cpu, prev_state, now);
+	if (wait_returns(next, now))
+		cpu->pending = 1;
+	return 0;
+}
+
+/* The samples of a return, which have one stack: the wait, and the delay that followed it. */
+ENV_INLINE void wait_send(struct record_scratch *r, const struct wait_task *t)
+{
+	u64 size = record_finish(r);
+
+	if (t->keep & WAIT_KEEP_WAIT) {
+		wait_output(r, size, ABI_KIND_BLOCK, &t->wait);
+		env_count(ABI_COUNTER_waits_kept, 1);
+	}
+	if (t->keep & WAIT_KEEP_RUNQUEUE) {
+		r->sample.wait.flags |= ABI_WAIT_RUNQUEUE;
+		r->sample.wait.since = t->woken;
+		wait_output(r, size, ABI_KIND_BLOCK, &t->runqueue);
+	}
+}
+
+ENV_INLINE void wait_take(void *ctx, struct task_struct *task, struct wait_task *t, u32 skip)
+{
+	struct record_scratch *r;
+	u32 zero = 0;
+
+	r = bpf_map_lookup_elem(&wait_scratch, &zero);
+	if (!r || !record_enter(r))
+		return;
+	wait_record(ctx, r, task, t, skip);
+	wait_send(r, t);
+	record_leave(r);
+}
+
+/* In the task that has returned. */
+ENV_INLINE int wait_returned(void *ctx, u32 skip)
+{
+	u32 number = bpf_get_smp_processor_id();
+	struct task_struct *task;
+	struct wait_task *t;
+	struct wait_cpu *cpu;
+
+	cpu = bpf_map_lookup_elem(&wait_cpus, &number);
+	if (!cpu || !cpu->pending)
+		return 0;
+	cpu->pending = 0;
+	task = bpf_get_current_task_btf();
+	t = wait_find(task);
+	if (!t || !t->since)
+		return 0;
+	wait_take(ctx, task, t, skip);
+	t->since = 0;
+	return 0;
+}
+
+SEC("tp_btf/sched_exit_tp")
+int BPF_PROG(wait_exit_tp, bool is_switch)
+{
+	return wait_returned(ctx, WAIT_SKIP_FRAMES);
+}
+
+/* On finish_task_switch(), whatever the compiler has called it. */
+SEC("kprobe")
+int wait_kprobe(void *ctx)
+{
+	return wait_returned(ctx, 1); /* finish_task_switch() itself */
+}

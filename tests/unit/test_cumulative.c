@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The waits since the start, within a budget. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "process/process_object.h"
+#include "profile/cumulative.h"
+#include "profile_world.h"
+
+#define N_PROCESSES 600
+
+struct sums {
+	int64_t count, value, folded_value;
+	uint64_t samples;
+	size_t entries, folded, names;
+	int64_t value_of_last; /* of the process that ended last, not folded */
+	uint32_t tids;
+};
+
+static struct process *processes[N_PROCESSES];
+
+static int set_up(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < N_PROCESSES; i++) {
+		char comm[16];
+
+		snprintf(comm, sizeof(comm), "p%u", i % 300);
+		processes[i] = process_new(1000 + i, comm);
+		if (!processes[i])
+			return -1;
+	}
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < N_PROCESSES; i++)
+		process_unref(processes[i]);
+	return 0;
+}
+
+static int sum(const struct window_entry *e, void *userdata)
+{
+	struct sums *s = userdata;
+
+	s->entries++;
+	s->folded += e->folded;
+	s->samples += e->samples;
+	s->count += e->count;
+	s->value += e->value;
+	s->folded_value += e->folded ? e->value : 0;
+	s->tids |= e->tid;
+	if (e->folded) {
+		assert_int_equal(e->n_frames, 0);
+		assert_int_equal(e->process->tgid, 0);
+		assert_int_equal(e->wait.system_call, -1);
+	} else if (e->process == processes[N_PROCESSES - 1]) {
+		s->value_of_last += e->value;
+	}
+	return 0;
+}
+
+/* Waits of each process on several stacks; one after the other they end. */
+static void fill(struct cumulative *c, struct sums *expected)
+{
+	for (uint32_t i = 0; i < N_PROCESSES; i++) {
+		for (uint32_t k = 0; k < 20; k++) {
+			struct frame frames[30];
+			struct sample s = {
+				.kind = k % 4 ? ABI_KIND_BLOCK : ABI_KIND_MUTEX,
+				.user_end = ABI_STACK_complete,
+				.tid = 1 + k,
+				.count = ABI_COUNT_ONE,
+				.value = 1000 + k,
+				.wait = { WAIT_lock, WAIT_LOCK_mutex, .system_call = 202 },
+				.process = processes[i],
+				.n_frames = ARRAY_SIZE(frames),
+				.frames = frames,
+			};
+
+			for (size_t f = 0; f < ARRAY_SIZE(frames); f++)
+				frames[f] = (struct frame){ .kind = FRAME_ADDRESS,
+							    .address = i * 1000 + k * 40 + f };
+			assert_int_equal(cumulative_add(c, &s), 0);
+			expected->samples++;
+			expected->count += s.count;
+			expected->value += s.value;
+		}
+		processes[i]->exit_time = 1 + i;
+	}
+}
+
+static void nothing_is_folded_while_there_is_room(void **state)
+{
+	struct cumulative *c = cumulative_new(5, 64 << 20);
+	struct sums s = {}, expected = {};
+
+	(void)state;
+	fill(c, &expected);
+	window_each(cumulative_window(c), sum, &s);
+	assert_int_equal(window_start(cumulative_window(c)), 5);
+	assert_int_equal(s.entries, N_PROCESSES * 20);
+	assert_int_equal(s.value, expected.value);
+	assert_int_equal(s.tids, 0);
+	assert_int_equal(cumulative_folded(c), 0);
+	cumulative_free(c);
+}
+
+static void totals_never_shrink(void **state)
+{
+	const size_t budget = 2 << 20;
+	struct cumulative *c = cumulative_new(0, budget);
+	struct sums s = {}, expected = {};
+	struct quality *q;
+
+	(void)state;
+	fill(c, &expected);
+	window_each(cumulative_window(c), sum, &s);
+	assert_int_equal(s.samples, expected.samples);
+	assert_int_equal(s.count, expected.count);
+	assert_int_equal(s.value, expected.value);
+	assert_true(cumulative_memory(c) <= budget + budget / 4);
+	assert_true(s.folded > 0 && cumulative_folded(c) >= N_PROCESSES);
+	/* 300 names: those that there is no room for are others together; of two kinds each. */
+	assert_true(s.folded <= 2 * (CUMULATIVE_MAX_NAMES + 1));
+	/* Who ended last is the last to go. */
+	assert_int_equal(s.value_of_last, 20 * 1000 + 190);
+	q = window_quality(cumulative_window(c), ABI_KIND_BLOCK);
+	assert_int_equal(q->samples_attempted, N_PROCESSES * 15);
+	assert_int_equal(q->user_stacks[ABI_STACK_complete], N_PROCESSES * 15);
+	cumulative_free(c);
+}
+
+/* A budget that nothing fits into: it folds what it can and goes on. */
+static void a_budget_of_nothing(void **state)
+{
+	struct cumulative *c = cumulative_new(0, 1);
+	struct sums s = {}, expected = {};
+
+	(void)state;
+	fill(c, &expected);
+	window_each(cumulative_window(c), sum, &s);
+	assert_int_equal(s.value, expected.value);
+	assert_null(cumulative_free(c));
+	assert_null(cumulative_free(NULL));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(nothing_is_folded_while_there_is_room, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(totals_never_shrink, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_budget_of_nothing, set_up, tear_down),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

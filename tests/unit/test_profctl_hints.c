@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What profctl says would give frames their names, with lists of dpkg's form. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "profctl/hints.h"
+#include "profctl/packages.h"
+
+static char directory[64];
+
+static void write_list(const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	strcpy(directory, "/tmp/test_hints.XXXXXX");
+	assert_non_null(mkdtemp(directory));
+	write_list("libfoo1:amd64.list", "/.\n/usr\n/usr/lib/libfoo.so.1\n");
+	write_list("libc6:amd64.list", "/lib/x86_64-linux-gnu/libc.so.6\n");
+	write_list("libfoo1:amd64.md5sums", "/opt/app\n");
+	write_list(".list", "/opt/app\n");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	return system(command);
+}
+
+static void test_packages(void **state)
+{
+	static const char *const paths[] = {
+		"/usr/lib/libfoo.so.1", "/opt/app",	      "/usr/lib/x86_64-linux-gnu/libc.so.6",
+		"/lib/libfoo.so.1",	"/usr/lib/libfoo.so", ""
+	};
+	static const char *const expected[] = { "libfoo1", NULL, "libc6", "libfoo1", NULL, NULL };
+	char *names[ARRAY_SIZE(paths)];
+
+	(void)state;
+	assert_int_equal(packages_find(directory, paths, ARRAY_SIZE(paths), names), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		assert_int_equal(!names[i], !expected[i]);
+		if (names[i])
+			assert_string_equal(names[i], expected[i]);
+		free(names[i]);
+	}
+	assert_int_equal(packages_find("/nonexistent", paths, 1, names), -ENOENT);
+}
+
+static char *hints(const char *text, const char *packages)
+{
+	_cleanup_free_ char *copy = strdup(text);
+	char *out = NULL;
+	size_t size;
+	FILE *f = open_memstream(&out, &size);
+
+	assert_int_equal(hints_print(f, copy, packages), 0);
+	fclose(f);
+	return out;
+}
+
+static void test_remedies(void **state)
+{
+	static const char text[] = "state\tunnamed\twhy\tbuild_id\tpath\n"
+				   "loaded\t5\tstripped\tab01\t/usr/lib/libfoo.so.1\n"
+				   "loaded\t7\tstripped\tab02\t/lib/x86_64-linux-gnu/libc.so.6\n"
+				   "loaded\t0\tstripped\tab03\t/usr/lib/named.so\n"
+				   "loaded\t4\tstripped\tab04\t/opt/app\n"
+				   "loaded\t3\tstripped\t-\t/opt/without\n"
+				   "-\t900\tjit_without_map\t-\t/usr/bin/node\n"
+				   "loaded\t2\tgone\tab\t/opt/\033gone\n"
+				   "short\t1\n";
+	_cleanup_free_ char *out = hints(text, directory), *elsewhere = NULL;
+
+	(void)state;
+	assert_string_equal(out,
+			    "\nFrames without a name, and what would give them one:\n"
+			    "  /usr/bin/node: 900 frames, jit_without_map\n"
+			    "    start it with --perf-basic-prof\n"
+			    "  /lib/x86_64-linux-gnu/libc.so.6: 7 frames, stripped\n"
+			    "    install libc6-dbg, or set debuginfod_urls in profd.conf\n"
+			    "  /usr/lib/libfoo.so.1: 5 frames, stripped\n"
+			    "    install libfoo1-dbgsym, or set debuginfod_urls in profd.conf\n"
+			    "  /opt/app: 4 frames, stripped\n"
+			    "    set debuginfod_urls in profd.conf\n"
+			    "  /opt/without: 3 frames, stripped\n"
+			    "    build it with symbols\n"
+			    "  /opt/?gone: 2 frames, gone\n"
+			    "    start the program again while profd runs\n");
+	/* Not on Debian. */
+	elsewhere = hints("unnamed\twhy\tbuild_id\tpath\n5\tstripped\tab\t/usr/lib/libfoo.so.1\n",
+			  "/nonexistent");
+	assert_non_null(strstr(elsewhere, "    set debuginfod_urls in profd.conf\n"));
+}
+
+static void test_nothing_to_say(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"\n",
+		"state\tpath\nloaded\t/a\n",
+		"unnamed\twhy\tbuild_id\tpath\n0\t-\tab\t/a\n",
+		"unnamed\twhy\tbuild_id\tpath\nx\ty\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_cleanup_free_ char *out = hints(texts[i], directory);
+
+		assert_string_equal(out, "");
+	}
+}
+
+/* A machine on which nothing has names: only the worst are told. */
+static void test_many(void **state)
+{
+	_cleanup_free_ char *text = NULL, *out = NULL;
+	size_t size, lines = 0;
+	FILE *f = open_memstream(&text, &size);
+
+	(void)state;
+	fputs("unnamed\twhy\tbuild_id\tpath\n", f);
+	for (int i = 1; i <= 1000; i++)
+		fprintf(f, "%d\tstripped\tab\t/opt/%d\n", i, i);
+	fclose(f);
+	out = hints(text, directory);
+	for (const char *p = out; *p; p++)
+		lines += *p == '\n';
+	assert_int_equal(lines, 2 + 2 * HINTS_MAX);
+	assert_non_null(strstr(out, "/opt/1000: 1000 frames"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_packages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_remedies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_to_say, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

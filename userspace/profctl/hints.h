@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What would give names to frames that have none, from the daemon's list of executables. */
+#pragma once
+
+#include <stdio.h>
+
+/* At most so many files are written about, those with most unnamed frames. */
+#define HINTS_MAX 20
+
+/*
+ * @text is the list as the daemon sent it; it is cut. @packages is dpkg's directory (packages.h).
+ * Prints nothing if all frames have names, or the list has no column for it. 0 or -ENOMEM.
+ */
+int hints_print(FILE *f, char *text, const char *packages);

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profile/cumulative.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "process/process.h"
+#include "process/process_object.h"
+#include "profile/window.h"
+
+#define OTHERS "[others]"
+
+/* Memory of an entry besides its stacks: key, value, and its places in the tables. */
+#define ENTRY_BYTES 128
+/* What folding leaves, of the budget: room to grow until the next time. */
+#define KEEP_PART 3
+
+struct cumulative {
+	struct window *window;
+	size_t budget, limit; /* limit: when to fold next */
+	struct process *names[CUMULATIVE_MAX_NAMES + 1];
+	size_t n_names;
+	uint64_t folded;
+};
+
+struct cumulative *cumulative_new(uint64_t start_time, size_t budget)
+{
+	struct cumulative *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->budget = c->limit = budget;
+	c->window = window_new(start_time);
+	return c->window ? c : cumulative_free(c);
+}
+
+struct cumulative *cumulative_free(struct cumulative *c)
+{
+	if (!c)
+		return NULL;
+	window_free(c->window);
+	for (size_t i = 0; i < c->n_names; i++)
+		process_unref(c->names[i]);
+	free(c);
+	return NULL;
+}
+
+/* An entry of the window, in the order of window_each(). */
+struct candidate {
+	size_t index;
+	uint64_t exit_time; /* UINT64_MAX = it lives, or it is folded already */
+	int64_t value;
+	size_t bytes;
+	bool folded;
+};
+
+struct folding {
+	struct cumulative *cumulative;
+	struct candidate *list;
+	bool *keep; /* by index */
+	size_t n, allocated;
+	struct window *window; /* the new one */
+};
+
+static void folding_done(struct folding *f)
+{
+	free(f->list);
+	free(f->keep);
+	window_free(f->window);
+}
+
+static int add_candidate(const struct window_entry *e, void *userdata)
+{
+	struct folding *f = userdata;
+
+	if (f->n == f->allocated) {
+		size_t n = f->allocated ? f->allocated * 2 : 1024;
+		struct candidate *list = reallocarray(f->list, n, sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		f->list = list;
+		f->allocated = n;
+	}
+	f->list[f->n] = (struct candidate){
+		.index = f->n,
+		.exit_time = e->process->exit_time ? e->process->exit_time : UINT64_MAX,
+		.value = e->value,
+		.bytes = ENTRY_BYTES + (e->n_frames + e->n_waker_frames) * sizeof(uint64_t),
+		.folded = e->folded,
+	};
+	f->n++;
+	return 0;
+}
+
+/* What is to be kept comes first. */
+static int by_worth(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	if (x->folded != y->folded)
+		return x->folded ? -1 : 1;
+	if (x->exit_time != y->exit_time)
+		return x->exit_time > y->exit_time ? -1 : 1;
+	if (x->value != y->value)
+		return x->value > y->value ? -1 : 1;
+	return x->index < y->index ? -1 : 1;
+}
+
+static int choose(struct folding *f)
+{
+	size_t room = f->cumulative->budget / KEEP_PART;
+
+	f->keep = calloc(MAX(f->n, (size_t)1), sizeof(*f->keep));
+	if (!f->keep)
+		return -ENOMEM;
+	if (f->n)
+		qsort(f->list, f->n, sizeof(*f->list), by_worth);
+	for (size_t i = 0; i < f->n; i++) {
+		const struct candidate *c = &f->list[i];
+
+		if (!c->folded && c->bytes > room)
+			break;
+		room -= MIN(room, c->bytes);
+		f->keep[c->index] = true;
+	}
+	return 0;
+}
+
+/* Who stands for all ended processes of this name. NULL when out of memory. */
+static struct process *process_of_name(struct cumulative *c, const char *comm)
+{
+	struct process *p;
+
+	for (size_t i = 0; i < c->n_names; i++)
+		if (strcmp(c->names[i]->comm, comm) == 0)
+			return c->names[i];
+	if (c->n_names == CUMULATIVE_MAX_NAMES)
+		comm = OTHERS;
+	else if (c->n_names > CUMULATIVE_MAX_NAMES)
+		return c->names[CUMULATIVE_MAX_NAMES];
+	p = process_new(0, comm);
+	if (p)
+		c->names[c->n_names++] = p;
+	return p;
+}
+
+static int copy_entry(const struct window_entry *e, void *userdata)
+{
+	struct folding *f = userdata;
+	struct window_entry folded = {
+		.kind = e->kind,
+		.user_end = ABI_STACK_none,
+		.folded = true,
+		.wait = { e->wait.reason, e->wait.lock, .system_call = -1 },
+		.samples = e->samples,
+		.count = e->count,
+		.value = e->value,
+	};
+
+	if (f->keep[f->n++])
+		return window_add_entry(f->window, e);
+	folded.process = process_of_name(f->cumulative, e->process->comm);
+	if (!folded.process)
+		return -ENOMEM;
+	f->cumulative->folded++;
+	return window_add_entry(f->window, &folded);
+}
+
+DEFINE_CLEANUP(struct folding *, folding_done);
+
+static int fold(struct cumulative *c)
+{
+	struct folding folding = { .cumulative = c };
+	_cleanup_(folding_donep)
+	struct folding *f = &folding;
+	int r = window_each(c->window, add_candidate, f);
+
+	if (r == 0)
+		r = choose(f);
+	if (r < 0)
+		return r;
+	f->window = window_new(window_start(c->window));
+	if (!f->window)
+		return -ENOMEM;
+	f->n = 0;
+	r = window_each(c->window, copy_entry, f);
+	if (r < 0)
+		return r;
+	/* What became of the stacks does not change by giving them up. */
+	for (unsigned int kind = 0; kind < WINDOW_KINDS; kind++)
+		*window_quality(f->window, kind) = *window_quality(c->window, kind);
+	window_free(c->window);
+	c->window = TAKE_PTR(f->window);
+	return 0;
+}
+
+int cumulative_add(struct cumulative *c, const struct sample *s)
+{
+	struct sample one = *s;
+	int r;
+
+	one.tid = 0;
+	r = window_add(c->window, &one);
+	if (r < 0 || window_memory(c->window) <= c->limit)
+		return r;
+	r = fold(c);
+	/* What could not become smaller is not tried with every sample. */
+	c->limit = MAX(c->budget, window_memory(c->window) + c->budget / 4);
+	return r;
+}
+
+struct window *cumulative_window(struct cumulative *c)
+{
+	return c->window;
+}
+
+size_t cumulative_memory(const struct cumulative *c)
+{
+	return window_memory(c->window);
+}
+
+uint64_t cumulative_folded(const struct cumulative *c)
+{
+	return c->folded;
+}

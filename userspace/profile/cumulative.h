@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All waits since the start, as Go's block and mutex profiles: one window that is never closed,
+ * without threads, within a memory budget. When it is full, entries are folded: what they stand for
+ * goes into one entry for each name of a process, reason and lock, without a stack. First go those
+ * of the processes that ended longest ago, then those that stand for least. So totals never shrink.
+ *
+ * How it can be wrong: a folded wait is counted as what it was classed as without names
+ * (profile/wait.h), and belongs to no pid, unit or container any more.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "profile/sample.h"
+
+struct cumulative;
+struct window;
+
+/* Names of processes that folded entries are told apart by; those of more are "[others]". */
+#define CUMULATIVE_MAX_NAMES 256
+
+/* @budget: bytes. NULL when out of memory. */
+struct cumulative *cumulative_new(uint64_t start_time, size_t budget);
+struct cumulative *cumulative_free(struct cumulative *c);
+
+/* As window_add(). -ENOMEM also if folding found no memory: the sample is in it, over the budget.
+ */
+int cumulative_add(struct cumulative *c, const struct sample *s);
+
+/* Borrowed, until something is added. */
+struct window *cumulative_window(struct cumulative *c);
+size_t cumulative_memory(const struct cumulative *c);
+/* Entries that were folded so far. */
+uint64_t cumulative_folded(const struct cumulative *c);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file that the running kernel was made as, with its DWARF, where one is installed: below the
+ * debug directories as boot/vmlinux-RELEASE, as lib/modules/RELEASE/vmlinux or by build id; in
+ * /boot, or where it was built; last, from debuginfod. It has to have the build id that the kernel
+ * tells.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct debuginfod;
+
+struct vmlinux_search {
+	const char *root;	       /* "/" but in tests */
+	const char *notes;	       /* "/sys/kernel/notes" */
+	const char *release;	       /* of uname() */
+	const char *directories;       /* as in debug_file.h */
+	struct debuginfod *debuginfod; /* NULL = none */
+};
+
+struct vmlinux {
+	int fd;		/* the caller's */
+	uint64_t slide; /* an address in memory minus this is one of the file */
+};
+
+/*
+ * @stext is where _stext is in memory (kernel_names_range()); in the file it is the start of .text.
+ * -ENOENT if there is none of this kernel, -EACCES if @stext is 0 because addresses are hidden, or
+ * -errno.
+ */
+int vmlinux_open(const struct vmlinux_search *s, uint64_t stext, struct vmlinux *ret);
