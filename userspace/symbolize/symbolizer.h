@@ -4,8 +4,8 @@
  * bounded in sum; what was not used for longest goes first. Every frame gets a name: one that has
  * no symbol is called "libfoo.so+0x1234" (ELF virtual address) and counts as unnamed.
  *
- * ELF files are parsed by the worker. Perf maps, lines of text of which only the new ones are read,
- * are parsed here.
+ * ELF files and jitdumps are parsed by the worker. Perf maps, lines of text of which only the new
+ * ones are read, are parsed here.
  */
 #pragma once
 
@@ -129,8 +129,9 @@ void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event);
 
 /*
- * Reads the perf map of a process again if it changed, while the process is there to be read. To be
- * called at the end of each window for processes with frames in code without a file.
+ * Reads the perf map of a process again if it changed, while the process is there to be read, and
+ * its jitdump, which stays open. To be called at the end of each window for processes with frames
+ * in code without a file.
  */
 void symbolizer_refresh_process(struct symbolizer *s, struct process *process);
 /* The process is gone for good: drop what is kept for it. */
