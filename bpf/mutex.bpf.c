@@ -79,7 +79,7 @@ int BPF_PROG(wait_waking, struct task_struct *task)
 		return 0;
 	now = bpf_ktime_get_ns();
 	wait_ends(t, now);
-	w.waker = t->keep && wait_wakers;
+	w.waker = t->keep && wait_wakers && wait_has_room();
 	if (t->lock) {
 		charge = lock_end(t, wait_is_release(ctx, t), now);
 		w.release = wait_keep(charge, block_rate, wait_random(now, charge), &w.charge);

@@ -147,7 +147,7 @@ ENV_INLINE void wait_send(struct record_scratch *r, const struct wait_task *t)
 		wait_output(r, size, ABI_KIND_BLOCK, &t->wait);
 		env_count(ABI_COUNTER_waits_kept, 1);
 	}
-	if (t->keep & WAIT_KEEP_RUNQUEUE) {
+	if (t->keep & WAIT_KEEP_RUNQUEUE && wait_has_room()) {
 		r->sample.wait.flags |= ABI_WAIT_RUNQUEUE;
 		r->sample.wait.since = t->woken;
 		wait_output(r, size, ABI_KIND_BLOCK, &t->runqueue);
