@@ -114,3 +114,4 @@ bench: ## Measure what profd costs (as root)
 	@BUILD=$(BUILD) tests/bench/bench
 	@BUILD=$(BUILD) tests/bench/unwind
 	@BUILD=$(BUILD) tests/bench/waits
+	@BUILD=$(BUILD) tests/bench/lines $(BUILD)/profd $(wildcard /usr/lib/*/libLLVM-*.so.1)

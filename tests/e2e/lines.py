@@ -96,23 +96,27 @@ def same_place(seen, wanted):
     return seen[1:] == wanted[1:] or (seen[2] == 0 and wanted[2] == 0)
 
 
-def plain(name):
-    """Constructors and destructors are there twice, at one address."""
-    return re.sub(r"([CD])[12]E", r"\1E", name)
+def symbols(path):
+    """Where they are: several functions can be one (constructors, folded ones)."""
+    out = subprocess.run(["nm", path], check=True, stdout=subprocess.PIPE).stdout
+    rows = [line.split(" ", 2) for line in out.decode("utf-8", "replace").split("\n")]
+    return {row[2]: row[0] for row in rows if len(row) == 3 and row[0]}
 
 
-def same_name(seen, wanted, outermost):
+def same_name(seen, wanted, outermost, where=None):
     # GCC's clones have a name of their own in the symbol table, which is not in DWARF.
-    return plain(seen) == plain(wanted) or (outermost and seen.startswith(wanted + "."))
+    return seen == wanted or (outermost and (
+        seen.startswith(wanted + ".") or
+        (where and where.get(seen, seen) == where.get(wanted, wanted))))
 
 
-def agree(seen, wanted):
-    """With llvm-symbolizer: names, places, and how many there are."""
+def agree(seen, wanted, where=None):
+    """With llvm-symbolizer: names, places, and how many there are. @where: of symbols()."""
     if is_nothing(seen) and is_nothing(wanted):
         return True
     last = len(seen) - 1
     return len(seen) == len(wanted) and all(
-        same_place(a, b) and same_name(a[0], b[0], i == last)
+        same_place(a, b) and same_name(a[0], b[0], i == last, where)
         for i, (a, b) in enumerate(zip(seen, wanted)))
 
 
@@ -133,7 +137,8 @@ def difference(path, n, others_every=10):
     addresses = random_addresses(path, n)
     seen, _ = ours(path, addresses)
     wanted = llvm(path, list(seen))
-    bad = [(hex(a), seen[a], wanted[a]) for a in seen if not agree(seen[a], wanted[a])]
+    where = symbols(path)
+    bad = [(hex(a), seen[a], wanted[a]) for a in seen if not agree(seen[a], wanted[a], where)]
     some = list(seen)[::others_every]
     others = elfutils(path, some)
     verdicts = {a: agree_with_elfutils(seen[a], others[a]) for a in some}

@@ -457,7 +457,7 @@ static void test_replay(void **state)
 /* Names outlive the tables they came from, and the least recently used table goes first. */
 static void test_budget(void **state)
 {
-	enum { N = 8 };
+	enum { N = 16 };
 	struct world *w = *state;
 	struct executable_segment segment = { 0, 0x10000, 0 };
 	struct executable many[N] = {};

@@ -187,6 +187,8 @@ int dwarf_file_read(struct dwarf_file *f, enum dwarf_section section, uint64_t o
 
 	if (offset > c->size || size > c->size - offset)
 		return -ENODATA;
+	if (size == 0)
+		return 0;
 	if (size > DWARF_WINDOW / 2)
 		return read_through(f, c, offset, size, buffer);
 	if (!in_window(c, offset, size)) {

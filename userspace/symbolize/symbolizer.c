@@ -50,9 +50,9 @@ struct symbolizer {
 	struct jit_names *jit;
 	struct name_cache *cache;
 	uint64_t frames_looked_up, frames_unnamed;
-	uint64_t lines_frames, lines_late;
 	uint64_t unnamed[UNNAMED_COUNT];
 	struct jit_programs jit_programs;
+	uint64_t lines_frames, lines_late;
 };
 
 static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
@@ -371,11 +371,20 @@ static struct symbol symbol_of(struct symbolizer *s, const struct line_frame *li
 	};
 }
 
+static void count_unnamed(struct symbolizer *s, enum unnamed_reason reason,
+			  const struct process *process)
+{
+	s->frames_unnamed++;
+	s->unnamed[reason]++;
+	if (reason == UNNAMED_jit_without_map)
+		jit_programs_count(&s->jit_programs, process->executable);
+}
+
 size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct process *process,
 			struct symbol *ret, size_t max)
 {
-	struct line_frame lines[SYMBOL_MAX_INLINED];
 	enum unnamed_reason reason = UNNAMED_NOT;
+	struct line_frame lines[SYMBOL_MAX_INLINED];
 	struct cached_name names;
 	const char *symbol;
 	size_t n;
@@ -399,10 +408,7 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 	} else {
 		reason = why(s, frame, process);
 		names = make_up(s, frame, reason);
-		s->frames_unnamed++;
-		s->unnamed[reason]++;
-		if (reason == UNNAMED_jit_without_map)
-			jit_programs_count(&s->jit_programs, process->executable);
+		count_unnamed(s, reason, process);
 	}
 	ret[n - 1] = symbol_of(s, &lines[n - 1], names);
 	ret[n - 1].unnamed = !symbol;
@@ -424,6 +430,8 @@ void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t
 void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id, size_t size)
 {
 	executable_names_arrived(s->executables, build_id, size);
+	if (s->lines)
+		executable_lines_arrived(s->lines);
 }
 
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event)
