@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import lines
 import pprof
@@ -307,6 +308,19 @@ def ada():
           ((name, os.path.join(directory, "main.adb")), line_of(ADA, "procedure Add")))
 
 
+@test
+def a_chain_that_is_too_long_keeps_both_ends():
+    inline = "static inline __attribute__((always_inline)) int"
+    source = f'{inline} f0(int x) {{ __asm__ volatile(".globl golden\\ngolden: nop"); return x; }}\n'
+    source += "".join(f"{inline} f{i}(int x) {{ return f{i - 1}(x) + {i}; }}\n"
+                      for i in range(1, 60))
+    source += "__attribute__((noinline)) int outer(int x) { return f59(x); }\n" \
+              "int main(int argc, char **argv) { (void)argv; return outer(argc); }\n"
+    program = compile_in(temporary_directory(), "golden.c", source, "gcc", "-O2", "-g")
+    chain, _ = chain_at(program, symbol(program, "golden"))
+    equal([f for f, *_ in chain], [f"f{i}" for i in range(31)] + ["outer"])
+
+
 def compare(program, n):
     asked, bad, asked_others, bad_others = lines.difference(program, n)
     print(f"# {os.path.basename(os.path.dirname(program))}: {asked} addresses, {len(bad)} unlike "
@@ -348,11 +362,14 @@ def pprof_lists_a_profile():
     program = compile_in(temporary_directory(), "golden.c", SPIN, "gcc", "-O1", "-g")
     daemon = Daemon(sample_frequency=199)
     child = start([program])
+    time.sleep(1)  # until the daemon knows it
     path = f"/pid/{child.pid}/debug/pprof/profile?seconds=3"
     profile = os.path.join(temporary_directory(), "profile.pb.gz")
     for _ in range(2):  # what comes too late for one profile is in the next
+        response = daemon.get(path)
+        equal(response.status, 200, response.text)
         with open(profile, "wb") as f:
-            f.write(daemon.get(path).body)
+            f.write(response.body)
     child.kill()
     status, out, err = go_pprof("-list=outer", profile)
     equal(status, 0, err)

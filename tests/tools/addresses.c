@@ -27,7 +27,7 @@
 #include "symbolize/symbolizer.h"
 #include "worker/worker.h"
 
-#define FILE_ID  1000 /* small ones are taken */
+#define FILE_ID	 1000 /* small ones are taken */
 #define PATIENCE (120 * NS_PER_S)
 
 struct tool {

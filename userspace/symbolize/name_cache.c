@@ -26,8 +26,8 @@ struct entry {
 struct name_cache {
 	enum demangle_form form;
 	struct entry *entries;
-	struct entry *recent[RECENT]; /* by where the text was; NULL = none */
-	size_t bytes; /* of the entries; uthash tells its own */
+	struct entry **recent; /* RECENT, by where the text was; NULL = none yet */
+	size_t bytes;	       /* of the entries; uthash tells its own */
 	unsigned int demangle_leaks;
 };
 
@@ -57,20 +57,28 @@ void name_cache_clear(struct name_cache *c)
 		free(e);
 	}
 	c->bytes = 0;
-	memset(c->recent, 0, sizeof(c->recent));
+	free(TAKE_PTR(c->recent));
 }
 
-static struct entry **recent_of(struct name_cache *c, const char *text)
+static size_t place_of(const char *text)
 {
-	return &c->recent[hash_mix((uintptr_t)text) % RECENT];
+	return hash_mix((uintptr_t)text) % RECENT;
 }
 
 /* What was found for these very bytes the last time; NULL = other bytes were there, or none. */
-static const struct entry *find_recent(struct name_cache *c, const char *text)
+static const struct entry *find_recent(const struct name_cache *c, const char *text)
 {
-	const struct entry *e = *recent_of(c, text);
+	const struct entry *e = c->recent ? c->recent[place_of(text)] : NULL;
 
 	return e && strcmp(e->system_name, text) == 0 ? e : NULL;
+}
+
+static void remember(struct name_cache *c, const char *text, struct entry *e)
+{
+	if (!c->recent)
+		c->recent = calloc(RECENT, sizeof(struct entry *));
+	if (c->recent)
+		c->recent[place_of(text)] = e;
 }
 
 static struct entry *add(struct name_cache *c, const char *system_name, size_t size,
@@ -108,7 +116,7 @@ static struct cached_name get(struct name_cache *c, const char *text, size_t siz
 	}
 	if (!e)
 		return (struct cached_name){ out_of_memory, out_of_memory };
-	*recent_of(c, text) = e;
+	remember(c, text, e);
 	return (struct cached_name){ e->name, e->system_name };
 }
 
@@ -142,5 +150,6 @@ struct cached_name name_cache_text(struct name_cache *c, const char *text)
 
 size_t name_cache_memory(const struct name_cache *c)
 {
-	return sizeof(*c) + c->bytes + HASH_OVERHEAD(hh, c->entries);
+	return sizeof(*c) + c->bytes + HASH_OVERHEAD(hh, c->entries) +
+	       (c->recent ? RECENT * sizeof(struct entry *) : 0);
 }
