@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/intern.h"
+#include "base/utf8.h"
 #include "elf/eh_frame_cursor.h"
 
 #define BLOCK_MAGIC 0x31424a44u /* "DJB1" */
@@ -243,6 +244,19 @@ static int read_move(struct parser *p, uint64_t offset)
 	return c.bad ? 0 : add_code(p, &code);
 }
 
+/* UTF-8 without control characters; or as the one before. */
+static bool is_file_name(const uint8_t *text, size_t size)
+{
+	char clean[JITDUMP_TEXT_MAX + 1];
+
+	if (size == 1 && text[0] == 0xff)
+		return true;
+	if (size > JITDUMP_TEXT_MAX)
+		return false;
+	return utf8_clean(clean, sizeof(clean), (const char *)text, size) == size &&
+	       memcmp(clean, text, size) == 0;
+}
+
 /* One line, 1 if it is cut; the files of lines repeat, which some write as "\xff". */
 static int read_line(struct parser *p, struct cursor *c, uint32_t *file)
 {
@@ -255,8 +269,11 @@ static int read_line(struct parser *p, struct cursor *c, uint32_t *file)
 
 	if (c->bad)
 		return 1;
-	/* V8 has a few such lines, of code that it puts together of others. */
-	if (distance > INT_MAX) {
+	/*
+	 * V8 has a few such lines, of code that it puts together of others. And up to Node.js 20 it
+	 * may write names of files that it has given back to its allocator.
+	 */
+	if (distance > INT_MAX || !is_file_name(text, size)) {
 		p->bad++;
 		return 0;
 	}
