@@ -14,8 +14,8 @@ UNIT_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/unit/test_%,$
 
 ASAN  = BUILD=$(BUILD)/asan SANITIZE=address,undefined
 # clang tells that it sanitizes by __has_feature() only; the sources ask as gcc answers.
-CLANG_ASAN = BUILD=$(BUILD)/clang CC=clang SANITIZE=address,undefined CPPFLAGS=-D__SANITIZE_ADDRESS__
-FUZZ  = BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined CPPFLAGS=-D__SANITIZE_ADDRESS__
+# One library for both, so that it is compiled once: the fuzz targets want its branches counted.
+CLANG_ASAN = BUILD=$(BUILD)/clang CC=clang SANITIZE=fuzzer-no-link,address,undefined CPPFLAGS=-D__SANITIZE_ADDRESS__
 FUZZ_SECONDS ?= 10
 JOBS ?= $(shell nproc)
 # As the sanitizers end a program: with a stack, and with a status that no test takes for its own.
@@ -65,8 +65,7 @@ test-packages:
 test-build:
 	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(PLAIN_TESTS) $(TOOLS)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) unit-programs
-	@$(MAKE) --no-print-directory -j$(JOBS) $(CLANG_ASAN) unit-programs
-	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ) fuzz-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) $(CLANG_ASAN) unit-programs fuzz-programs
 
 # What sanitizers would keep from working: the sandbox of the parser, single steps, BPF's own stacks.
 PLAIN_TESTS := $(addprefix $(BUILD)/tests/unit/,test_worker test_symbol_job test_table_job test_unwind_singlestep test_collector test_collector_waits test_bpf_unwind)
@@ -99,7 +98,7 @@ lint: $(GENERATED) ## Check formatting, licenses and the direction of includes; 
 
 .PHONY: fuzz
 fuzz: ## Fuzz each parser for FUZZ_SECONDS (10)
-	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ) fuzz-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) $(CLANG_ASAN) fuzz-programs
 	@$(TEST_ENVIRONMENT) tests/run $(RUN_FUZZ)
 
 .PHONY: e2e
