@@ -265,6 +265,7 @@ static int open_profiler(struct manager *m, struct error *e)
 		.symbolizer = {
 			.memory_budget = m->options.memory_budget / 4,
 			.debug_directories = m->options.debug_directories,
+			.demangle = demangle_form_of(m->options.demangle),
 		},
 		.debuginfod = {
 			.urls = m->options.debuginfod_urls,

@@ -102,6 +102,12 @@ static const struct option_row table[] = {
 	  .initial = "1G",
 	  .help = "Of those, the ones not used for longest are removed beyond this many bytes; a "
 		  "single file may have half as many." },
+	{ "demangle", OPTION_CHOICE, AT(demangle), .choices = "templates full none",
+	  .initial = "templates",
+	  .help = "What of C++, Rust and D names is shown: templates: arguments of templates, but "
+		  "no "
+		  "parameters and no return type; full: all of it; none: names as they are "
+		  "mangled." },
 	{ "slice_bytes", OPTION_SIZE, AT(slice_bytes), 0, ABI_SLICE_MAX_BYTES,
 	  .step = sizeof(uint64_t), .initial = "16K",
 	  .help = "How much of a stack is copied when a file in it has no unwinding table yet, to "
@@ -380,6 +386,7 @@ void options_done(struct options *o)
 	free(o->debuginfod_urls);
 	free(o->debuginfod_cache);
 	free(o->wait_hook);
+	free(o->demangle);
 	memset(o, 0, sizeof(*o));
 }
 

@@ -33,6 +33,7 @@ struct options {
 	uint64_t unwind_memory;		/* bytes */
 	char *unwind_cache;		/* directory; "" = none */
 	char *preload;			/* "all", "running" or "none" */
+	char *demangle;			/* "templates", "full" or "none" */
 	char *debug_directories;	/* separated by ':' */
 	char *debuginfod_urls;		/* separated by spaces; "" = none */
 	char *debuginfod_cache;		/* directory */

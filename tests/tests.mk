@@ -14,8 +14,8 @@ UNIT_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/unit/test_%,$
 
 ASAN  = BUILD=$(BUILD)/asan SANITIZE=address,undefined
 # clang tells that it sanitizes by __has_feature() only; the sources ask as gcc answers.
-CLANG_ASAN = BUILD=$(BUILD)/clang CC=clang SANITIZE=address,undefined CPPFLAGS=-D__SANITIZE_ADDRESS__
-FUZZ  = BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined CPPFLAGS=-D__SANITIZE_ADDRESS__
+# One library for both, so that it is compiled once: the fuzz targets want its branches counted.
+CLANG_ASAN = BUILD=$(BUILD)/clang CC=clang SANITIZE=fuzzer-no-link,address,undefined CPPFLAGS=-D__SANITIZE_ADDRESS__
 FUZZ_SECONDS ?= 10
 JOBS ?= $(shell nproc)
 # As the sanitizers end a program: with a stack, and with a status that no test takes for its own.
@@ -27,9 +27,11 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_SUPPORT) $(BUILD)/libd
 	$(call say,TEST)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
-$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(BUILD)/libprofd.a
+# Programs that tests and benches ask about the library.
+TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,$(wildcard tests/tools/*.c))
+$(BUILD)/tests/tools/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/libprofd.a
 	@mkdir -p $(@D)
-	$(call say,BENCH)
+	$(call say,TOOL)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # BPF sources compiled for the host: the test file includes them.
@@ -61,10 +63,9 @@ test-packages:
 # Each is a make of its own, because each is a build of its own.
 .PHONY: test-build
 test-build:
-	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(PLAIN_TESTS)
+	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(PLAIN_TESTS) $(TOOLS)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN) unit-programs
-	@$(MAKE) --no-print-directory -j$(JOBS) $(CLANG_ASAN) unit-programs
-	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ) fuzz-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) $(CLANG_ASAN) unit-programs fuzz-programs
 
 # What sanitizers would keep from working: the sandbox of the parser, single steps, BPF's own stacks.
 PLAIN_TESTS := $(addprefix $(BUILD)/tests/unit/,test_worker test_symbol_job test_table_job test_unwind_singlestep test_collector test_collector_waits test_bpf_unwind)
@@ -97,18 +98,19 @@ lint: $(GENERATED) ## Check formatting, licenses and the direction of includes; 
 
 .PHONY: fuzz
 fuzz: ## Fuzz each parser for FUZZ_SECONDS (10)
-	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ) fuzz-programs
+	@$(MAKE) --no-print-directory -j$(JOBS) $(CLANG_ASAN) fuzz-programs
 	@$(TEST_ENVIRONMENT) tests/run $(RUN_FUZZ)
 
 .PHONY: e2e
 e2e: ## Run the end-to-end tests (as root, with BPF)
-	@$(MAKE) --no-print-directory -j$(JOBS) all workloads
+	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(TOOLS)
 	@$(TEST_ENVIRONMENT) tests/run $(RUN_E2E)
 
 .PHONY: bench
 bench: ## Measure what profd costs (as root)
 	@packaging/install-packages $(BUILD_PACKAGES) $(BENCH_PACKAGES)
-	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(BUILD)/tests/bench/build_tables
+	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(TOOLS)
 	@BUILD=$(BUILD) tests/bench/bench
 	@BUILD=$(BUILD) tests/bench/unwind
 	@BUILD=$(BUILD) tests/bench/waits
+	@BUILD=$(BUILD) tests/bench/lines $(BUILD)/profd $(wildcard /usr/lib/*/libLLVM-*.so.1)

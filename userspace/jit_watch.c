@@ -15,6 +15,7 @@ struct watched {
 	struct process *process; /* a reference */
 	bool fresh;		 /* its map was never read */
 	bool noted;		 /* since its map was read */
+	bool ended;		 /* and what it wrote at its end was read */
 	UT_hash_handle hh;
 };
 
@@ -94,8 +95,10 @@ void jit_watch_tick(struct jit_watch *w)
 	struct watched *one, *next;
 
 	HASH_ITER(hh, w->processes, one, next) {
-		if (one->fresh)
+		if (one->fresh || (one->process->exit_time && !one->ended)) {
+			one->ended = one->process->exit_time != 0;
 			refresh(w, one);
+		}
 		/* Neither the table nor a window has it any more. */
 		if (one->process->refs == 1)
 			forget(w, one);

@@ -12,7 +12,11 @@ struct worker;
 enum parser_job {
 	PARSER_UNWIND_TABLE, /* unwind/table_job.h */
 	PARSER_SYMBOLS,	     /* symbolize/symbol_job.h */
+	PARSER_LINES,	     /* symbolize/line_job.h */
+	PARSER_JITDUMP,	     /* symbolize/jitdump.h */
 };
 
 /* A parser process; with @idle one that runs only when nobody else wants the CPU. */
 int parser_new(bool idle, struct worker **ret, struct error *e);
+/* One for PARSER_LINES alone, which can take long, with less memory. */
+int parser_new_for_lines(struct worker **ret, struct error *e);

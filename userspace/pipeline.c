@@ -465,6 +465,7 @@ int pipeline_new(const struct pipeline_options *o, struct pipeline **ret)
 	r = executable_table_new(&executables, &p->executables);
 	if (r < 0)
 		return r;
+	p->options.symbolizer.processes = p->processes;
 	r = symbolizer_new(&p->options.symbolizer, p->executables, &p->symbolizer);
 	if (r < 0)
 		return r;

@@ -23,7 +23,7 @@
 
 struct unwinding {
 	struct unwinding_options options;
-	struct worker *worker, *background_worker;
+	struct worker *worker, *background_worker, *line_worker;
 	struct pipeline *pipeline; /* borrowed; NULL until the start */
 	struct preload *preload;
 	bool preloading;
@@ -39,6 +39,7 @@ struct unwinding *unwinding_free(struct unwinding *u)
 	preload_free(u->preload);
 	worker_free(u->worker);
 	worker_free(u->background_worker);
+	worker_free(u->line_worker);
 	closep(&u->cache_dirfd);
 	closep(&u->epoll);
 	free(u);
@@ -84,11 +85,15 @@ int unwinding_new(const struct unwinding_options *o, struct unwinding **ret, str
 	r = parser_new(false, &u->worker, e);
 	if (r == 0)
 		r = parser_new(true, &u->background_worker, e);
+	if (r == 0)
+		r = parser_new_for_lines(&u->line_worker, e);
 	if (r < 0)
 		return r;
 	r = u->epoll < 0 ? -errno : watch(u, worker_fd(u->worker));
 	if (r == 0)
 		r = watch(u, worker_fd(u->background_worker));
+	if (r == 0)
+		r = watch(u, worker_fd(u->line_worker));
 	if (r < 0)
 		return error_set(e, -r, "cannot watch the parser process: %s", strerror(-r));
 	u->cache_dirfd = open_cache(o->cache);
@@ -146,6 +151,11 @@ struct worker *unwinding_worker(struct unwinding *u)
 	return u->worker;
 }
 
+struct worker *unwinding_line_worker(struct unwinding *u)
+{
+	return u->line_worker;
+}
+
 int unwinding_fd(const struct unwinding *u)
 {
 	return u->epoll;
@@ -155,6 +165,7 @@ void unwinding_process(struct unwinding *u, uint64_t now)
 {
 	worker_process(u->worker, now);
 	worker_process(u->background_worker, now);
+	worker_process(u->line_worker, now);
 	if (u->preloading)
 		u->preloading = preload_step(u->preload, STEP_NS);
 	if (!u->pipeline)
@@ -171,11 +182,12 @@ uint64_t unwinding_loaded_at(const struct unwinding *u)
 
 void unwinding_get_worker_stats(const struct unwinding *u, struct worker_stats *ret)
 {
-	struct worker_stats background;
+	struct worker_stats background, lines;
 
 	worker_get_stats(u->worker, ret);
 	worker_get_stats(u->background_worker, &background);
-#define X(name, help) ret->name += background.name;
+	worker_get_stats(u->line_worker, &lines);
+#define X(name, help) ret->name += background.name + lines.name;
 	WORKER_COUNTERS(X)
 #undef X
 }

@@ -31,7 +31,7 @@ struct unwinding_options {
 
 #define UNWINDING_DEFAULT_MEMORY (64ULL << 20)
 #define UNWINDING_DEFAULT_CACHE	 "/var/cache/profd"
-#define UNWINDING_PARSERS	 2
+#define UNWINDING_PARSERS	 3
 #define UNWINDING_CACHE_BYTES	 (512ULL << 20) /* that the cache may have at a start */
 
 /* Starts the parser processes. To be called early: they have a copy of what the caller has. */
@@ -44,6 +44,8 @@ int unwinding_start(struct unwinding *u, struct pipeline *p, struct collector *c
 
 /* The parser process for files that are waited for. */
 struct worker *unwinding_worker(struct unwinding *u);
+/* That for source lines, which can take long. */
+struct worker *unwinding_line_worker(struct unwinding *u);
 
 /* Readable when unwinding_process() has something to do. */
 int unwinding_fd(const struct unwinding *u);
@@ -56,6 +58,6 @@ void unwinding_process(struct unwinding *u, uint64_t now);
  */
 uint64_t unwinding_loaded_at(const struct unwinding *u);
 
-/* The two parser processes together. */
+/* The parser processes together. */
 void unwinding_get_worker_stats(const struct unwinding *u, struct worker_stats *ret);
 void unwinding_get_preload_stats(const struct unwinding *u, struct preload_stats *ret);

@@ -68,6 +68,8 @@ class Mapping:
         self.id, self.start, self.limit = f.get(1, 0), f.get(2, 0), f.get(3, 0)
         self.offset, self.file, self.build_id = f.get(4, 0), string(f.get(5, 0)), string(f.get(6, 0))
         self.has_functions = bool(f.get(7, 0))
+        self.has_filenames, self.has_lines = bool(f.get(8, 0)), bool(f.get(9, 0))
+        self.has_inlines = bool(f.get(10, 0))
 
     def __repr__(self):
         return f"<mapping {self.id} {self.file} {self.start:#x}-{self.limit:#x}>"
@@ -78,12 +80,13 @@ class Function:
         f = dict(fields(data))
         self.id, self.name, self.system_name = f.get(1, 0), string(f.get(2, 0)), string(f.get(3, 0))
         self.file = string(f.get(4, 0))
+        self.start_line = f.get(5, 0)
 
 
 class Location:
     def __init__(self, data):
         self.id = self.mapping_id = self.address = 0
-        self.function_ids = []
+        self.function_ids, self.lines = [], []
         for number, value in fields(data):
             if number == 1:
                 self.id = value
@@ -92,7 +95,9 @@ class Location:
             elif number == 3:
                 self.address = value
             elif number == 4:
-                self.function_ids.append(dict(fields(value)).get(1, 0))
+                line = dict(fields(value))
+                self.function_ids.append(line.get(1, 0))
+                self.lines.append(line.get(2, 0))
         self.mapping, self.functions = None, []
 
     @property

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Names of C++ and Rust are demangled; those of a JIT come from its perf map."""
+"""Names of C++ and Rust are demangled; Go's are those that Go has; those of a JIT come from its perf
+map or jitdump."""
 
 import os
 import shutil
 
-from harness import (ROOT, Workload, check, equal, new_mount_namespace, profile_of, run,
-                     shared_daemon, temporary_directory, test, tool)
+import pprof
+from harness import (ROOT, Workload, check, equal, go_pprof_report, in_background,
+                     new_mount_namespace, profile_of, run, shared_daemon,
+                     temporary_directory, test, tool)
 from pprof import total
 
 daemon = shared_daemon(sample_frequency=499)
@@ -53,6 +56,67 @@ def rust_with_new_mangling():
     check_rust("numbers-v0", "_R")
 
 
+def main_frames(profile):
+    """How often each chain of functions of the program's own is a leaf: (names, file, line)."""
+    leaves = {}
+    for s in profile.samples:
+        loc = s.locations[0]
+        if not loc.functions or not loc.functions[-1].name.startswith("main."):
+            continue
+        for f, line in zip(loc.functions, loc.lines):
+            key = (f.name, os.path.basename(f.file), line)
+            leaves[key] = leaves.get(key, 0) + s.values[0]
+    return leaves
+
+
+def chains(profile):
+    """The functions of whole stacks that end in the program's own ones, from main on."""
+    return {tuple(n for n in s.names if n.startswith("main."))
+            for s in profile.samples if s.names and s.names[0].startswith("main.")}
+
+
+def check_go(program):
+    own_path = os.path.join(temporary_directory(), "own.pb.gz")
+    workload = Workload(program, 4, own_path)
+    profile = profile_of(daemon(), workload, 2.5)
+    workload.report()
+    with open(own_path, "rb") as f:
+        own = pprof.Profile(f.read())
+    # What Go's own profile saw often, ours has too: the same functions in the same lines.
+    theirs, ours = main_frames(own), main_frames(profile)
+    often = {k for k, n in theirs.items() if n >= 0.04 * sum(theirs.values())}
+    check(len(often) >= 5, f"{theirs}")
+    equal(often - set(ours), set(), f"ours: {sorted(ours)}")
+    seen = {name for name, _, _ in ours}
+    for name in ("main.churn", "main.mix", "main.step", "main.generic[...]", "main.work.func1",
+                 "main.(*shape).compute"):
+        check(name in seen, f"{name} in {seen}")
+    # And the same chains of callers, inlined ones in their places.
+    check(chains(own) & chains(profile), f"{chains(own)} {chains(profile)}")
+    check(("main.step", "main.mix", "main.churn", "main.work", "main.main") in chains(profile),
+          f"{chains(profile)}")
+    named = [s for s in profile.samples if "main.main" in s.names and "runtime.main" in s.names]
+    check(total(named) > 0.9 * total(profile.samples), "whole stacks")
+    return profile
+
+
+@test
+def go():
+    profile = check_go("gopher")
+    listing = go_pprof_report(profile, "-peek", "main.churn$")
+    check("main.work" in listing, listing)
+
+
+@test
+def go_stripped():
+    check_go("gopher-stripped")
+
+
+@test
+def go_position_independent():
+    check_go("gopher-pie")
+
+
 def check_node(workload, seconds=2, settle=1.5):
     profile = profile_of(daemon(), workload, seconds, settle)
     # V8 may inline the leaf into its caller.
@@ -87,6 +151,61 @@ def node_in_another_mount_namespace():
                             cwd=temporary_directory()))
     finally:
         os.unlink(script)
+
+
+def check_jitted(workload, settle=0.5):
+    profile = profile_of(daemon(), workload, 2, settle)
+    leaf = {}
+    for s in profile.samples:
+        f, line = s.locations[0].functions[0], s.locations[0].lines[0]
+        key = (f.name, f.file, line)
+        leaf[key] = leaf.get(key, 0) + s.values[0]
+    everything = sum(leaf.values())
+    for name, share in (("jitted::first", 0.75), ("jitted::second", 0.25)):
+        seen = leaf.get((name, "/src/jitted.any", 11), 0)
+        check(abs(seen / everything - share) < 0.15, f"{name}: {leaf}")
+    equal(daemon().metrics()["profd_symbolizer_jitdump_records_bad_total"], 0, "bad records")
+    workload.end()
+
+
+@test
+def jitdump():
+    check_jitted(Workload("jitted", 5, temporary_directory()))
+
+
+@test
+def jitdump_in_another_mount_namespace():
+    def inside():
+        new_mount_namespace()
+        if os.system("mount -t tmpfs tmpfs /tmp") != 0:
+            os._exit(99)
+    check_jitted(Workload("jitted", 5, "/tmp", also=inside))
+
+
+@test
+def node_with_a_jitdump():
+    # V8 writes 2 MiB at a time, and the rest when it ends; that is read of a process that is gone.
+    # Its names of files may be garbage, of memory that it had freed: lines are not looked at.
+    workload = Workload(tool("node"), "--perf-prof",
+                        os.path.join(ROOT, "tests/workloads/spin.js"), 4,
+                        cwd=temporary_directory())
+    profile = in_background(daemon(), 6, pid=workload.pid)()
+    # V8 may inline the leaf into its caller.
+    inside = [s for s in profile.samples
+              if any("javascriptLeaf" in n or "javascriptOuter" in n for n in s.names)]
+    check(total(inside) > 0.7 * total(profile.samples),
+          f"{total(inside)} of {total(profile.samples)}: {[f.name for f in profile.functions][:60]}")
+
+
+@test
+def jitdump_that_is_nonsense():
+    workload = Workload("jitted", 4, temporary_directory(), "nonsense")
+    profile = profile_of(daemon(), workload, 2)
+    leaf = [s for s in profile.samples if s.names[0].startswith("[anon]+0x")]
+    check(total(leaf) > 0.9 * total(profile.samples), "code that nobody has named")
+    check(daemon().metrics()["profd_symbolizer_jitdump_records_bad_total"] > 100, "bad records")
+    equal(daemon().get("/healthz").status, 200, "health")
+    workload.end()
 
 
 @test

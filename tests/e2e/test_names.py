@@ -75,7 +75,7 @@ def debug_directories():
     program = build(os.path.join(place, "app"), "installed")
     debug = os.path.join(place, "second/debug")
     split(program, by_build_id(debug, program))
-    workload = Workload(program, 6)
+    workload = Workload(program, 60)
     with Daemon(debug_directories=f"{place}/first:{debug}") as daemon:
         named(observe(daemon, workload), "installed")
 
@@ -92,7 +92,7 @@ def mini_debug_info():
                              f".gnu_debugdata={place}/packed", program)
     equal(status, 0, err)
     os.unlink(os.path.join(place, "debug"))
-    workload = Workload(program, 6)
+    workload = Workload(program, 60)
     with Daemon() as daemon:
         named(observe(daemon, workload), "mini")
 
@@ -126,10 +126,10 @@ def a_container_with_a_libc_of_its_own():
     other = os.path.join(place, "other")
     os.makedirs(other + "/bin")
     build(other + "/bin/sleep", "static", flags=["-static"])
-    outside = Workload(build(os.path.join(place, "sleep"), "outside"), 12)
+    outside = Workload(build(os.path.join(place, "sleep"), "outside"), 60)
     with Daemon(sample_frequency=199) as daemon:
-        first = start(["/bin/sleep", 12], also=container(tree))
-        second = start(["/bin/sleep", 12], also=container(other))
+        first = start(["/bin/sleep", 60], also=container(tree))
+        second = start(["/bin/sleep", 60], also=container(other))
         profile = observe(daemon, outside)
         named(profile, "outside")
         for child, prefix in ((first, "inside"), (second, "static")):
@@ -152,11 +152,11 @@ def a_file_that_was_replaced_while_it_ran():
     place = temporary_directory()
     program = build(os.path.join(place, "app"), "running")
     split(program, by_build_id(os.path.join(place, "debug"), program))
-    early = Workload(program, 12)
+    early = Workload(program, 60)
     os.rename(build(os.path.join(place, "new"), "upgraded"), program)
     with Daemon(debug_directories=f"{place}/debug") as daemon:
         named(observe(daemon, early), "running")
-        late = Workload(program, 12)
+        late = Workload(program, 60)
         named(observe(daemon, late), "upgraded")
         os.rename(build(os.path.join(place, "new"), "newest"), program)
         os.unlink(program)
@@ -202,7 +202,7 @@ def debuginfod_improves_the_next_profile():
     identity = build_id(program)
     split(program, os.path.join(place, "elsewhere/debug"))
     server = Debuginfod(identity, os.path.join(place, "elsewhere/debug"))
-    workload = Workload(program, 20)
+    workload = Workload(program, 60)
     options = {"debuginfod_urls": server.url, "debuginfod_cache": os.path.join(place, "cache")}
     with Daemon(**options) as daemon:
         # The server does not answer, and the profile does not wait for it.

@@ -44,7 +44,7 @@ static void look_up_all(const struct elf_symbols *t)
 		require(elf_symbols_find(t, s.address, &found) && found.name == s.name);
 		require(elf_symbols_find(t, end - 1, &found) && found.name == s.name);
 		require(strlen(s.name) <= ELF_SYMBOL_NAME_MAX);
-		demangle(s.name, text, sizeof(text), &no_leaks);
+		demangle(s.name, DEMANGLE_TEMPLATES, text, sizeof(text), &no_leaks);
 		utf8_clean(text, sizeof(text), s.name, strlen(s.name));
 	}
 }
@@ -61,7 +61,7 @@ static void as_name_and_table(const uint8_t *data, size_t size)
 
 	memcpy(name, data, size);
 	name[size] = '\0';
-	demangle(name, text, sizeof(text), &no_leaks);
+	demangle(name, DEMANGLE_TEMPLATES, text, sizeof(text), &no_leaks);
 	symbol_job_take(name, size, &table, &answer);
 	if (elf_symbols_check(name, size) == 0)
 		for (uint64_t a = 0; a < 256; a++)

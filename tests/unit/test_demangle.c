@@ -12,20 +12,20 @@
 #include "symbolize/demangle.h"
 #include "symbolize/name_cache.h"
 
+/* The same in both forms; NULL = the name stays. */
 static const struct {
 	const char *mangled, *expected;
 } names[] = {
-	{ "_ZN3foo3barEiPKc", "foo::bar" },
-	{ "_ZSt4sortIPiEvT_S1_", "std::sort<int*>" },
-	{ "_ZNKSt8functionIFvvEEclEv", "std::function<void ()>::operator()" },
-	{ "_ZZ4mainENKUlvE_clEv", "main::{lambda()#1}::operator()" },
-	{ "_ZN12_GLOBAL__N_13fooEv", "(anonymous namespace)::foo" },
-	{ "_Znwm", "operator new" },
-	{ "_ZN3fooC2Ev.cold", "foo::foo [clone .cold]" },
-	{ "_ZL3foov.isra.0.part.1", "foo [clone .isra.0.part.1]" },
-	{ "_ZL3foov.llvm.1234567", "foo" },
-	{ "_Znwm@plt", "operator new@plt" },
-	{ "_Znwm@@GLIBCXX_3.4", "operator new" },
+	/* Clones of C functions are called as the compiler calls them. */
+	{ "foo.part.0", NULL },
+	{ "foo.cold", NULL },
+	{ "foo.llvm.1234567", "foo" },
+	{ "foo.lto_priv.0", "foo" },
+	{ "foo.lto_priv.12.cold", "foo.cold" },
+	{ "foo.isra.0.lto_priv.1", "foo.isra.0" },
+	{ "foo.llvm.example", NULL },
+	{ ".llvm.1", NULL },
+	{ "example.com/go.llvm.9x.F", NULL },
 	{ "_ZN4core3fmt5Write9write_str17h0123456789abcdefE", "core::fmt::Write::write_str" },
 	{ "_ZN4core3fmt5Write9write_str17h0123456789abcdefE.llvm.77",
 	  "core::fmt::Write::write_str" },
@@ -36,6 +36,17 @@ static const struct {
 	{ "_RINvNtCs1_4core3ptr13drop_in_placeNtC3foo3BarE",
 	  "core::ptr::drop_in_place::<foo::Bar>" },
 	{ "_RINvNtC0tC3foo3.plt", NULL }, /* prints nothing, from nowhere */
+	{ "_Dmain", "D main" },
+	{ "_D3fooQbQbQbQbQbQbQbQbQbQbQb", NULL },
+	{ "_DD", NULL },
+	{ "_Date", NULL },
+	{ "_ada_hello", "hello" },
+	{ "ada__text_io__put_line__2", "ada.text_io.put_line" },
+	{ "system__img_int__image_integer@plt", "system.img_int.image_integer@plt" },
+	{ "ada__tags__inner__5.1234", "ada.tags.inner" },
+	{ "ada__Strange", NULL },
+	{ "g_main__loop", NULL },   /* C has such names too */
+	{ "$s4main3fooyyF", NULL }, /* Swift */
 	{ "main", NULL },
 	{ "_start", NULL },
 	{ "_Z", NULL },
@@ -45,19 +56,67 @@ static const struct {
 	{ "", NULL },
 };
 
-static void test_names(void **state)
+static const struct {
+	const char *mangled, *templates, *full;
+} forms[] = {
+	{ "_ZN3foo3barEiPKc", "foo::bar", "foo::bar(int, char const*)" },
+	{ "_ZSt4sortIPiEvT_S1_", "std::sort<int*>", "void std::sort<int*>(int*, int*)" },
+	{ "_ZNKSt8functionIFvvEEclEv", "std::function<void ()>::operator()",
+	  "std::function<void ()>::operator()() const" },
+	{ "_ZZ4mainENKUlvE_clEv", "main::{lambda()#1}::operator()",
+	  "main::{lambda()#1}::operator()() const" },
+	{ "_ZN12_GLOBAL__N_13fooEv", "(anonymous namespace)::foo", "(anonymous namespace)::foo()" },
+	{ "_Znwm", "operator new", "operator new(unsigned long)" },
+	{ "_ZN3fooC2Ev.cold", "foo::foo [clone .cold]", "foo::foo() [clone .cold]" },
+	{ "_ZL3foov.isra.0.part.1", "foo [clone .isra.0.part.1]", "foo() [clone .isra.0.part.1]" },
+	{ "_ZL3foov.llvm.1234567", "foo", "foo()" },
+	{ "_ZL3foov.lto_priv.0", "foo", "foo()" },
+	{ "_ZL3foov.lto_priv.3.cold", "foo [clone .cold]", "foo() [clone .cold]" },
+	{ "_ZL3foov.constprop.0.llvm.7@plt", "foo [clone .constprop.0]@plt",
+	  "foo() [clone .constprop.0]@plt" },
+	{ "_ZL3foov.llvm.x", "foo [clone .llvm.x]", "foo() [clone .llvm.x]" },
+	{ "_Znwm@plt", "operator new@plt", "operator new(unsigned long)@plt" },
+	{ "_Znwm@@GLIBCXX_3.4", "operator new", "operator new(unsigned long)" },
+	{ "_D4main3fooFiAyaZi", "main.foo", "main.foo(int, immutable(char)[])" },
+	{ "_D3std5stdio4File5writeMFxAyaZv", "std.stdio.File.write",
+	  "std.stdio.File.write(const(immutable(char)[]))" },
+	{ "_D8demangle__T4testTaZQiFaZv", "demangle.test!(char).test",
+	  "demangle.test!(char).test(char)" },
+	{ "_D8demangle4testMxFNaNbZv", "demangle.test", "demangle.test() const" },
+	{ "_D4main3fooFiZi.part.0", "main.foo [clone .part.0]", "main.foo(int) [clone .part.0]" },
+};
+
+static void assert_name(const char *mangled, enum demangle_form form, const char *expected)
 {
 	unsigned int leaks = 0;
 	char text[256];
+	bool done = demangle(mangled, form, text, sizeof(text), &leaks);
 
+	assert_string_equal(done ? text : mangled, expected ? expected : mangled);
+	assert_int_equal(done, expected != NULL);
+}
+
+static void test_names(void **state)
+{
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		bool done = demangle(names[i].mangled, text, sizeof(text), &leaks);
-
-		assert_string_equal(done ? text : names[i].mangled,
-				    names[i].expected ? names[i].expected : names[i].mangled);
-		assert_int_equal(done, names[i].expected != NULL);
+		assert_name(names[i].mangled, DEMANGLE_TEMPLATES, names[i].expected);
+		assert_name(names[i].mangled, DEMANGLE_FULL, names[i].expected);
+		assert_name(names[i].mangled, DEMANGLE_NONE, NULL);
 	}
+}
+
+static void test_forms(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		assert_name(forms[i].mangled, DEMANGLE_TEMPLATES, forms[i].templates);
+		assert_name(forms[i].mangled, DEMANGLE_FULL, forms[i].full);
+		assert_name(forms[i].mangled, DEMANGLE_NONE, NULL);
+	}
+	assert_int_equal(demangle_form_of("templates"), DEMANGLE_TEMPLATES);
+	assert_int_equal(demangle_form_of("full"), DEMANGLE_FULL);
+	assert_int_equal(demangle_form_of("none"), DEMANGLE_NONE);
 }
 
 static void test_cut(void **state)
@@ -66,7 +125,8 @@ static void test_cut(void **state)
 	char text[12];
 
 	(void)state;
-	assert_true(demangle("_ZN10abcdefghij3barEv", text, sizeof(text), &leaks));
+	assert_true(
+		demangle("_ZN10abcdefghij3barEv", DEMANGLE_TEMPLATES, text, sizeof(text), &leaks));
 	assert_string_equal(text, "abcdefgh...");
 }
 
@@ -82,7 +142,7 @@ static void test_doubling_cpp(void **state)
 	for (int i = 0; i < 33; i++)
 		n += (size_t)sprintf(mangled + n, "S0_IS%c_S%c_E", digits[i + 1], digits[i + 1]);
 	strcpy(mangled + n, "Evv");
-	assert_true(demangle(mangled, text, sizeof(text), &leaks));
+	assert_true(demangle(mangled, DEMANGLE_TEMPLATES, text, sizeof(text), &leaks));
 	assert_int_equal(strlen(text), sizeof(text) - 1);
 	assert_string_equal(text + strlen(text) - 3, "...");
 	assert_memory_equal(text, "f<A<int, int>, A<A<int, int>, A<int, int> >", 43);
@@ -110,7 +170,43 @@ static void test_doubling_rust(void **state)
 		last = here;
 	}
 	strcpy(mangled + n, "E");
-	demangle(mangled, text, sizeof(text), &leaks); /* returns: that is the test */
+	demangle(mangled, DEMANGLE_TEMPLATES, text, sizeof(text),
+		 &leaks); /* returns: that is the test */
+}
+
+/* D: functions in types of functions, and references to what has references. */
+static void test_nested_d(void **state)
+{
+	char mangled[DEMANGLE_INPUT_MAX + 1] = "_D1a";
+	unsigned int leaks = 0;
+	size_t n = strlen(mangled);
+	char text[64];
+
+	(void)state;
+	while (n + 8 < sizeof(mangled))
+		n += (size_t)sprintf(mangled + n, "FPFC1b");
+	assert_false(demangle(mangled, DEMANGLE_FULL, text, sizeof(text), &leaks));
+	n = (size_t)sprintf(mangled, "_D1a__T1bTHiiTHQeQgTHQfQh");
+	for (int i = 0; i < 3; i++)
+		n += (size_t)sprintf(mangled + n, "THQfQh");
+	strcpy(mangled + n, "ZQzFZv");
+	demangle(mangled, DEMANGLE_FULL, text, sizeof(text), &leaks); /* both return */
+}
+
+/* As many pointers as there is room for: no end of the stack. */
+static void test_deep_d(void **state)
+{
+	char mangled[DEMANGLE_INPUT_MAX + 1], text[NAME_CACHE_NAME_MAX];
+	unsigned int leaks = 0;
+
+	(void)state;
+	memset(mangled, 'P', sizeof(mangled));
+	memcpy(mangled, "_D1aF", 5);
+	strcpy(mangled + sizeof(mangled) - 4, "iZv");
+	assert_true(demangle(mangled, DEMANGLE_FULL, text, sizeof(text), &leaks));
+	assert_memory_equal(text, "a(int*****", 10);
+	assert_true(demangle(mangled, DEMANGLE_TEMPLATES, text, sizeof(text), &leaks));
+	assert_string_equal(text, "a");
 }
 
 static void test_long_input(void **state)
@@ -122,7 +218,7 @@ static void test_long_input(void **state)
 	memset(mangled, 'P', sizeof(mangled));
 	memcpy(mangled, "_Z1f", 4);
 	strcpy(mangled + sizeof(mangled) - 2, "i");
-	assert_false(demangle(mangled, text, sizeof(text), &leaks));
+	assert_false(demangle(mangled, DEMANGLE_TEMPLATES, text, sizeof(text), &leaks));
 }
 
 /* What looks like a Punycode identifier: a crate's number; one indeed; and one too many. */
@@ -134,16 +230,17 @@ static void test_punycode(void **state)
 	char text[256];
 
 	(void)state;
-	assert_true(demangle(crate, text, sizeof(text), &leaks));
+	assert_true(demangle(crate, DEMANGLE_TEMPLATES, text, sizeof(text), &leaks));
 	assert_string_equal(text, "<u32 as numbers::sieve::Churn>::churn");
-	demangle(indeed, text, sizeof(text), &leaks); /* well-formed or not: no harm done */
+	demangle(indeed, DEMANGLE_TEMPLATES, text, sizeof(text),
+		 &leaks); /* well-formed or not: no harm done */
 	assert_int_equal(leaks, 0);
-	assert_false(demangle(crate, text, sizeof(text), &many));
+	assert_false(demangle(crate, DEMANGLE_TEMPLATES, text, sizeof(text), &many));
 }
 
 static void test_cache(void **state)
 {
-	struct name_cache *c = name_cache_new();
+	struct name_cache *c = name_cache_new(DEMANGLE_TEMPLATES);
 	struct cached_name a = name_cache_symbol(c, "_ZN3foo3barEv");
 	struct cached_name b = name_cache_symbol(c, "_ZN3foo3barEv");
 	struct cached_name plain = name_cache_symbol(c, "main");
@@ -170,10 +267,11 @@ static void test_cache(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),	     cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_doubling_cpp), cmocka_unit_test(test_doubling_rust),
-		cmocka_unit_test(test_long_input),   cmocka_unit_test(test_punycode),
-		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_names),	      cmocka_unit_test(test_forms),
+		cmocka_unit_test(test_cut),	      cmocka_unit_test(test_doubling_cpp),
+		cmocka_unit_test(test_doubling_rust), cmocka_unit_test(test_nested_d),
+		cmocka_unit_test(test_deep_d),	      cmocka_unit_test(test_long_input),
+		cmocka_unit_test(test_punycode),      cmocka_unit_test(test_cache),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -191,7 +191,8 @@ static void a_window_is_filtered(void **state)
 	assert_int_equal(window_quality(filtered, ABI_KIND_CPU)->samples_lost, 5);
 	assert_int_equal(window_each(filtered, sum_values, &sum), 0);
 	assert_int_equal(sum, 21014);
-	assert_int_equal(window_quality(filtered, ABI_KIND_CPU)->user_stacks[ABI_STACK_complete], 2);
+	assert_int_equal(window_quality(filtered, ABI_KIND_CPU)->user_stacks[ABI_STACK_complete],
+			 2);
 	window_free(filtered);
 }
 

@@ -3,6 +3,7 @@
  * The symbolizer over executables and processes that this file makes up: of the process room only
  * what is used is here, so nothing of it is linked.
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -60,6 +61,23 @@ struct process *process_unref(struct process *p)
 	return NULL;
 }
 
+/* What the process has mapped: its jitdump, or nothing. */
+struct process_table {
+	const char *jitdump;
+};
+
+int process_table_each_mapping(struct process_table *t, const struct process *p,
+			       int (*visit)(const struct process_mapping *m, void *userdata),
+			       void *userdata)
+{
+	const struct process_mapping other = { .path = "/usr/bin/node" };
+	const struct process_mapping m = { .path = t->jitdump };
+	int r = visit(&other, userdata);
+
+	(void)p;
+	return r == 0 && t->jitdump ? visit(&m, userdata) : r;
+}
+
 static const struct image_symbol symbols[] = {
 	{ "main", 0x1000, 16, STT_FUNC, STB_GLOBAL, 0 },
 	{ "_ZN3foo3barEi", 0x1010, 16, STT_FUNC, STB_GLOBAL, 0 },
@@ -72,6 +90,7 @@ struct world {
 	struct executable executable;
 	struct executable_segment segment;
 	struct process process;
+	struct process_table processes;
 	struct symbolizer *symbolizer;
 	char proc[64], kallsyms[80];
 };
@@ -96,7 +115,8 @@ static int setup(void **state)
 	snprintf(w->kallsyms, sizeof(w->kallsyms), "%s/kallsyms", w->proc);
 	image_write_file(w->kallsyms, kallsyms, strlen(kallsyms));
 	assert_int_equal(symbolizer_new(&(struct symbolizer_options){ .kallsyms = w->kallsyms,
-								      .proc = w->proc },
+								      .proc = w->proc,
+								      .processes = &w->processes },
 					&w->table, &w->symbolizer),
 			 0);
 	*state = w;
@@ -121,9 +141,14 @@ static void free_names(struct executable *x)
 static int teardown(void **state)
 {
 	struct world *w = *state;
-	static const char *const files[] = {
-		"4242/root/tmp/perf-4242.map", "4242/root/tmp", "4242/root", "4242", "kallsyms", ""
-	};
+	static const char *const files[] = { "4242/root/tmp/jit-4242.dump",
+					     "4242/root/tmp/jit-1.dump",
+					     "4242/root/tmp/perf-4242.map",
+					     "4242/root/tmp",
+					     "4242/root",
+					     "4242",
+					     "kallsyms",
+					     "" };
 
 	symbolizer_free(w->symbolizer);
 	assert_null(w->executable.names);
@@ -299,6 +324,119 @@ static void test_jit(void **state)
 	assert_unnamed(name_frame(w, FRAME_ADDRESS, 0x7f0000001234), "[anon]+0x7f0000001234");
 }
 
+struct __attribute__((packed)) small_jitdump {
+	uint32_t header[10];
+	struct __attribute__((packed)) {
+		uint32_t id, size;
+		uint64_t time, address, n, line_address;
+		uint32_t line, column;
+		char file[8];
+	} info;
+	struct __attribute__((packed)) {
+		uint32_t id, size;
+		uint64_t time;
+		uint32_t pid, tid;
+		uint64_t vma, address, code_size, index;
+		char name[8];
+		uint8_t code[16];
+	} load;
+};
+
+static void write_jitdump(const struct world *w, const char *path)
+{
+	const struct small_jitdump d = {
+		.header = { 0x4a695444, 1, sizeof(d.header), EM_X86_64 },
+		.info = { .id = 2,
+			  .size = sizeof(d.info),
+			  .address = 0x7f0000002000,
+			  .n = 1,
+			  .line_address = 0x7f0000002004,
+			  .line = 17,
+			  .column = 3,
+			  .file = "/a.js" },
+		.load = { .size = sizeof(d.load),
+			  .address = 0x7f0000002000,
+			  .code_size = sizeof(d.load.code),
+			  .index = 1,
+			  .name = "JS:g" },
+	};
+
+	image_write_file(in_proc(w, path), (const char *)&d, sizeof(d));
+}
+
+/* Code of the process whose source line is known. */
+static struct symbol name_line(struct world *w, uint64_t address)
+{
+	const struct frame f = { .address = address, .kind = FRAME_ADDRESS };
+	struct symbol s[2];
+
+	assert_int_equal(symbolizer_frame(w->symbolizer, &f, &w->process, s, 2), 1);
+	assert_false(s[0].unnamed);
+	return s[0];
+}
+
+static void test_jitdump(void **state)
+{
+	struct world *w = *state;
+	struct symbol s;
+
+	write_jitdump(w, "4242/root/tmp/jit-4242.dump");
+	write_jitdump(w, "4242/root/tmp/jit-1.dump");
+	image_write_file(in_proc(w, "4242/root/tmp/perf-4242.map"), "7f0000001000 2000 JS:f\n", 23);
+	/* Of another process, as a child has that of its parent. */
+	w->processes.jitdump = "/tmp/jit-1.dump";
+	symbolizer_refresh_process(w->symbolizer, &w->process);
+	assert_int_equal(stats(w).jitdumps_loaded, 0);
+	assert_string_equal(name_frame(w, FRAME_ADDRESS, 0x7f0000002000).name, "JS:f");
+	w->processes.jitdump = "/tmp/jit-4242.dump";
+	symbolizer_refresh_process(w->symbolizer, &w->process);
+	assert_int_equal(stats(w).jitdumps_loaded, 1);
+	assert_string_equal(name_frame(w, FRAME_ADDRESS, 0x7f0000001fff).name, "JS:f");
+	assert_string_equal(name_frame(w, FRAME_ADDRESS, 0x7f0000002010).name, "JS:f");
+	s = name_frame(w, FRAME_ADDRESS, 0x7f0000002003);
+	assert_string_equal(s.name, "JS:g");
+	assert_null(s.file);
+	s = name_line(w, 0x7f0000002004);
+	assert_string_equal(s.name, "JS:g");
+	assert_string_equal(s.file, "/a.js");
+	assert_int_equal(s.line, 17);
+	assert_int_equal(s.column, 3);
+	assert_int_equal(s.start_line, 0);
+	assert_int_equal(stats(w).jitdump_records_bad, 0);
+	symbolizer_forget_process(w->symbolizer, &w->process);
+	assert_int_equal(w->process.refs, 0);
+}
+
+/* What a compiler writes when it ends is read when it has ended. */
+static void test_jitdump_of_the_dead(void **state)
+{
+	const char *path = "4242/root/tmp/jit-4242.dump";
+	struct world *w = *state;
+
+	w->processes.jitdump = "/tmp/jit-4242.dump";
+	image_write_file(in_proc(w, path), "", 0);
+	symbolizer_refresh_process(w->symbolizer, &w->process);
+	assert_true(name_frame(w, FRAME_ADDRESS, 0x7f0000002004).unnamed);
+	write_jitdump(w, path);
+	w->process.exit_time = 1;
+	symbolizer_refresh_process(w->symbolizer, &w->process);
+	assert_string_equal(name_line(w, 0x7f0000002004).name, "JS:g");
+	assert_int_equal(stats(w).jitdumps_failed, 0);
+}
+
+static void test_broken_jitdump(void **state)
+{
+	struct world *w = *state;
+
+	w->processes.jitdump = "/tmp/jit-4242.dump";
+	image_write_file(in_proc(w, "4242/root/tmp/jit-4242.dump"),
+			 "this is what anybody can write into a file of that name", 55);
+	symbolizer_refresh_process(w->symbolizer, &w->process);
+	assert_true(name_frame(w, FRAME_ADDRESS, 0x7f0000002004).unnamed);
+	symbolizer_refresh_process(w->symbolizer, &w->process);
+	assert_int_equal(stats(w).jitdumps_failed, 1); /* and it is not read again */
+}
+
 static void test_replay(void **state)
 {
 	struct world *w = *state;
@@ -324,6 +462,7 @@ static void test_budget(void **state)
 	struct executable_segment segment = { 0, 0x10000, 0 };
 	struct executable many[N] = {};
 	struct symbol first = {}, s;
+	size_t empty;
 	char long_name[1001] = {};
 	const struct image_symbol large[] = {
 		symbols[0], symbols[1], { long_name, 0x1100, 16, STT_FUNC, STB_GLOBAL, 0 }, {}
@@ -338,6 +477,7 @@ static void test_budget(void **state)
 								      .memory_budget = 8000 },
 					&w->table, &w->symbolizer),
 			 0);
+	empty = symbolizer_memory(w->symbolizer);
 	for (int i = 0; i < N; i++) {
 		struct frame frame = { .address = 0x1004, .executable = &many[i] };
 
@@ -363,7 +503,7 @@ static void test_budget(void **state)
 			 &(struct frame){ .address = 0x1014, .executable = &many[0] }, NULL, &s, 1);
 	assert_int_equal(w->table.opened, 1);
 	symbolizer_trim(w->symbolizer);
-	assert_true(symbolizer_memory(w->symbolizer) <= 8000);
+	assert_true(symbolizer_memory(w->symbolizer) <= empty + 8000);
 	for (int i = 0; i < N; i++)
 		free_names(&many[i]);
 }
@@ -409,6 +549,9 @@ int main(void)
 		with_world(test_vdso),
 		with_world(test_kernel),
 		with_world(test_jit),
+		with_world(test_jitdump),
+		with_world(test_jitdump_of_the_dead),
+		with_world(test_broken_jitdump),
 		with_world(test_replay),
 		with_world(test_budget),
 		with_world(test_unused_tables_expire),

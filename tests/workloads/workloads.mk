@@ -12,11 +12,17 @@ WL_CFLAGS := -O1 -g0 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror $(WL_FRAMES)
 WL_LINK   := -Wl,--build-id=sha1
 
 WL_PLAIN    := shares spin work faults brief launcher
+# It has its machine code in it.
+WL_PLAIN    += $(if $(filter x86_64,$(shell uname -m)),jitted)
 WL_PROGRAMS := $(addprefix $(WORKLOADS)/,$(WL_PLAIN) chain-pie chain-fixed chain-static \
 	chain-static-pie chain-stripped decoy uselib shapes)
 # Only where there is a Rust compiler; the test of it says so if there is none.
 RUSTC       := $(shell command -v rustc 2>/dev/null)
 WL_PROGRAMS += $(if $(RUSTC),$(WORKLOADS)/numbers $(WORKLOADS)/numbers-v0)
+# The same for Go; HOME is where it keeps what it has built.
+GO          := $(shell command -v go 2>/dev/null)
+WL_GO       := gopher gopher-stripped gopher-pie
+WL_PROGRAMS += $(if $(GO),$(addprefix $(WORKLOADS)/,$(WL_GO)))
 
 .PHONY: workloads
 workloads: $(WL_PROGRAMS)
@@ -60,3 +66,11 @@ $(WORKLOADS)/numbers: tests/workloads/numbers.rs
 	$(RUSTC) $(RUST_FLAGS) -o $@ $<
 $(WORKLOADS)/numbers-v0: tests/workloads/numbers.rs
 	$(RUSTC) $(RUST_FLAGS) -C symbol-mangling-version=v0 -o $@ $<
+
+GO_BUILD = env GO111MODULE=off GOFLAGS= GOCACHE=$(abspath $(WORKLOADS))/go-cache $(GO) build
+$(WORKLOADS)/gopher: tests/workloads/gopher.go
+	$(GO_BUILD) -o $@ $<
+$(WORKLOADS)/gopher-stripped: tests/workloads/gopher.go
+	$(GO_BUILD) -ldflags "-s -w" -o $@ $<
+$(WORKLOADS)/gopher-pie: tests/workloads/gopher.go
+	$(GO_BUILD) -buildmode=pie -ldflags "-s -w" -o $@ $<

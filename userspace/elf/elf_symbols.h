@@ -10,7 +10,8 @@
  *   2. .symtab of its separate debug file
  *   3. .gnu_debugdata: the .symtab of the functions that are not exported, compressed
  *   4. .dynsym, beside the third or alone
- * and always: entries of the procedure linkage table, "malloc@plt" (x86-64).
+ * and always: entries of the procedure linkage table, "malloc@plt" (x86-64); and the functions in
+ * Go, from the table that its runtime has, which is preferred to all others.
  *
  * Of several names at one address one that has a size is preferred, then one that is not local,
  * then the one with fewer leading underscores, then global before weak, then the shortest. Labels

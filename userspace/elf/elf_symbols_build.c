@@ -147,8 +147,10 @@ static uint8_t leading_underscores(const char *name)
 
 static uint8_t rank_of(const char *name, uint64_t size, enum elf_symbol_binding binding, bool label)
 {
+	if (binding == ELF_BINDING_RUNTIME)
+		return 0;
 	return (uint8_t)((label ? 1 << 7 : 0) | (size == 0 ? 1 << 6 : 0) |
-			 (binding == ELF_BINDING_LOCAL ? 1 << 5 : 0) |
+			 (binding == ELF_BINDING_LOCAL ? 1 << 5 : 0) | 1 << 4 |
 			 leading_underscores(name) << 1 | (binding == ELF_BINDING_WEAK));
 }
 

@@ -35,7 +35,12 @@ struct elf_code_range {
 };
 
 /* What a name in a symbol table is worth; see the order in elf_symbols.h. */
-enum elf_symbol_binding { ELF_BINDING_GLOBAL, ELF_BINDING_WEAK, ELF_BINDING_LOCAL };
+enum elf_symbol_binding {
+	ELF_BINDING_GLOBAL,
+	ELF_BINDING_WEAK,
+	ELF_BINDING_LOCAL,
+	ELF_BINDING_RUNTIME, /* what the program calls itself: better than all others */
+};
 
 struct elf_symbols_candidate {
 	uint64_t address, size;
@@ -81,3 +86,9 @@ int elf_symbols_builder_finish(struct elf_symbols_builder *b, struct elf_symbols
 
 /* Adds the entries of the procedure linkage table, as "NAME@plt". */
 int elf_symbols_add_plt(struct elf_symbols_builder *b, const struct elf_image *image);
+
+/*
+ * Adds the functions of a Go program, which its own function table knows best. Nothing if it is
+ * none. What it adds is in strings of its own; -EBADMSG, -EFBIG or -ENOMEM, and nothing was added.
+ */
+int elf_symbols_add_go(struct elf_symbols_builder *b, const struct elf_image *image);

@@ -179,9 +179,9 @@ static int add_sources(struct elf_symbols_builder *b, const struct elf_image *im
 		r = came_from(b, ELF_SYMBOLS_DEBUG_FILE, add_debug_file(b), r);
 	if (b->n == 0) {
 		r = came_from(b, ELF_SYMBOLS_DEBUGDATA, add_debugdata(b, image), r);
-		/* Go's pclntab belongs here. */
 		r = came_from(b, ELF_SYMBOLS_DYNSYM, add_dynsym(b, image), r);
 	}
+	r = came_from(b, ELF_SYMBOLS_PCLNTAB, elf_symbols_add_go(b, image), r);
 	if (r == 0 || b->n > 0)
 		r = elf_symbols_add_plt(b, image);
 	return b->n > 0 ? 0 : r;

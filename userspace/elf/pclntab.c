@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "elf/pclntab.h"
-#include "elf/eh_frame_cursor.h"
+#include "elf/pclntab_read.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
-
-enum version { GO_1_2, GO_1_16, GO_1_18, GO_1_20 };
 
 /* internal/abi: the outermost function of a stack; the function writes SP as it likes. */
 #define FLAG_TOP_FRAME 1
 #define FLAG_SP_WRITE  2
 
 #define MAX_FUNCTIONS (1U << 24)
-#define MAX_NAME      256 /* of those that are looked at */
+#define MAX_TEXT      (64U << 10) /* of a name; the linker of Go knows no limit */
 
 static const struct {
 	uint32_t magic;
-	enum version version;
+	enum pclntab_version version;
 } magics[] = {
 	{ 0xfffffffb, GO_1_2 },
 	{ 0xfffffffa, GO_1_16 },
@@ -87,8 +85,8 @@ static void read_offsets(struct pclntab *t, struct cursor *c, uint64_t *functab)
 	if (t->version >= GO_1_18)
 		t->text = cursor_u64(c);
 	t->names = cursor_u64(c);
-	cursor_u64(c); /* compilation units */
-	cursor_u64(c); /* file names */
+	t->units = cursor_u64(c);
+	t->files = cursor_u64(c);
 	t->tables = cursor_u64(c);
 	t->descriptions = cursor_u64(c);
 	*functab = t->descriptions;
@@ -133,34 +131,92 @@ int pclntab_read(const uint8_t *data, size_t size, struct pclntab *ret)
 	if (t.functab_size > size - functab)
 		return -EBADMSG;
 	t.functab = data + functab;
+	if (t.version == GO_1_2) {
+		/* Behind the functions: where the list of files is. */
+		c = cursor_at(&t, functab + t.functab_size);
+		t.files = cursor_u32(&c);
+	}
 	*ret = t;
 	return 0;
 }
 
-/* The description of a function, behind its address. */
-static struct cursor description_of(const struct pclntab *t, uint32_t i)
+/*
+ * struct _func: all versions begin and end alike; 1.16 put the compilation unit before the last
+ * four bytes, 1.20 the line behind it. Programs older than 1.12 end in another way, which matters
+ * to nobody: they have no description of inlined calls that we read.
+ */
+bool pclntab_describe(const struct pclntab *t, uint32_t i, struct pclntab_description *ret)
 {
 	uint64_t offset = functab_word(t, 2ULL * i + 1);
+	struct pclntab_description d = {};
 	struct cursor c;
 
 	if (offset > t->size || t->descriptions > t->size)
-		return (struct cursor){ .at = t->data, .end = t->data, .bad = true };
+		return false;
 	c = cursor_at(t, t->descriptions + offset);
-	cursor_skip(&c, word_size(t));
-	return c;
+	cursor_skip(&c, word_size(t)); /* where it begins */
+	d.name = cursor_u32(&c);
+	cursor_skip(&c, 8); /* arguments, deferreturn */
+	d.sp_deltas = cursor_u32(&c);
+	d.files = cursor_u32(&c);
+	d.lines = cursor_u32(&c);
+	d.n_pcdata = cursor_u32(&c);
+	if (t->version >= GO_1_16)
+		d.unit = cursor_u32(&c);
+	if (t->version >= GO_1_20)
+		d.start_line = cursor_s32(&c);
+	cursor_skip(&c, 1); /* what special function it is */
+	d.flags = cursor_u8(&c);
+	cursor_skip(&c, 1);
+	d.n_funcdata = cursor_u8(&c);
+	if (c.bad)
+		return false;
+	d.pcdata = (uint64_t)(c.at - t->data);
+	*ret = d;
+	return true;
+}
+
+const char *pclntab_string(const struct pclntab *t, uint64_t base, uint64_t offset)
+{
+	struct cursor c = cursor_at(t, base);
+
+	cursor_skip(&c, offset);
+	if (c.bad || !memchr(c.at, 0, MIN(cursor_left(&c), (size_t)MAX_TEXT)))
+		return NULL;
+	return (const char *)c.at;
+}
+
+size_t pclntab_names_end(const struct pclntab *t)
+{
+	/* Since 1.16 each kind of thing has its own place, and units follow the names. */
+	return t->version >= GO_1_16 && t->units > t->names && t->units <= t->size ? t->units
+										   : t->size;
 }
 
 const char *pclntab_name(const struct pclntab *t, uint32_t i)
 {
-	struct cursor c = description_of(t, i);
-	uint32_t offset = cursor_u32(&c);
+	struct pclntab_description d;
 
-	if (c.bad || t->names > t->size)
-		return NULL;
-	c = cursor_at(t, t->names + offset);
-	if (c.bad || !memchr(c.at, 0, MIN(cursor_left(&c), (size_t)MAX_NAME)))
-		return NULL;
-	return (const char *)c.at;
+	return pclntab_describe(t, i, &d) ? pclntab_string(t, t->names, d.name) : NULL;
+}
+
+bool pclntab_find(const struct pclntab *t, uint64_t address, uint32_t *ret)
+{
+	uint32_t low = 0, high = t->n_functions;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (entry_address(t, middle) <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	/* The word behind the last function is where it ends. */
+	if (low == 0 || address >= entry_address(t, low))
+		return false;
+	*ret = low - 1;
+	return true;
 }
 
 /* Assembler functions may carry the suffix of their calling convention. */
@@ -184,23 +240,18 @@ static enum pclntab_kind kind_of(const char *name, uint8_t flags)
 
 bool pclntab_function(const struct pclntab *t, uint32_t i, struct pclntab_function *ret)
 {
-	struct cursor c = description_of(t, i);
 	struct pclntab_function f = {
 		.start = entry_address(t, i),
 		.end = entry_address(t, i + 1),
 	};
-	uint8_t flags = 0;
+	struct pclntab_description d;
+	/* Flags came with 1.17, without a number of their own for the table. */
+	bool has_flags = t->version >= GO_1_18;
 
-	cursor_skip(&c, 12); /* name, arguments, deferreturn */
-	f.deltas = cursor_u32(&c);
-	if (t->version >= GO_1_18) {
-		/* pcfile, pcln, npcdata, compilation unit; since 1.20 line; kind of function */
-		cursor_skip(&c, 16 + (t->version >= GO_1_20 ? 4 : 0) + 1);
-		flags = cursor_u8(&c);
-	}
-	if (c.bad || f.end <= f.start)
+	if (!pclntab_describe(t, i, &d) || f.end <= f.start)
 		return false;
-	f.kind = kind_of(pclntab_name(t, i), flags);
+	f.deltas = d.sp_deltas;
+	f.kind = kind_of(pclntab_string(t, t->names, d.name), has_flags ? d.flags : 0);
 	*ret = f;
 	return true;
 }
@@ -232,35 +283,49 @@ static struct unwind_rule rule_of(int64_t delta)
 
 static const struct unwind_rule frame_pointer_rule = { .cfa = UNWIND_CFA_FRAME_POINTER };
 
-/*
- * Pairs of a signed difference of the value and a difference of the address up to which it holds,
- * both as LEB128, from -1 and the start of the function on. Stops where it cannot be true.
- */
+struct pclntab_values pclntab_values_of(const struct pclntab *t, uint32_t table, uint64_t start)
+{
+	uint64_t at = t->tables <= t->size ? t->tables + table : t->size;
+
+	return (struct pclntab_values){
+		.cursor = cursor_at(t, at), .pc = start, .start = start, .value = -1
+	};
+}
+
+bool pclntab_values_next(struct pclntab_values *v)
+{
+	uint64_t zigzag = cursor_uleb(&v->cursor);
+	uint64_t step = cursor_uleb(&v->cursor);
+	int64_t value;
+
+	/* A difference of 0 ends the table, the first value excepted; it has 32 bits. */
+	if (v->cursor.bad || !step || (!zigzag && v->pc != v->start) || zigzag > UINT32_MAX ||
+	    step > UINT64_MAX - v->pc)
+		return false;
+	value = v->value + ((int64_t)(zigzag >> 1) ^ -(int64_t)(zigzag & 1));
+	if (value > INT32_MAX || value < INT32_MIN)
+		return false;
+	v->value = value;
+	v->from = v->pc;
+	v->pc += step;
+	return true;
+}
+
+/* Stops where it cannot be true. */
 static void delta_rows(const struct pclntab *t, const struct pclntab_function *f, cfi_row_fn row,
 		       void *userdata)
 {
-	struct cursor c = cursor_at(t, t->tables <= t->size ? t->tables + f->deltas : t->size);
-	uint64_t pc = f->start;
-	int64_t delta = -1;
+	struct pclntab_values v = pclntab_values_of(t, f->deltas, f->start);
 
-	while (pc < f->end) {
-		uint64_t zigzag = cursor_uleb(&c);
-		uint64_t step = cursor_uleb(&c);
+	while (v.pc < f->end) {
 		struct unwind_rule rule;
 
-		/* A difference of 0 ends the table, the first value excepted; it has 32 bits. */
-		if (zigzag <= UINT32_MAX)
-			delta += (int64_t)(zigzag >> 1) ^ -(int64_t)(zigzag & 1);
-		if (c.bad || !step || (!zigzag && pc != f->start) || zigzag > UINT32_MAX ||
-		    delta < 0 || delta > INT32_MAX - 8) {
-			row(userdata, pc, &frame_pointer_rule);
+		if (!pclntab_values_next(&v) || v.value < 0 || v.value > INT32_MAX - 8) {
+			row(userdata, v.pc, &frame_pointer_rule);
 			return;
 		}
-		rule = rule_of(delta);
-		row(userdata, pc, &rule);
-		if (step > f->end - pc)
-			return;
-		pc += step;
+		rule = rule_of(v.value);
+		row(userdata, v.from, &rule);
 	}
 }
 

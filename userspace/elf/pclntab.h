@@ -2,7 +2,7 @@
 /*
  * The function table of Go binaries (.gopclntab), which survives stripping: where functions begin,
  * what they are called, and how far RSP is from the caller's at each instruction. Versions of Go
- * 1.2, 1.16, 1.18 and 1.20 and later.
+ * 1.2, 1.16, 1.18 and 1.20 and later. What it says of source lines is read by go_lines.h.
  *
  * Format: src/runtime/symtab.go (pcHeader, _func), src/internal/abi/symtab.go (flags),
  * src/debug/gosym/pclntab.go. The bytes may be hostile and must outlive the table.
@@ -18,12 +18,12 @@
 struct pclntab {
 	const uint8_t *data;
 	size_t size;
-	uint8_t version; /* enum in pclntab.c */
+	uint8_t version; /* enum in pclntab_read.h */
 	uint32_t n_functions;
 	uint64_t text;		/* virtual address that 1.18 counts from */
 	const uint8_t *functab; /* of functions: address, offset of the description */
 	size_t functab_size;
-	uint64_t descriptions, names, tables; /* offsets in data */
+	uint64_t descriptions, names, units, files, tables; /* offsets in data */
 };
 
 enum pclntab_kind {
@@ -53,6 +53,12 @@ int pclntab_read(const uint8_t *data, size_t size, struct pclntab *ret);
 
 /* Function @i, in the order of addresses; false if its description is damaged. */
 bool pclntab_function(const struct pclntab *t, uint32_t i, struct pclntab_function *ret);
+
+/* The number of the function that covers a virtual address; false if there is none. */
+bool pclntab_find(const struct pclntab *t, uint64_t address, uint32_t *ret);
+
+/* The offset in data before which all names end. */
+size_t pclntab_names_end(const struct pclntab *t);
 
 /* The name, NUL-terminated within the table; NULL if it is damaged. */
 const char *pclntab_name(const struct pclntab *t, uint32_t i);

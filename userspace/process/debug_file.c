@@ -36,11 +36,19 @@ static bool is_code(int fd)
 	       (head.type == ET_EXEC || head.type == ET_DYN || head.type == ET_REL);
 }
 
+/* -ENOENT if there is none. */
+static int open_code(const char *root, const char *path)
+{
+	_cleanup_close_ int fd = rooted_open(root, path, 0);
+
+	return fd >= 0 && is_code(fd) ? TAKE_FD(fd) : -ENOENT;
+}
+
 static int try_path(const struct attempt *a, const char *path)
 {
-	_cleanup_close_ int fd = rooted_open(a->root, path, 0);
+	_cleanup_close_ int fd = open_code(a->root, path);
 
-	return fd >= 0 && is_code(fd) ? a->try(fd, a->userdata) : -ENOENT;
+	return fd >= 0 ? a->try(fd, a->userdata) : -ENOENT;
 }
 
 /* @rest is relative to each debug directory. */
@@ -159,4 +167,11 @@ int debug_file_each_alt(const struct debug_alt_link *link, const struct debug_fi
 	if (r == -ENOENT)
 		r = try_debuginfod(&a, link->build_id, link->build_id_size);
 	return r;
+}
+
+int debug_file_open(const struct debug_file_search *search, const char *path)
+{
+	int fd = search->root ? open_code(search->root, path) : -ENOENT;
+
+	return fd >= 0 ? fd : open_code("/", path);
 }

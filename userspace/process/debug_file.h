@@ -41,3 +41,9 @@ int debug_file_each(const struct debug_identity *id, const struct debug_file_sea
  */
 int debug_file_each_alt(const struct debug_alt_link *link, const struct debug_file_search *search,
 			int (*try)(int fd, void *userdata), void *userdata);
+
+/*
+ * Opens a file of debug information by its absolute path, in the root of the process, then in ours.
+ * The caller closes it. -ENOENT if there is none that begins like an ELF file of code.
+ */
+int debug_file_open(const struct debug_file_search *search, const char *path);

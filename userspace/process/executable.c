@@ -15,6 +15,8 @@ struct executable *executable_unref(struct executable *x)
 {
 	if (!x || --x->refs > 0)
 		return NULL;
+	if (x->lines_free)
+		x->lines_free(x->lines);
 	if (x->names_free)
 		x->names_free(x->names);
 	free(x->path);

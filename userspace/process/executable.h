@@ -37,6 +37,8 @@ struct executable {
 	uint64_t inode, device;
 	void *names; /* the symbolizer's, freed by names_free() */
 	void (*names_free)(void *names);
+	void *lines; /* the same, for source lines */
+	void (*lines_free)(void *lines);
 };
 
 struct executable *executable_ref(struct executable *x);

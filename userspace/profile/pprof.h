@@ -59,7 +59,7 @@ struct pprof_function {
 
 struct pprof_line {
 	uint32_t function;
-	uint32_t line;
+	uint32_t line, column; /* 0 = not known */
 };
 
 struct pprof_location {

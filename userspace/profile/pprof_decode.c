@@ -241,6 +241,11 @@ static bool decode_functions(struct decoded *d)
 	return true;
 }
 
+static uint32_t to_u32(int64_t number)
+{
+	return (uint32_t)MIN((uint64_t)MAX(number, (int64_t)0), (uint64_t)UINT32_MAX);
+}
+
 static bool decode_locations(struct decoded *d)
 {
 	struct pprof_profile *p = &d->profile;
@@ -262,8 +267,8 @@ static bool decode_locations(struct decoded *d)
 			if (!id_table_find(&d->function_ids, l->line[i]->function_id,
 					   &line->function))
 				return false;
-			line->line = (uint32_t)MIN((uint64_t)MAX(l->line[i]->line, (int64_t)0),
-						   (uint64_t)UINT32_MAX);
+			line->line = to_u32(l->line[i]->line);
+			line->column = to_u32(l->line[i]->column);
 		}
 	}
 	return true;

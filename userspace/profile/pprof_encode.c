@@ -248,6 +248,7 @@ static void write_location(struct file *f, uint32_t id)
 		perftools__profiles__line__init(&lines[i]);
 		lines[i].function_id = key->lines[i].function;
 		lines[i].line = key->lines[i].line;
+		lines[i].column = key->lines[i].column;
 		line_list[i] = &lines[i];
 	}
 	location.id = id;

@@ -215,6 +215,7 @@ static int look_up(struct pprof_frames *f, const struct frame *frame, struct pro
 	for (uint32_t i = 0; i < key.n_lines; i++) {
 		key.lines[i].function = add_function(f, &symbols[i]);
 		key.lines[i].line = symbols[i].line;
+		key.lines[i].column = symbols[i].column;
 		if (!key.lines[i].function)
 			return -ENOMEM;
 		unnamed |= symbols[i].unnamed;

@@ -28,7 +28,7 @@ struct mapping_flags {
 };
 
 struct line_key {
-	uint32_t function, line;
+	uint32_t function, line, column;
 };
 
 #define LOCATION_MAX_LINES 32

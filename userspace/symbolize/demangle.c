@@ -11,11 +11,13 @@
 
 #include <ctype.h>
 #include <setjmp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <libiberty/demangle.h>
 
 #include "base/utf8.h"
+#include "symbolize/demangle_other.h"
 
 #define RAW_MAX 8192 /* of output, before it is cleaned and cut to what the caller can take */
 
@@ -67,38 +69,82 @@ static bool may_have_punycode(const char *name)
 	return false;
 }
 
-static bool run(const char *name, size_t size, struct output *o)
+static bool run(const char *name, size_t size, enum demangle_form form, struct output *o)
 {
+	int options = form == DEMANGLE_FULL ? DMGL_PARAMS | DMGL_ANSI : DMGL_NO_OPTS;
+
 	if (setjmp(o->enough))
 		return true;
 	if (is_rust(name, size))
 		return rust_demangle_callback(name, DMGL_NO_OPTS, print, o);
-	return cplus_demangle_v3_callback(name, DMGL_NO_OPTS, print, o);
+	return cplus_demangle_v3_callback(name, options, print, o);
+}
+
+/* All of it or nothing. */
+static void append(struct output *o, const char *text, size_t size)
+{
+	if (size > sizeof(o->text) - o->used)
+		return;
+	memcpy(o->text + o->used, text, size);
+	o->used += size;
+}
+
+/* The size of ".llvm.123" or ".lto_priv.0" at @suffix, which tell nothing; 0 if it is neither. */
+static size_t private_size(const char *suffix)
+{
+	static const char *const words[] = { ".llvm.", ".lto_priv." };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		size_t n = strlen(words[i]), digits;
+
+		if (strncmp(suffix, words[i], n) != 0)
+			continue;
+		digits = strspn(suffix + n, "0123456789");
+		if (digits > 0 && strchr(".@", suffix[n + digits])) /* or the end */
+			return n + digits;
+	}
+	return 0;
+}
+
+/* @suffix up to its end or to a version, without what is private. */
+static void append_clone(struct output *o, const char *suffix)
+{
+	size_t size;
+
+	for (; *suffix && *suffix != '@'; suffix += size) {
+		size = private_size(suffix);
+		if (size > 0)
+			continue;
+		size = 1 + strcspn(suffix + 1, ".@");
+		append(o, suffix, size);
+	}
+}
+
+static void append_plt(struct output *o, const char *suffix)
+{
+	const char *version = strchr(suffix, '@');
+
+	if (version && strcmp(version, "@plt") == 0)
+		append(o, version, strlen(version));
 }
 
 /*
- * What follows the mangled name: ".cold", ".isra.0", ".llvm.123", "@plt", "@@GLIBCXX_3.4". Neither
+ * What follows a mangled name: ".cold", ".isra.0", ".llvm.123", "@plt", "@@GLIBCXX_3.4". Neither
  * '.' nor '@' is part of a mangled name, but for legacy Rust's "..": see the caller.
  */
-static void print_suffix(const char *suffix, struct output *o)
+static void append_suffix(struct output *o, const char *suffix)
 {
-	const char *end = strchr(suffix, '@');
-	size_t size = end ? (size_t)(end - suffix) : strlen(suffix);
-	static const char before[] = " [clone ", after[] = "]";
+	static const char before[] = " [clone ";
+	size_t start = o->used, text;
 
-	if (size > 0 && strncmp(suffix, ".llvm.", 6) != 0 &&
-	    o->used + size + sizeof(before) + sizeof(after) < sizeof(o->text)) {
-		memcpy(o->text + o->used, before, strlen(before));
-		o->used += strlen(before);
-		memcpy(o->text + o->used, suffix, size);
-		o->used += size;
-		memcpy(o->text + o->used, after, strlen(after));
-		o->used += strlen(after);
-	}
-	if (end && strcmp(end, "@plt") == 0 && o->used + 4 < sizeof(o->text)) {
-		memcpy(o->text + o->used, end, 4);
-		o->used += 4;
-	}
+	append(o, before, strlen(before));
+	text = o->used;
+	append_clone(o, suffix);
+	if (o->used == text)
+		o->used = start;
+	else
+		append(o, "]", 1);
+	append_plt(o, suffix);
 }
 
 /* The mangled part: legacy Rust names have dots in them ("..", "$LT$"), and end in E. */
@@ -115,28 +161,86 @@ static size_t mangled_size(const char *name)
 	return strcspn(name, ".@");
 }
 
-bool demangle(const char *name, char *ret, size_t ret_size, unsigned int *leaks)
+static bool demangle_cpp_or_rust(const char *mangled, size_t size, enum demangle_form form,
+				 unsigned int *leaks, struct output *o)
+{
+	bool may_leak = mangled[1] == 'R' && may_have_punycode(mangled);
+
+	if (may_leak && *leaks >= DEMANGLE_MAX_LEAKS)
+		return false;
+	if (!run(mangled, size, form, o) || o->used == 0)
+		return false;
+	*leaks += may_leak && o->cut;
+	return true;
+}
+
+/* Of those that are given in one piece. */
+static bool take_text(char *text, struct output *o)
+{
+	size_t size = text ? strlen(text) : 0;
+
+	if (size > 0)
+		append(o, text, size < sizeof(o->text) ? size : sizeof(o->text));
+	free(text);
+	return size > 0;
+}
+
+/* A name that is not mangled but has a suffix which tells nothing. */
+static bool without_private(const char *name, struct output *o)
+{
+	const char *suffix = name;
+
+	while ((suffix = strchr(suffix, '.')) && private_size(suffix) == 0)
+		suffix++;
+	if (!suffix || suffix == name)
+		return false;
+	append(o, name, (size_t)(suffix - name));
+	append_clone(o, suffix);
+	append_plt(o, suffix);
+	return true;
+}
+
+static bool write_name(const char *name, enum demangle_form form, unsigned int *leaks,
+		       struct output *o)
 {
 	char mangled[DEMANGLE_INPUT_MAX + 1];
+	size_t size = mangled_size(name);
+	bool done;
+
+	memcpy(mangled, name, size);
+	mangled[size] = '\0';
+	if (name[0] == '_' && (name[1] == 'Z' || name[1] == 'R'))
+		done = demangle_cpp_or_rust(mangled, size, form, leaks, o);
+	else if (demangle_is_d(mangled))
+		done = take_text(demangle_d(mangled, form == DEMANGLE_FULL), o);
+	else if (demangle_is_ada(mangled))
+		done = take_text(demangle_ada(mangled), o);
+	else
+		return without_private(name, o);
+	if (done && demangle_is_ada(mangled))
+		append_plt(o, name + size); /* its suffixes are numbers of nested functions */
+	else if (done)
+		append_suffix(o, name + size);
+	return done;
+}
+
+enum demangle_form demangle_form_of(const char *word)
+{
+	if (strcmp(word, "full") == 0)
+		return DEMANGLE_FULL;
+	return strcmp(word, "none") == 0 ? DEMANGLE_NONE : DEMANGLE_TEMPLATES;
+}
+
+bool demangle(const char *name, enum demangle_form form, char *ret, size_t ret_size,
+	      unsigned int *leaks)
+{
 	struct output o;
-	bool may_leak;
-	size_t size;
 
 	o.used = 0;
 	o.cut = false;
-	if (name[0] != '_' || (name[1] != 'Z' && name[1] != 'R') ||
-	    strnlen(name, sizeof(mangled)) > DEMANGLE_INPUT_MAX)
+	if (form == DEMANGLE_NONE || strnlen(name, DEMANGLE_INPUT_MAX + 1) > DEMANGLE_INPUT_MAX ||
+	    !write_name(name, form, leaks, &o))
 		return false;
-	size = mangled_size(name);
-	memcpy(mangled, name, size);
-	mangled[size] = '\0';
-	may_leak = mangled[1] == 'R' && may_have_punycode(mangled);
-	if (may_leak && *leaks >= DEMANGLE_MAX_LEAKS)
-		return false;
-	if (!run(mangled, size, &o) || o.used == 0)
-		return false;
-	*leaks += may_leak && o.cut;
-	print_suffix(name + size, &o);
 	utf8_clean(ret, ret_size, o.text, o.used);
 	return true;
 }

@@ -34,7 +34,7 @@ struct executable_names_set {
 	struct names *loaded; /* least recently used first */
 	struct names *empty;  /* evicted or failed */
 	size_t bytes;	      /* of the tables */
-	uint32_t n;
+	uint32_t n, n_answers;
 	struct executable_names_stats stats;
 };
 
@@ -69,6 +69,13 @@ static void put_table(struct names *n, struct elf_symbols *table)
 	DL_APPEND(n->set->loaded, n);
 }
 
+static void forget_answer(struct names *n)
+{
+	n->set->n_answers -= n->answer != NULL;
+	free(n->answer);
+	n->answer = NULL;
+}
+
 /* executable->names_free */
 static void names_free(void *p)
 {
@@ -78,7 +85,7 @@ static void names_free(void *p)
 		drop_table(n);
 	DL_DELETE(n->set->empty, n);
 	n->set->n--;
-	free(n->answer);
+	forget_answer(n);
 	free(n);
 }
 
@@ -130,8 +137,10 @@ static void count_crash(struct executable_names_set *s, int error)
 /* What the next reading need not find out again. Without memory for it, it will. */
 static void remember(struct names *n, const struct symbol_answer *answer)
 {
-	if (!n->answer)
+	if (!n->answer) {
 		n->answer = malloc(sizeof(*n->answer));
+		n->set->n_answers += n->answer != NULL;
+	}
 	if (n->answer)
 		*n->answer = *answer;
 }
@@ -365,6 +374,7 @@ void executable_names_evict(struct executable_names_set *s)
 	if (!s->loaded)
 		return;
 	s->stats.evicted++;
+	forget_answer(s->loaded);
 	drop_table(s->loaded);
 }
 
@@ -376,5 +386,6 @@ void executable_names_get_stats(const struct executable_names_set *s,
 
 size_t executable_names_memory(const struct executable_names_set *s)
 {
-	return sizeof(*s) + s->n * (sizeof(struct names) + sizeof(struct symbol_answer)) + s->bytes;
+	return sizeof(*s) + s->n * sizeof(struct names) +
+	       s->n_answers * sizeof(struct symbol_answer) + s->bytes;
 }

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "base/utf8.h"
-#include "symbolize/demangle.h"
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -20,15 +20,24 @@ struct entry {
 	char system_name[];
 };
 
+/* Names come from tables, where they stay for long: what was at an address last mostly still is. */
+#define RECENT 4096U
+
 struct name_cache {
+	enum demangle_form form;
 	struct entry *entries;
-	size_t bytes; /* of the entries; uthash tells its own */
+	struct entry **recent; /* RECENT, by where the text was; NULL = none yet */
+	size_t bytes;	       /* of the entries; uthash tells its own */
 	unsigned int demangle_leaks;
 };
 
-struct name_cache *name_cache_new(void)
+struct name_cache *name_cache_new(enum demangle_form form)
 {
-	return calloc(1, sizeof(struct name_cache));
+	struct name_cache *c = calloc(1, sizeof(*c));
+
+	if (c)
+		c->form = form;
+	return c;
 }
 
 struct name_cache *name_cache_free(struct name_cache *c)
@@ -48,6 +57,28 @@ void name_cache_clear(struct name_cache *c)
 		free(e);
 	}
 	c->bytes = 0;
+	free(TAKE_PTR(c->recent));
+}
+
+static size_t place_of(const char *text)
+{
+	return hash_mix((uintptr_t)text) % RECENT;
+}
+
+/* What was found for these very bytes the last time; NULL = other bytes were there, or none. */
+static const struct entry *find_recent(const struct name_cache *c, const char *text)
+{
+	const struct entry *e = c->recent ? c->recent[place_of(text)] : NULL;
+
+	return e && strcmp(e->system_name, text) == 0 ? e : NULL;
+}
+
+static void remember(struct name_cache *c, const char *text, struct entry *e)
+{
+	if (!c->recent)
+		c->recent = calloc(RECENT, sizeof(struct entry *));
+	if (c->recent)
+		c->recent[place_of(text)] = e;
 }
 
 static struct entry *add(struct name_cache *c, const char *system_name, size_t size,
@@ -79,19 +110,26 @@ static struct cached_name get(struct name_cache *c, const char *text, size_t siz
 	size = utf8_clean(system_name, sizeof(system_name), text, size);
 	HASH_FIND(hh, c->entries, system_name, size, e);
 	if (!e) {
-		mangled = mangled &&
-			  demangle(system_name, demangled, sizeof(demangled), &c->demangle_leaks);
+		mangled = mangled && demangle(system_name, c->form, demangled, sizeof(demangled),
+					      &c->demangle_leaks);
 		e = add(c, system_name, size, mangled ? demangled : NULL);
 	}
 	if (!e)
 		return (struct cached_name){ out_of_memory, out_of_memory };
+	remember(c, text, e);
 	return (struct cached_name){ e->name, e->system_name };
 }
 
 struct cached_name name_cache_symbol(struct name_cache *c, const char *symbol)
 {
-	size_t size = strnlen(symbol, NAME_CACHE_NAME_MAX);
-	const char *version = memchr(symbol, '@', size);
+	const struct entry *recent = find_recent(c, symbol);
+	const char *version;
+	size_t size;
+
+	if (recent)
+		return (struct cached_name){ recent->name, recent->system_name };
+	size = strnlen(symbol, NAME_CACHE_NAME_MAX);
+	version = memchr(symbol, '@', size);
 
 	/* "stat@GLIBC_2.33" in a .symtab; a mangled name keeps it, to be found in its file again.
 	 */
@@ -103,10 +141,15 @@ struct cached_name name_cache_symbol(struct name_cache *c, const char *symbol)
 
 struct cached_name name_cache_text(struct name_cache *c, const char *text)
 {
+	const struct entry *recent = find_recent(c, text);
+
+	if (recent)
+		return (struct cached_name){ recent->name, recent->system_name };
 	return get(c, text, strnlen(text, NAME_CACHE_NAME_MAX), false);
 }
 
 size_t name_cache_memory(const struct name_cache *c)
 {
-	return sizeof(*c) + c->bytes + HASH_OVERHEAD(hh, c->entries);
+	return sizeof(*c) + c->bytes + HASH_OVERHEAD(hh, c->entries) +
+	       (c->recent ? RECENT * sizeof(struct entry *) : 0);
 }

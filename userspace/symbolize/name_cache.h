@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#include "symbolize/demangle.h"
+
 /* Bytes of a name that is handed out, the NUL included; longer ones are cut with "...". */
 #define NAME_CACHE_NAME_MAX 2048
 
@@ -19,7 +21,7 @@ struct cached_name {
 };
 
 /* NULL when out of memory. */
-struct name_cache *name_cache_new(void);
+struct name_cache *name_cache_new(enum demangle_form form);
 /* Returns NULL; accepts NULL. */
 struct name_cache *name_cache_free(struct name_cache *c);
 /* Forgets all names: every pointer handed out is invalid. */

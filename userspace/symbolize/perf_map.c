@@ -12,26 +12,15 @@
 #include "base/fileio.h"
 #include "base/hash.h"
 #include "base/intern.h"
+#include "symbolize/ranges.h"
 
 #define CHUNK	  ((size_t)64 << 10)
 #define MARK_SIZE 64
 #define BATCH	  65536 /* lines that are put in order at a time */
-#define RUN	  16	/* lines that are put in order without allocating */
-
-struct entry {
-	uint64_t start, end;
-	uint32_t name; /* interned */
-};
-
-/* Entries by rising address, not overlapping. */
-struct entries {
-	struct entry *list;
-	uint32_t n;
-};
 
 struct perf_map {
 	struct perf_map_limits limits;
-	struct entries entries;
+	struct ranges entries; /* values are interned names */
 	struct intern *names;
 	uint64_t bad_lines;
 	bool full;     /* a limit was reached: nothing more is read of this file */
@@ -63,94 +52,15 @@ struct perf_map *perf_map_free(struct perf_map *m)
 {
 	if (!m)
 		return NULL;
-	free(m->entries.list);
+	ranges_done(&m->entries);
 	intern_free(m->names);
 	free(m);
 	return NULL;
 }
 
-/* Appends what of @old lies in [from, to); @i is the first that may. */
-static uint32_t copy_visible(const struct entry *old, uint32_t n_old, uint32_t *i, uint64_t from,
-			     uint64_t to, struct entry *out, uint32_t n)
-{
-	for (; *i < n_old && old[*i].start < to; (*i)++) {
-		struct entry e = old[*i];
-
-		e.start = MAX(e.start, from);
-		e.end = MIN(e.end, to);
-		if (e.start < e.end)
-			out[n++] = e;
-		if (old[*i].end > to)
-			break;
-	}
-	return n;
-}
-
-/* Lays @new over @old. @out has room for n_old + 2 * n_new: each new one cuts one old in two. */
-static uint32_t overlay(const struct entry *old, uint32_t n_old, const struct entry *new,
-			uint32_t n_new, struct entry *out)
-{
-	uint64_t from = 0;
-	uint32_t i = 0, n = 0;
-
-	for (uint32_t j = 0; j < n_new; j++) {
-		n = copy_visible(old, n_old, &i, from, new[j].start, out, n);
-		out[n++] = new[j];
-		from = new[j].end;
-	}
-	return copy_visible(old, n_old, &i, from, UINT64_MAX, out, n);
-}
-
-static int overlay_new(const struct entries *old, const struct entries *new, struct entries *ret)
-{
-	struct entry *list = calloc((size_t)old->n + 2 * (size_t) new->n + 1, sizeof(*list));
-
-	if (!list)
-		return -ENOMEM;
-	ret->list = list;
-	ret->n = overlay(old->list, old->n, new->list, new->n, list);
-	return 0;
-}
-
-static int resolve_run(const struct entry *lines, uint32_t n, struct entries *ret)
-{
-	struct entry buffers[2][2 * RUN + 1];
-	uint32_t used = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		used = overlay(buffers[i & 1], used, &lines[i], 1, buffers[~i & 1]);
-	ret->list = calloc(used + 1, sizeof(*ret->list));
-	if (!ret->list)
-		return -ENOMEM;
-	memcpy(ret->list, buffers[n & 1], used * sizeof(*ret->list));
-	ret->n = used;
-	return 0;
-}
-
-static void entries_done(struct entries *e)
-{
-	free(e->list);
-}
-
-/* Lines in the order of the file to entries; recursion is as deep as log2(BATCH / RUN). */
-static int resolve(const struct entry *lines, uint32_t n, struct entries *ret)
-{
-	_cleanup_(entries_done)
-	struct entries first = {}, second = {};
-	uint32_t half = n / 2;
-	int r;
-
-	if (n <= RUN)
-		return resolve_run(lines, n, ret);
-	r = resolve(lines, half, &first);
-	if (r == 0)
-		r = resolve(lines + half, n - half, &second);
-	return r < 0 ? r : overlay_new(&first, &second, ret);
-}
-
 /* Lines that were read and are not in the table yet. */
 struct batch {
-	struct entry *lines;
+	struct range *lines;
 	uint32_t n;
 };
 
@@ -161,24 +71,11 @@ static void batch_done(struct batch *b)
 
 static int flush(struct perf_map *m, struct batch *b)
 {
-	_cleanup_(entries_done)
-	struct entries fresh = {};
-	struct entries all = {};
-	struct entry *smaller;
-	int r;
+	int r = ranges_add(&m->entries, b->lines, b->n);
 
-	if (b->n == 0)
-		return 0;
-	r = resolve(b->lines, b->n, &fresh);
-	if (r == 0)
-		r = overlay_new(&m->entries, &fresh, &all);
 	if (r < 0)
 		return r;
 	b->n = 0;
-	free(m->entries.list);
-	smaller = reallocarray(all.list, all.n + 1, sizeof(*all.list));
-	m->entries.list = smaller ? smaller : all.list;
-	m->entries.n = all.n;
 	return perf_map_memory(m) > m->limits.max_memory ? -EFBIG : 0;
 }
 
@@ -206,12 +103,12 @@ static int add_line(struct perf_map *m, struct batch *b, char *line)
 		m->bad_lines++;
 		return 0;
 	}
-	b->lines[b->n] = (struct entry){
+	b->lines[b->n] = (struct range){
 		.start = start,
 		.end = start + size,
-		.name = intern_string(m->names, line),
+		.value = intern_string(m->names, line),
 	};
-	if (b->lines[b->n].name == 0)
+	if (b->lines[b->n].value == 0)
 		return -ENOMEM;
 	b->n++;
 	return b->n < BATCH ? 0 : flush(m, b);
@@ -275,8 +172,7 @@ static int start_over(struct perf_map *m, const struct stat *st)
 		return -ENOMEM;
 	intern_free(m->names);
 	m->names = names;
-	free(m->entries.list);
-	m->entries = (struct entries){};
+	ranges_done(&m->entries);
 	m->full = m->skipping = false;
 	m->offset = 0;
 	m->device = st->st_dev;
@@ -333,19 +229,9 @@ int perf_map_read(struct perf_map *m, int fd)
 
 const char *perf_map_find(const struct perf_map *m, uint64_t address)
 {
-	uint32_t low = 0, high = m->entries.n;
+	const struct range *r = ranges_find(&m->entries, address);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (m->entries.list[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == 0 || address >= m->entries.list[low - 1].end)
-		return NULL;
-	return intern_get(m->names, m->entries.list[low - 1].name, NULL);
+	return r ? intern_get(m->names, r->value, NULL) : NULL;
 }
 
 uint32_t perf_map_count(const struct perf_map *m)

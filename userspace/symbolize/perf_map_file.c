@@ -51,14 +51,12 @@ static bool written_since(const struct stat *st, uint64_t start_boottime)
 	return start_boottime == 0 || written + (int64_t)SLACK_NS >= boot + (int64_t)start_boottime;
 }
 
-static int open_in(const char *root, uint32_t number, uid_t owner, uint64_t start_boottime)
+/* What is at @path of a root, if it may be believed. */
+static int open_in(const char *root, const char *path, uid_t owner, uint64_t start_boottime)
 {
-	_cleanup_close_ int fd = -1;
-	char path[64];
+	_cleanup_close_ int fd = rooted_open(root, path, O_NOFOLLOW);
 	struct stat st;
 
-	snprintf(path, sizeof(path), "/tmp/perf-%u.map", number);
-	fd = rooted_open(root, path, O_NOFOLLOW);
 	if (fd < 0)
 		return fd == -ELOOP || fd == -EINVAL ? -EPERM : -ENOENT;
 	if (fstat(fd, &st) < 0)
@@ -68,19 +66,68 @@ static int open_in(const char *root, uint32_t number, uid_t owner, uint64_t star
 	return TAKE_FD(fd);
 }
 
-int perf_map_file_open(const char *proc, uint32_t tgid, uint64_t start_boottime)
+static int open_map_in(const char *root, uint32_t number, uid_t owner, uint64_t start_boottime)
 {
-	char directory[PATH_MAX / 2], root[PATH_MAX];
+	char path[64];
+
+	snprintf(path, sizeof(path), "/tmp/perf-%u.map", number);
+	return open_in(root, path, owner, start_boottime);
+}
+
+/* Where the process sees files, and whose it is. */
+static int find_process(const char *proc, uint32_t tgid, char root[static PATH_MAX],
+			uid_t *ret_owner)
+{
+	char directory[PATH_MAX / 2];
 	struct stat st;
-	int fd, r;
 
 	snprintf(directory, sizeof(directory), "%s/%u", proc, tgid);
 	if (stat(directory, &st) < 0)
 		return -ESRCH;
-	snprintf(root, sizeof(root), "%s/root", directory);
-	fd = open_in(root, number_inside(proc, tgid), st.st_uid, start_boottime);
+	snprintf(root, PATH_MAX, "%s/root", directory);
+	*ret_owner = st.st_uid;
+	return 0;
+}
+
+int perf_map_file_open(const char *proc, uint32_t tgid, uint64_t start_boottime)
+{
+	char root[PATH_MAX];
+	uid_t owner;
+	int fd, r;
+
+	r = find_process(proc, tgid, root, &owner);
+	if (r < 0)
+		return r;
+	fd = open_map_in(root, number_inside(proc, tgid), owner, start_boottime);
 	if (fd >= 0)
 		return fd;
-	r = open_in("/", tgid, st.st_uid, start_boottime);
+	r = open_map_in("/", tgid, owner, start_boottime);
 	return r == -ENOENT ? fd : r;
+}
+
+bool jitdump_file_is_named(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	size_t digits;
+
+	if (strncmp(name, "jit-", 4) != 0)
+		return false;
+	digits = strspn(name + 4, "0123456789");
+	return digits > 0 && strcmp(name + 4 + digits, ".dump") == 0;
+}
+
+int jitdump_file_open(const char *proc, uint32_t tgid, uint64_t start_boottime, const char *path)
+{
+	char root[PATH_MAX], wanted[32];
+	const char *slash = strrchr(path, '/');
+	uid_t owner;
+	int r;
+
+	/* A child has its parent's mappings, and would take the parent's file for its own. */
+	snprintf(wanted, sizeof(wanted), "/jit-%u.dump", number_inside(proc, tgid));
+	if (!slash || strcmp(slash, wanted) != 0)
+		return -ENOENT;
+	r = find_process(proc, tgid, root, &owner);
+	return r < 0 ? r : open_in(root, path, owner, start_boottime);
 }

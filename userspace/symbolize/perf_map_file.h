@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a process's perf map is, and whether it may be believed. */
+/* Where a process's perf map and jitdump are, and whether they may be believed. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -12,3 +13,11 @@
  * but not one to believe; -ESRCH if the process is gone.
  */
 int perf_map_file_open(const char *proc, uint32_t tgid, uint64_t start_boottime);
+
+/* Whether a mapping of this path may be how a process makes its jitdump known: jit-PID.dump. */
+bool jitdump_file_is_named(const char *path);
+/*
+ * The same of the jitdump that the process has mapped as @path, whose number must be its own in its
+ * PID namespace.
+ */
+int jitdump_file_open(const char *proc, uint32_t tgid, uint64_t start_boottime, const char *path);

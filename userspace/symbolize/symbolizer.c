@@ -4,8 +4,9 @@
  * dropped at any time, because names are copied out of them into the cache of names; that cache
  * is what strings handed out live in, and only symbolizer_trim() empties it.
  *
- * Source lines and inlined functions have their place in symbolizer_frame(): more than one symbol
- * for a frame of a file.
+ * A frame of a file has two sources: its symbol table, which is waited for, and its source lines
+ * with the functions that were inlined, which may come too late for this time. What the file is
+ * called in the symbol table names the outermost, the real function.
  */
 #include "symbolize/symbolizer.h"
 
@@ -23,6 +24,7 @@
 #include "process/process.h"
 #include "process/sideband.h"
 #include "profile/sample.h"
+#include "symbolize/executable_lines.h"
 #include "symbolize/executable_names.h"
 #include "symbolize/jit_names.h"
 #include "symbolize/jit_programs.h"
@@ -32,6 +34,7 @@
 
 #define DEFAULT_BUDGET	 ((size_t)64 << 20)
 #define DEFAULT_RETRY_NS (600 * NS_PER_S)
+#define DEFAULT_PATIENCE (400 * NS_PER_MS)
 #define SMALL_TABLE	 ((size_t)8 << 10) /* names of a file that are kept all */
 
 struct symbolizer {
@@ -42,11 +45,14 @@ struct symbolizer {
 	uint64_t expire_at, expire_before; /* monotonic ns; the clock one period earlier */
 	struct kernel_names *kernel;
 	struct executable_names_set *executables;
+	struct executable_lines_set *lines; /* NULL = names only */
+	uint64_t patience;
 	struct jit_names *jit;
 	struct name_cache *cache;
 	uint64_t frames_looked_up, frames_unnamed;
 	uint64_t unnamed[UNNAMED_COUNT];
 	struct jit_programs jit_programs;
+	uint64_t lines_frames, lines_late;
 };
 
 static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
@@ -64,18 +70,34 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 		},
 		.retry_ns = o->retry_ns ? o->retry_ns : DEFAULT_RETRY_NS,
 	};
+	const struct executable_lines_options lines = {
+		.executables = executables,
+		.debug_directories = s->debug_directories,
+		.debuginfod = o->debuginfod,
+		.reader = { .worker = o->line_worker, .job = o->line_job },
+		.retry_ns = options.retry_ns,
+	};
+	const struct jit_names_options jit = {
+		.proc = o->without_proc ? NULL : s->proc,
+		.max_map = s->budget / 4,
+		.processes = o->processes,
+		.worker = o->worker,
+		.jitdump_job = o->jitdump_job,
+	};
 	const char *kallsyms = o->kallsyms ? o->kallsyms : "/proc/kallsyms";
 	int r;
 
-	s->cache = name_cache_new();
+	s->cache = name_cache_new(o->demangle);
 	if (!s->cache)
 		return -ENOMEM;
 	r = kernel_names_new(o->without_proc ? "" : kallsyms,
 			     o->modules ? o->modules : "/proc/modules", &s->kernel);
 	if (r == 0)
 		r = executable_names_new(&options, &s->executables);
+	if (r == 0 && !o->without_lines)
+		r = executable_lines_new(&lines, &s->lines);
 	if (r == 0)
-		r = jit_names_new(o->without_proc ? NULL : s->proc, s->budget / 4, &s->jit);
+		r = jit_names_new(&jit, &s->jit);
 	return r;
 }
 
@@ -91,6 +113,7 @@ int symbolizer_new(const struct symbolizer_options *o, struct executable_table *
 	o = o ? o : &defaults;
 	s->budget = o->memory_budget ? o->memory_budget : DEFAULT_BUDGET;
 	s->without_proc = o->without_proc;
+	s->patience = o->line_patience_ns ? o->line_patience_ns : DEFAULT_PATIENCE;
 	s->debug_directories =
 		strdup(o->debug_directories ? o->debug_directories : DEBUG_FILE_DIRECTORIES);
 	s->proc = strdup(o->proc ? o->proc : "/proc");
@@ -110,6 +133,7 @@ struct symbolizer *symbolizer_free(struct symbolizer *s)
 		return NULL;
 	kernel_names_free(s->kernel);
 	executable_names_free(s->executables);
+	executable_lines_free(s->lines);
 	jit_names_free(s->jit);
 	name_cache_free(s->cache);
 	jit_programs_done(&s->jit_programs);
@@ -136,10 +160,14 @@ static void stay_in_budget(struct symbolizer *s, uint64_t keep_from)
 	while (symbolizer_memory(s) - name_cache_memory(s->cache) > budget_of_tables(s)) {
 		uint64_t executable = executable_names_oldest(s->executables);
 		uint64_t jit = jit_names_oldest(s->jit);
+		uint64_t lines = s->lines ? executable_lines_oldest(s->lines) : UINT64_MAX;
+		uint64_t oldest = MIN(MIN(executable, jit), lines);
 
-		if (MIN(executable, jit) >= keep_from)
+		if (oldest >= keep_from)
 			return;
-		if (executable < jit)
+		if (oldest == lines)
+			executable_lines_evict(s->lines);
+		else if (oldest == executable)
 			executable_names_evict(s->executables);
 		else
 			jit_names_evict(s->jit);
@@ -178,36 +206,70 @@ static int compare_wanted(const void *a, const void *b)
 }
 
 /* Of one executable. */
-static void prepare_file(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
-{
-	struct executable *x = wanted[0].frame.executable;
-	_cleanup_free_ uint64_t *addresses = calloc(n, sizeof(*addresses));
-	char root[PATH_MAX];
+struct wanted_file {
+	struct executable *executable;
+	uint64_t *addresses;
+	size_t n;
+	const char *root;
+};
 
-	if (!addresses)
-		return;
-	for (size_t i = 0; i < n; i++)
-		addresses[i] = executable_address(x, wanted[i].frame.address);
-	executable_names_want(s->executables, x, addresses, n, root_of(s, wanted[0].process, root),
-			      s->clock);
+static void want_lines(struct symbolizer *s, const struct wanted_file *f)
+{
+	if (s->lines)
+		executable_lines_want(s->lines, f->executable, f->addresses, f->n, f->root,
+				      s->clock);
 }
 
+static void want_names(struct symbolizer *s, const struct wanted_file *f)
+{
+	executable_names_want(s->executables, f->executable, f->addresses, f->n, f->root, s->clock);
+	/* Meanwhile lines may have come, and the next ones can be asked for. */
+	if (s->lines)
+		executable_lines_wait(s->lines, 0);
+}
+
+/* Gives each executable with its addresses to @want. */
+static void each_file(struct symbolizer *s, const struct wanted_frame *wanted, size_t n,
+		      void (*want)(struct symbolizer *s, const struct wanted_file *f))
+{
+	_cleanup_free_ uint64_t *addresses = calloc(n, sizeof(*addresses));
+	size_t end;
+
+	for (size_t first = 0; addresses && first < n; first = end) {
+		struct executable *x = wanted[first].frame.executable;
+		char root[PATH_MAX];
+		struct wanted_file f = {
+			.executable = x,
+			.addresses = addresses + first,
+			.root = root_of(s, wanted[first].process, root),
+		};
+
+		for (end = first; end < n && wanted[end].frame.executable == x; end++)
+			addresses[end] = executable_address(x, wanted[end].frame.address);
+		f.n = end - first;
+		want(s, &f);
+	}
+}
+
+/* Lines are looked up in a process of their own, so they are asked for first. */
 void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
 {
-	size_t kept = 0, end;
+	size_t kept = 0;
+	uint64_t until;
 
 	for (size_t i = 0; i < n; i++)
 		if (wanted[i].frame.kind == FRAME_FILE)
 			wanted[kept++] = wanted[i];
-	if (kept > 0)
-		qsort(wanted, kept, sizeof(*wanted), compare_wanted);
+	if (kept == 0)
+		return;
+	qsort(wanted, kept, sizeof(*wanted), compare_wanted);
 	s->clock++;
-	for (size_t first = 0; first < kept; first = end) {
-		end = first + 1;
-		while (end < kept && wanted[end].frame.executable == wanted[first].frame.executable)
-			end++;
-		prepare_file(s, wanted + first, end - first);
-	}
+	each_file(s, wanted, kept, want_lines);
+	each_file(s, wanted, kept, want_names);
+	if (__builtin_add_overflow(clock_monotonic_ns(), s->patience, &until))
+		until = UINT64_MAX;
+	if (s->lines)
+		executable_lines_wait(s->lines, until);
 }
 
 static enum unnamed_reason why(struct symbolizer *s, const struct frame *frame,
@@ -238,7 +300,7 @@ static const char *find(struct symbolizer *s, const struct frame *frame, struct 
 		return find_in_file(s, frame->executable,
 				    executable_address(frame->executable, frame->address), process);
 	default:
-		return process ? jit_names_find(s->jit, process, frame->address, s->clock) : NULL;
+		return NULL; /* a line has its name: find_jit() */
 	}
 }
 
@@ -262,35 +324,97 @@ static struct cached_name make_up(struct symbolizer *s, const struct frame *fram
 	return name_cache_text(s->cache, text);
 }
 
+/* Code that the process has made and told of. */
+static size_t find_jit(struct symbolizer *s, const struct frame *frame, struct process *process,
+		       struct line_frame *ret)
+{
+	struct jit_symbol symbol;
+
+	if (!process || !jit_names_find(s->jit, process, frame->address, s->clock, &symbol))
+		return 0;
+	*ret = (struct line_frame){
+		.name = symbol.name,
+		.file = symbol.file ? symbol.file : "",
+		.line = symbol.line,
+		.column = symbol.column,
+	};
+	return 1;
+}
+
+/* The source lines at a frame, innermost function first; 0 = none are known (yet). */
+static size_t find_lines(struct symbolizer *s, const struct frame *frame, struct line_frame *ret,
+			 size_t max)
+{
+	bool late;
+	size_t n;
+
+	if (!s->lines || frame->kind != FRAME_FILE)
+		return 0;
+	n = executable_lines_find(s->lines, frame->executable,
+				  executable_address(frame->executable, frame->address), ret, max,
+				  s->clock, &late);
+	s->lines_frames += n > 0;
+	s->lines_late += late;
+	return n;
+}
+
+static struct symbol symbol_of(struct symbolizer *s, const struct line_frame *line,
+			       struct cached_name names)
+{
+	return (struct symbol){
+		.name = names.name,
+		.system_name = names.system_name,
+		.file = line->file[0] ? name_cache_text(s->cache, line->file).name : NULL,
+		.line = line->line,
+		.column = line->column,
+		.start_line = line->start_line,
+	};
+}
+
+static void count_unnamed(struct symbolizer *s, enum unnamed_reason reason,
+			  const struct process *process)
+{
+	s->frames_unnamed++;
+	s->unnamed[reason]++;
+	if (reason == UNNAMED_jit_without_map)
+		jit_programs_count(&s->jit_programs, process->executable);
+}
+
 size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct process *process,
 			struct symbol *ret, size_t max)
 {
 	enum unnamed_reason reason = UNNAMED_NOT;
+	struct line_frame lines[SYMBOL_MAX_INLINED];
 	struct cached_name names;
 	const char *symbol;
+	size_t n;
 
-	(void)max; /* one until there are inlined functions */
 	s->clock++;
 	s->frames_looked_up++;
 	symbol = find(s, frame, process);
+	n = frame->kind == FRAME_ADDRESS
+		    ? find_jit(s, frame, process, lines)
+		    : find_lines(s, frame, lines, MIN(max, (size_t)SYMBOL_MAX_INLINED));
+	if (n == 0)
+		lines[n++] = (struct line_frame){ .name = "", .file = "" };
+	if (!symbol && lines[n - 1].name[0])
+		symbol = lines[n - 1].name;
+	for (size_t i = 0; i + 1 < n; i++)
+		ret[i] = symbol_of(s, &lines[i],
+				   lines[i].name[0] ? name_cache_symbol(s->cache, lines[i].name)
+						    : name_cache_text(s->cache, "[inlined]"));
 	if (symbol) {
 		names = name_cache_symbol(s->cache, symbol);
 	} else {
 		reason = why(s, frame, process);
 		names = make_up(s, frame, reason);
-		s->frames_unnamed++;
-		s->unnamed[reason]++;
-		if (reason == UNNAMED_jit_without_map)
-			jit_programs_count(&s->jit_programs, process->executable);
+		count_unnamed(s, reason, process);
 	}
-	*ret = (struct symbol){
-		.name = names.name,
-		.system_name = names.system_name,
-		.unnamed = !symbol,
-		.why = reason,
-	};
+	ret[n - 1] = symbol_of(s, &lines[n - 1], names);
+	ret[n - 1].unnamed = !symbol;
+	ret[n - 1].why = reason;
 	stay_in_budget(s, s->clock);
-	return 1;
+	return n;
 }
 
 void symbolizer_kernel_scheduler(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end)
@@ -306,6 +430,8 @@ void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t
 void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id, size_t size)
 {
 	executable_names_arrived(s->executables, build_id, size);
+	if (s->lines)
+		executable_lines_arrived(s->lines);
 }
 
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event)
@@ -344,6 +470,8 @@ void symbolizer_expire(struct symbolizer *s, uint64_t now)
 		return;
 	while (executable_names_oldest(s->executables) <= s->expire_before)
 		executable_names_evict(s->executables);
+	while (s->lines && executable_lines_oldest(s->lines) <= s->expire_before)
+		executable_lines_evict(s->lines);
 	s->expire_before = s->clock;
 	s->expire_at = now + SYMBOLIZER_IDLE_NS;
 }
@@ -352,9 +480,12 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 {
 	struct executable_names_stats files;
 	struct jit_names_stats jit;
+	struct executable_lines_stats lines = {};
 
 	executable_names_get_stats(s->executables, &files);
 	jit_names_get_stats(s->jit, &jit);
+	if (s->lines)
+		executable_lines_get_stats(s->lines, &lines);
 	*ret = (struct symbolizer_stats){
 		.frames_looked_up = s->frames_looked_up,
 		.frames_unnamed = s->frames_unnamed,
@@ -364,9 +495,22 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 		.tables_failed = files.failed,
 		.debug_files_failed = files.debug_failed,
 		.tables_crashed = files.crashed,
+		.lines_frames = s->lines_frames,
+		.lines_late = s->lines_late,
+		.lines_asked = lines.asked,
+		.lines_failed = lines.failed,
+		.lines_crashed = lines.crashed,
+		.lines_evicted = lines.evicted,
+		.lines_split_missing = lines.split_missing,
+		.lines_units_refused = lines.units_refused,
+		.lines_sections_compressed = lines.sections_compressed,
 		.perf_maps_loaded = jit.loaded,
 		.perf_maps_cut = jit.cut,
 		.perf_map_lines_bad = jit.bad_lines,
+		.jitdumps_loaded = jit.dumps_loaded,
+		.jitdumps_cut = jit.dumps_cut,
+		.jitdumps_failed = jit.dumps_failed,
+		.jitdump_records_bad = jit.dump_records_bad,
 		.kernel_symbols = kernel_names_count(s->kernel),
 	};
 	memcpy(ret->unnamed, s->unnamed, sizeof(ret->unnamed));
@@ -381,5 +525,5 @@ size_t symbolizer_memory(const struct symbolizer *s)
 {
 	return sizeof(*s) + kernel_names_memory(s->kernel) +
 	       executable_names_memory(s->executables) + jit_names_memory(s->jit) +
-	       name_cache_memory(s->cache);
+	       (s->lines ? executable_lines_memory(s->lines) : 0) + name_cache_memory(s->cache);
 }

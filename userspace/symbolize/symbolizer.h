@@ -4,8 +4,8 @@
  * bounded in sum; what was not used for longest goes first. Every frame gets a name: one that has
  * no symbol is called "libfoo.so+0x1234" (ELF virtual address) and counts as unnamed.
  *
- * ELF files are parsed by the worker. Perf maps, lines of text of which only the new ones are read,
- * are parsed here.
+ * ELF files and jitdumps are parsed by the worker. Perf maps, lines of text of which only the new
+ * ones are read, are parsed here.
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "profile/sample.h"
+#include "symbolize/demangle.h"
 #include "symbolize/unnamed.h"
 
 struct debuginfod;
@@ -33,6 +34,7 @@ struct symbol {
 	const char *system_name; /* as in the symbol table; equals name if nothing was demangled */
 	const char *file;	 /* source file, NULL if not known */
 	uint32_t line;		 /* 0 = not known */
+	uint32_t column;	 /* 0 = not known */
 	uint32_t start_line;	 /* 0 = not known */
 	bool unnamed;		 /* no symbol was found: the name is made up */
 	enum unnamed_reason why; /* then, the reason */
@@ -47,8 +49,15 @@ struct symbolizer_options {
 	size_t memory_budget;	       /* bytes of all tables together; 0 = 64 MiB */
 	struct worker *worker;	       /* borrowed: parses ELF files; NULL = in this process */
 	unsigned int symbol_job;       /* the worker's number of symbol_job_run() */
+	struct worker *line_worker;    /* borrowed: the same for source lines; can be @worker */
+	unsigned int line_job;	       /* the worker's number of line_job_run() */
+	bool without_lines;	       /* names only */
+	uint64_t line_patience_ns;     /* that symbolizer_prepare() waits for lines; 0 = 400 ms */
 	uint64_t retry_ns;	       /* when a file that failed is tried again; 0 = 10 minutes */
 	bool without_proc;	       /* replay: no perf maps, no running kernel */
+	enum demangle_form demangle;   /* of names that are handed out */
+	struct process_table *processes; /* borrowed: who has mapped a jitdump; NULL = nobody */
+	unsigned int jitdump_job;	 /* the worker's number of jitdump_job_run() */
 };
 
 #define SYMBOLIZER_COUNTERS(X)                                                                     \
@@ -61,9 +70,22 @@ struct symbolizer_options {
 	X(tables_failed, "files whose symbols could not be read")                                  \
 	X(debug_files_failed, "debug files that could not be read")                                \
 	X(tables_crashed, "of these, files on which the parser crashed or took too long")          \
+	X(lines_frames, "frames served with a source line")                                        \
+	X(lines_late, "frames served without, because it was not found in time")                   \
+	X(lines_asked, "times that a file was read for source lines")                              \
+	X(lines_failed, "of these, files that could not be read")                                  \
+	X(lines_crashed, "of these, files on which the parser crashed or took too long")           \
+	X(lines_evicted, "executables whose lines were dropped to save memory, or not used")       \
+	X(lines_split_missing, "files of split debug information that were not found")             \
+	X(lines_units_refused, "units of debug information that were damaged or too large")        \
+	X(lines_sections_compressed, "files with debug information compressed in an unknown way")  \
 	X(perf_maps_loaded, "perf maps of processes read")                                         \
 	X(perf_maps_cut, "times that a limit kept the rest of a perf map from being read")         \
 	X(perf_map_lines_bad, "lines of perf maps that could not be understood")                   \
+	X(jitdumps_loaded, "jitdumps of processes read")                                           \
+	X(jitdumps_cut, "times that a limit kept the rest of a jitdump from being read")           \
+	X(jitdumps_failed, "jitdumps that could not be read, or were none")                        \
+	X(jitdump_records_bad, "records of jitdumps that could not be understood")                 \
 	X(kernel_symbols, "kernel symbols known")
 
 struct symbolizer_stats {
@@ -107,8 +129,9 @@ void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event);
 
 /*
- * Reads the perf map of a process again if it changed, while the process is there to be read. To be
- * called at the end of each window for processes with frames in code without a file.
+ * Reads the perf map of a process again if it changed, while the process is there to be read, and
+ * its jitdump, which stays open. To be called at the end of each window for processes with frames
+ * in code without a file.
  */
 void symbolizer_refresh_process(struct symbolizer *s, struct process *process);
 /* The process is gone for good: drop what is kept for it. */

@@ -4,7 +4,7 @@
 #include "unwind/table_landing.h"
 #include "unwind/table_spans.h"
 #include "elf/eh_frame_program.h"
-#include "elf/pclntab.h"
+#include "elf/go_binary.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
@@ -22,8 +22,7 @@ struct builder {
 	struct spans spans;
 	struct cfi_index cfi[N_CFI];
 	void *cfi_data[N_CFI];
-	void *go_data;
-	struct pclntab go;
+	struct go_binary go;
 	struct row_writer *writer;
 	struct unwind_table_stats stats;
 };
@@ -34,7 +33,7 @@ static void builder_done(struct builder *b)
 		cfi_index_done(&b->cfi[i]);
 		free(b->cfi_data[i]);
 	}
-	free(b->go_data);
+	go_binary_done(&b->go);
 	free(b->spans.at);
 	row_writer_free(b->writer);
 }
@@ -168,15 +167,16 @@ static int add_go_functions(struct builder *b)
 	struct pclntab_function f, next;
 	int r = 0;
 
-	for (uint32_t i = 0; !r && i < b->go.n_functions; i++) {
-		if (!pclntab_function(&b->go, i, &f)) {
+	for (uint32_t i = 0; !r && i < b->go.table.n_functions; i++) {
+		if (!pclntab_function(&b->go.table, i, &f)) {
 			b->stats.refused.truncated++;
 			continue;
 		}
 		if (f.kind == PCLNTAB_SIGNAL)
 			f.start--;
-		if (i + 1 < b->go.n_functions && pclntab_function(&b->go, i + 1, &next) &&
-		    next.kind == PCLNTAB_SIGNAL && f.end - f.start > 1)
+		if (i + 1 < b->go.table.n_functions &&
+		    pclntab_function(&b->go.table, i + 1, &next) && next.kind == PCLNTAB_SIGNAL &&
+		    f.end - f.start > 1)
 			f.end--;
 		b->stats.go_functions++;
 		r = add_span(b, f.start, f.end, SPAN_GO, i);
@@ -184,78 +184,13 @@ static int add_go_functions(struct builder *b)
 	return r;
 }
 
-/*
- * What the loader adds to its base and writes to @address, by a relocation of .rela.dyn; false if
- * there is none.
- */
-static bool find_relocated(const struct elf_image *image, uint64_t address, uint64_t *ret)
-{
-	const Elf64_Shdr *section = elf_image_section(image, ".rela.dyn");
-	_cleanup_free_ void *data = NULL;
-	const Elf64_Rela *relocations;
-	size_t size;
-
-	if (!section || elf_image_copy(image, section, MAX_SECTION, &data, &size))
-		return false;
-	relocations = data;
-	for (size_t i = 0; i < size / sizeof(*relocations); i++) {
-		const Elf64_Rela *r = &relocations[i];
-
-		if (r->r_offset == address && ELF64_R_TYPE(r->r_info) == R_X86_64_RELATIVE) {
-			*ret = (uint64_t)r->r_addend;
-			return true;
-		}
-	}
-	return false;
-}
-
-/*
- * Where Go's text begins, for tables that do not say it themselves because the loader shall write
- * it: with C in the program that is not the beginning of .text.
- */
-static uint64_t go_text(const struct elf_image *image, uint64_t pclntab)
-{
-	const Elf64_Shdr *text = elf_image_section(image, ".text");
-	uint64_t address;
-
-	if (find_relocated(image, pclntab + PCLNTAB_TEXT_OFFSET, &address))
-		return address;
-	return text ? text->sh_addr : 0;
-}
-
-/* The C linker puts the table of a position-independent program among its other constants. */
-static int find_pclntab(struct builder *b, const Elf64_Shdr *section, size_t size)
-{
-	static const size_t step = 8; /* it is aligned to more */
-	const uint8_t *data = b->go_data;
-
-	for (size_t at = 0; at + step <= size; at += step) {
-		if (!pclntab_looks_like(data + at) || pclntab_read(data + at, size - at, &b->go))
-			continue;
-		if (!b->go.text)
-			b->go.text = go_text(b->image, section->sh_addr + at);
-		return 0;
-	}
-	return -EBADMSG;
-}
-
 static int add_go(struct builder *b)
 {
-	static const char *const names[] = { ".gopclntab", ".data.rel.ro.gopclntab" };
-	const Elf64_Shdr *section = NULL;
-	size_t size;
-	int r;
+	int r = go_binary_open(b->image, &b->go);
 
-	for (size_t i = 0; !section && i < ARRAY_SIZE(names); i++)
-		section = elf_image_section(b->image, names[i]);
-	if (!section && elf_image_section(b->image, ".go.buildinfo"))
-		section = elf_image_section(b->image, ".data.rel.ro");
-	if (!section)
+	if (r == -ENODATA)
 		return 0;
-	r = elf_image_copy(b->image, section, MAX_SECTION, &b->go_data, &size);
-	if (!r)
-		r = find_pclntab(b, section, size);
-	return r ? refuse_section(b, r) : add_go_functions(b);
+	return r < 0 ? refuse_section(b, r) : add_go_functions(b);
 }
 
 /* Rows of one span on their way to the writer. */
@@ -317,8 +252,8 @@ static void write_span(struct builder *b, const struct span *s, uint64_t from)
 
 	switch (s->source) {
 	case SPAN_GO:
-		if (pclntab_function(&b->go, s->number, &f))
-			pclntab_rows(&b->go, &f, write_row, &o);
+		if (pclntab_function(&b->go.table, s->number, &f))
+			pclntab_rows(&b->go.table, &f, write_row, &o);
 		break;
 	case SPAN_RULE:
 		row_writer_add(b->writer, from, span_rule(s->number));

@@ -19,7 +19,7 @@
 
 #include "base/error.h"
 
-#define WORKER_MAX_FDS	 4
+#define WORKER_MAX_FDS	 32
 #define WORKER_MAX_ARGS	 4096
 #define WORKER_MAX_REPLY (512U << 20)
 

@@ -109,7 +109,7 @@ def far(name, address):
     """A function in an executable segment of its own."""
     return Program(name, [
         f"gcc {CC} {NO_FP} -fno-pie -ffunction-sections -c -o {{out}}.o {{here}}/frames.c",
-        "objcopy --rename-section .text.middle=.far,alloc,load,readonly,code {out}.o",
+        "objcopy --rename-section .text.middle=.far {out}.o",
         f"gcc -no-pie -o {{out}} {{out}}.o -Wl,--section-start=.far={address} {IDS}",
         "rm -f {out}.o"], FRAMES)
 

@@ -1,0 +1,391 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Source lines and inlined functions, in what compilers make of small programs, and compared with
+llvm-symbolizer and eu-addr2line. Needs no root: the symbolizer is asked without a daemon."""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import lines
+import pprof
+from harness import (Daemon, check, equal, go_pprof, missing_rights, run, skip, start,
+                     temporary_directory, test, tool)
+
+# A label inside of what is inlined twice; the places of the calls are in the source itself.
+C = """\
+static inline __attribute__((always_inline)) int inner(int x)
+{
+	__asm__ volatile(".globl golden\\ngolden: nop"); /* here */
+	return x + 1;
+}
+
+static inline __attribute__((always_inline)) int middle(int x)
+{
+	return inner(x) * 3; /* calls inner */
+}
+
+__attribute__((noinline)) int outer(int x)
+{
+	return middle(x) - 5; /* calls middle */
+}
+
+int main(int argc, char **argv)
+{
+	(void)argv;
+	return outer(argc);
+}
+"""
+CPP = """\
+#include <cstddef>
+namespace room {
+template <typename T> struct thing {
+	T value;
+	inline __attribute__((always_inline)) T get(T x) const
+	{
+		__asm__ volatile(".globl golden\\ngolden: nop"); /* here */
+		return value + x;
+	}
+};
+__attribute__((noinline)) long outer(const thing<long> &t)
+{
+	return t.get(3); /* calls inner */
+}
+}
+int main(int argc, char **)
+{
+	return (int)room::outer(room::thing<long>{ argc });
+}
+"""
+RUST = """\
+#![allow(named_asm_labels)]
+use std::arch::asm;
+#[inline(always)]
+fn inner(x: u64) -> u64 {
+    unsafe { asm!(".globl golden", "golden: nop") }; // here
+    x + 1
+}
+#[inline(never)]
+fn outer(x: u64) -> u64 {
+    inner(x) * 3 // calls inner
+}
+fn main() {
+    std::process::exit(outer(std::env::args().count() as u64) as i32);
+}
+"""
+FORTRAN = """\
+module things
+contains
+  integer function twice(x)
+    integer, intent(in) :: x
+    print *, x
+    twice = 2 * x
+  end function
+end module
+program main
+  use things
+  print *, twice(command_argument_count()), inside(3)
+contains
+  integer function inside(y)
+    integer, intent(in) :: y
+    print *, y
+    inside = y + twice(y)
+  end function
+end program
+"""
+ADA = """\
+with Ada.Command_Line;
+with Ada.Text_IO;
+procedure Main is
+   Total : Integer := 0;
+   procedure Add (X : Integer) is
+   begin
+      Total := Total + X;
+      Ada.Text_IO.Put_Line (Total'Image);
+   end Add;
+begin
+   Add (Ada.Command_Line.Argument_Count);
+   Add (2);
+end Main;
+"""
+
+
+def line_of(source, text):
+    return next(i for i, line in enumerate(source.split("\n"), 1) if text in line)
+
+
+def compile_in(directory, name, source, *command):
+    """The path of the program that @command, with its compiler first, makes of the source."""
+    compiler = tool(command[0])
+    path = os.path.join(directory, name)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(source)
+    program = os.path.join(directory, "program")
+    r = subprocess.run([compiler, *command[1:], "-o", program, name], cwd=directory, check=False,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if r.returncode != 0:
+        skip(f"{' '.join(command)}: {r.stdout.decode().strip().splitlines()[-1]}")
+    return program
+
+
+def symbol(program, name):
+    out = subprocess.run(["nm", program], check=True, stdout=subprocess.PIPE).stdout.decode()
+    return next(int(line.split()[0], 16) for line in out.split("\n")
+                if re.search(f" [a-zA-Z] {re.escape(name)}$", line))
+
+
+def chain_at(program, address, directories=""):
+    chains, starts = lines.ours(program, [address], directories)
+    return chains[address], starts[address]
+
+
+def check_c(program, address=None, directories=""):
+    """The golden chain of the C program above."""
+    chain, starts = chain_at(program, address or symbol(program, "golden"), directories)
+    source = os.path.join(os.path.dirname(program), "golden.c")
+    equal([(f, file, line) for f, file, line, _ in chain],
+          [("inner", source, line_of(C, "/* here */")),
+           ("middle", source, line_of(C, "/* calls inner */")),
+           ("outer", source, line_of(C, "/* calls middle */"))])
+    equal(starts, [line_of(C, "int inner("), line_of(C, "int middle("), line_of(C, "int outer(")])
+    return chain
+
+
+def c_program(*command):
+    return compile_in(temporary_directory(), "golden.c", C, *command)
+
+
+@test
+def c_with_every_version_of_dwarf():
+    for compiler in ("gcc", "clang"):
+        if not shutil.which(compiler):
+            continue
+        for version in (2, 3, 4, 5):
+            chain = check_c(c_program(compiler, "-O2", f"-gdwarf-{version}"))
+            if version > 2 or compiler == "clang":
+                check(all(column > 0 for *_, column in chain), f"columns: {chain}")
+
+
+@test
+def dwarf_of_64_bits():
+    check_c(c_program("gcc", "-O2", "-gdwarf-5", "-gdwarf64"))
+
+
+@test
+def compressed_sections():
+    for how in ("zlib", "zlib-gnu"):
+        check_c(c_program("gcc", "-O2", "-g", f"-gz={how}"))
+
+
+@test
+def split_dwarf():
+    for compiler in ("gcc", "clang"):
+        if not shutil.which(compiler):
+            continue
+        for version in (4, 5):
+            check_c(c_program(compiler, "-O2", "-g", f"-gdwarf-{version}", "-gsplit-dwarf"))
+
+
+@test
+def split_dwarf_in_a_package():
+    # Packagers do not know every compiler's files: these pairs go together.
+    for version, compiler, packager in ((4, "gcc", "dwp"), (5, "clang", "llvm-dwp")):
+        program = c_program(compiler, "-O2", "-g", f"-gdwarf-{version}", "-gsplit-dwarf")
+        directory = os.path.dirname(program)
+        parts = [name for name in os.listdir(directory) if name.endswith(".dwo")]
+        subprocess.run([tool(packager), *parts, "-o", program + ".dwp"], check=True, cwd=directory,
+                       timeout=60)
+        for name in parts:
+            os.unlink(os.path.join(directory, name))
+        check_c(program)
+
+
+@test
+def split_dwarf_that_is_lost_leaves_lines():
+    program = c_program("gcc", "-O2", "-g", "-gsplit-dwarf")
+    address = symbol(program, "golden")
+    directory = os.path.dirname(program)
+    for name in os.listdir(directory):
+        if name.endswith(".dwo"):
+            os.unlink(os.path.join(directory, name))
+    chain, _ = chain_at(program, address)
+    equal([(f, line) for f, _, line, _ in chain], [("outer", line_of(C, "/* here */"))])
+
+
+@test
+def a_debug_file_of_its_own():
+    program = c_program("gcc", "-O2", "-g", "-Wl,--build-id=sha1")
+    address = symbol(program, "golden")
+    subprocess.run(["objcopy", "--only-keep-debug", program, program + ".debug"], check=True)
+    subprocess.run(["objcopy", "--strip-all", "--add-gnu-debuglink=" + program + ".debug", program],
+                   check=True)
+    check_c(program, address)
+    # And by its build id.
+    out = subprocess.run(["readelf", "-n", program], check=True, stdout=subprocess.PIPE).stdout
+    build_id = re.search(r"Build ID: (\w+)", out.decode())[1]
+    directories = temporary_directory()
+    place = os.path.join(directories, ".build-id", build_id[:2])
+    os.makedirs(place)
+    os.rename(program + ".debug", os.path.join(place, build_id[2:] + ".debug"))
+    check_c(program, address, directories)
+
+
+@test
+def a_file_shared_by_dwz():
+    dwz = tool("dwz")
+    directory = temporary_directory()
+    programs = []
+    for name in ("one", "two"):
+        os.mkdir(os.path.join(directory, name))
+        programs.append(compile_in(os.path.join(directory, name), "golden.cpp", CPP, "g++", "-O2",
+                                   "-g", "-Wl,--build-id=sha1"))
+    shared = os.path.join(directory, "shared.debug")
+    r = subprocess.run([dwz, "-m", shared, *programs], check=False, stderr=subprocess.PIPE)
+    if r.returncode != 0 or not os.path.exists(shared):
+        skip(f"dwz: {r.stderr.decode()}")
+    for program in programs:
+        check_cpp(program)
+
+
+def check_cpp(program):
+    chain, starts = chain_at(program, symbol(program, "golden"))
+    source = os.path.join(os.path.dirname(program), "golden.cpp")
+    equal([(f, file, line) for f, file, line, _ in chain],
+          [("_ZNK4room5thingIlE3getEl", source, line_of(CPP, "/* here */")),
+           ("_ZN4room5outerERKNS_5thingIlEE", source, line_of(CPP, "/* calls inner */"))])
+    equal(starts, [line_of(CPP, "T get("), line_of(CPP, "long outer(")])
+
+
+@test
+def cpp_has_linkage_names():
+    for compiler in ("g++", "clang++"):
+        if shutil.which(compiler):
+            check_cpp(compile_in(temporary_directory(), "golden.cpp", CPP, compiler, "-O2", "-g"))
+
+
+@test
+def cpp_with_optimization_at_link_time():
+    check_cpp(compile_in(temporary_directory(), "golden.cpp", CPP, "g++", "-O2", "-g", "-flto"))
+
+
+@test
+def rust():
+    for flags in ([], ["-C", "lto"]):
+        program = compile_in(temporary_directory(), "golden.rs", RUST, "rustc", "-O", "-g", *flags)
+        chain, starts = chain_at(program, symbol(program, "golden"))
+        source = os.path.join(os.path.dirname(program), "golden.rs")
+        equal([(file, line) for _, file, line, _ in chain[:2]],
+              [(source, line_of(RUST, "// here")), (source, line_of(RUST, "// calls inner"))])
+        check("inner" in chain[0][0] and "outer" in chain[1][0], f"{chain}")
+        equal(starts[:2], [line_of(RUST, "fn inner"), line_of(RUST, "fn outer")])
+
+
+@test
+def fortran():
+    program = compile_in(temporary_directory(), "golden.f90", FORTRAN, "gfortran", "-O1", "-g",
+                         "-fno-inline")
+    for name, text in (("__things_MOD_twice", "function twice"), ("inside.0", "function inside")):
+        chain, starts = chain_at(program, symbol(program, name))
+        source = os.path.join(os.path.dirname(program), "golden.f90")
+        equal((chain[-1][:2], starts[-1]), ((name, source), line_of(FORTRAN, text)))
+
+
+@test
+def ada():
+    directory = temporary_directory()
+    gnatmake = tool("gnatmake")
+    with open(os.path.join(directory, "main.adb"), "w", encoding="utf-8") as f:
+        f.write(ADA)
+    subprocess.run([gnatmake, "-q", "-O1", "-fno-inline", "-g", "main.adb"], cwd=directory,
+                   check=True, stdout=subprocess.DEVNULL)
+    program = os.path.join(directory, "main")
+    out = subprocess.run(["nm", program], check=True, stdout=subprocess.PIPE).stdout.decode()
+    name = re.search(r" (main__add\S*)", out)[1]
+    chain, starts = chain_at(program, symbol(program, name))
+    equal((chain[-1][:2], starts[-1]),
+          ((name, os.path.join(directory, "main.adb")), line_of(ADA, "procedure Add")))
+
+
+@test
+def a_chain_that_is_too_long_keeps_both_ends():
+    inline = "static inline __attribute__((always_inline)) int"
+    source = f'{inline} f0(int x) {{ __asm__ volatile(".globl golden\\ngolden: nop"); return x; }}\n'
+    source += "".join(f"{inline} f{i}(int x) {{ return f{i - 1}(x) + {i}; }}\n"
+                      for i in range(1, 60))
+    source += "__attribute__((noinline)) int outer(int x) { return f59(x); }\n" \
+              "int main(int argc, char **argv) { (void)argv; return outer(argc); }\n"
+    program = compile_in(temporary_directory(), "golden.c", source, "gcc", "-O2", "-g")
+    chain, _ = chain_at(program, symbol(program, "golden"))
+    equal([f for f, *_ in chain], [f"f{i}" for i in range(31)] + ["outer"])
+
+
+def compare(program, n):
+    asked, bad, asked_others, bad_others = lines.difference(program, n)
+    print(f"# {os.path.basename(os.path.dirname(program))}: {asked} addresses, {len(bad)} unlike "
+          f"llvm-symbolizer; {asked_others}, {len(bad_others)} unlike eu-addr2line")
+    check(asked > n // 3, f"only {asked} addresses of {n}")
+    return asked, bad, asked_others, bad_others
+
+
+@test
+def others_agree():
+    tool("llvm-symbolizer")
+    tool("eu-addr2line")
+    made = [c_program("gcc", "-O2", "-g"), c_program("clang", "-O2", "-g", "-gdwarf-4")]
+    for source, name, command in ((CPP, "golden.cpp", ("g++", "-O2", "-g")),
+                                  (RUST, "golden.rs", ("rustc", "-O", "-g"))):
+        if shutil.which(command[0]):
+            made.append(compile_in(temporary_directory(), name, source, *command))
+    made.append(os.path.join(lines.BUILD, "profd"))
+    seen = [compare(program, 150) for program in made]
+    bad = [b for _, found, _, _ in seen for b in found]
+    total = sum(asked for asked, *_ in seen)
+    check(len(bad) * 1000 <= total, f"{len(bad)} of {total}, first {bad[:3]}")
+    # Where entries of DWARF overlap it takes another one.
+    bad = [b for *_, found in seen for b in found]
+    total = sum(asked for _, _, asked, _ in seen)
+    check(len(bad) * 20 <= total, f"eu-addr2line: {len(bad)} of {total}, first {bad[:3]}")
+
+
+SPIN = C.replace("return outer(argc);", "for (volatile long n = 0;; n += outer(argc)) /* spins */\n"
+                 "\t\t;").replace("return x + 1;", "for (volatile int i = 0; i < 1000; i++)\n"
+                                  "\t\tx += i; /* works */\n\treturn x + 1;")
+
+
+@test
+def pprof_lists_a_profile():
+    reason = missing_rights()
+    if reason:
+        skip(reason)
+    program = compile_in(temporary_directory(), "golden.c", SPIN, "gcc", "-O1", "-g")
+    daemon = Daemon(sample_frequency=199)
+    child = start([program])
+    time.sleep(1)  # until the daemon knows it
+    path = f"/pid/{child.pid}/debug/pprof/profile?seconds=3"
+    profile = os.path.join(temporary_directory(), "profile.pb.gz")
+    for _ in range(2):  # what comes too late for one profile is in the next
+        response = daemon.get(path)
+        equal(response.status, 200, response.text)
+        with open(profile, "wb") as f:
+            f.write(response.body)
+    child.kill()
+    status, out, err = go_pprof("-list=outer", profile)
+    equal(status, 0, err)
+    calls = re.search(r"^ +(\S+) +(\S+) +\d+:.*/\* calls middle \*/", out, re.M)
+    check(calls and calls[2] != ".", out)
+    status, out, err = go_pprof("-lines", "-top", profile)
+    equal(status, 0, err)
+    works = line_of(SPIN, "/* works */")
+    check(re.search(rf"inner \S*golden\.c:({works - 1}|{works}) \(inline\)", out), out)
+    for report in ("-weblist=outer", "-peek=outer"):
+        status, out, err = go_pprof(report, "-output=" + profile + ".out", profile)
+        equal(status, 0, err)
+    with open(profile, "rb") as f:
+        mapping = next(m for m in pprof.Profile(f.read()).mappings if m.file == program)
+    check(mapping.has_filenames and mapping.has_lines and mapping.has_inlines, f"{vars(mapping)}")
+    daemon.stop()
+
+
+run(needs_root=False)

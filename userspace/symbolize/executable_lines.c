@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is wanted of an executable waits at it until a request begins, of which there are a few at a
+ * time: each holds descriptors. An executable may go away while it is asked about; the request ends
+ * by itself then, and what it tells is for nobody.
+ */
+#include "symbolize/executable_lines.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "process/debug_file.h"
+#include "process/executable.h"
+#include "symbolize/line_store.h"
+
+#define MAX_REQUESTS 8
+#define MAX_POLL_MS  1000 /* the worker wants to see now and then what takes too long */
+
+/* A question on its way. */
+struct question {
+	struct executable_lines_set *set;
+	struct lines *lines; /* NULL = the executable is gone */
+	struct line_request *request;
+	uint64_t *addresses;
+	uint32_t n;
+	struct question *prev, *next;
+};
+
+/* Hangs on executable->lines. */
+struct lines {
+	struct executable_lines_set *set;
+	struct executable *executable; /* borrowed: it frees us before it goes */
+	struct line_store *store;      /* NULL = nothing is known */
+	size_t bytes;		       /* of the store, as they are counted in the set */
+	uint64_t quiet_until;	       /* ns; it has no lines, or could not be read */
+	uint64_t used;
+	uint64_t *wanted; /* waits for a request */
+	size_t n_wanted, wanted_allocated;
+	char *root; /* of the process that they are wanted for */
+	struct question *question;
+	struct lines *prev, *next;
+};
+
+struct executable_lines_set {
+	struct executable_lines_options options;
+	struct lines *list; /* least recently used first */
+	struct question *questions;
+	uint32_t n_questions;
+	size_t bytes, n;
+	struct executable_lines_stats stats;
+};
+
+int executable_lines_new(const struct executable_lines_options *o,
+			 struct executable_lines_set **ret)
+{
+	struct executable_lines_set *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->options = *o;
+	*ret = s;
+	return 0;
+}
+
+static void drop_store(struct lines *l)
+{
+	l->set->bytes -= l->bytes;
+	l->bytes = 0;
+	l->store = line_store_free(l->store);
+}
+
+static void drop_wanted(struct lines *l)
+{
+	free(TAKE_PTR(l->wanted));
+	l->n_wanted = l->wanted_allocated = 0;
+}
+
+/* executable->lines_free */
+static void lines_free(void *p)
+{
+	struct lines *l = p;
+
+	drop_store(l);
+	drop_wanted(l);
+	if (l->question)
+		l->question->lines = NULL;
+	DL_DELETE(l->set->list, l);
+	l->set->n--;
+	free(l->root);
+	free(l);
+}
+
+static void question_free(struct question *q)
+{
+	DL_DELETE(q->set->questions, q);
+	q->set->n_questions--;
+	if (q->lines)
+		q->lines->question = NULL;
+	free(q->addresses);
+	free(q);
+}
+
+struct executable_lines_set *executable_lines_free(struct executable_lines_set *s)
+{
+	struct lines *l, *next;
+	struct question *q, *next_question;
+
+	if (!s)
+		return NULL;
+	DL_FOREACH_SAFE(s->questions, q, next_question) {
+		line_request_free(q->request);
+		question_free(q);
+	}
+	DL_FOREACH_SAFE(s->list, l, next) {
+		l->executable->lines = NULL;
+		l->executable->lines_free = NULL;
+		lines_free(l);
+	}
+	free(s);
+	return NULL;
+}
+
+static struct lines *lines_of(struct executable_lines_set *s, struct executable *x)
+{
+	struct lines *l = x->lines;
+
+	if (l)
+		return l;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return NULL;
+	l->set = s;
+	l->executable = x;
+	DL_APPEND(s->list, l);
+	s->n++;
+	x->lines = l;
+	x->lines_free = lines_free;
+	return l;
+}
+
+static void use(struct lines *l, uint64_t now)
+{
+	l->used = now;
+	if (l->next) { /* not the last one already */
+		DL_DELETE(l->set->list, l);
+		DL_APPEND(l->set->list, l);
+	}
+}
+
+static void put(struct lines *l, uint64_t address, const struct line_frame *frames, size_t n)
+{
+	if (!l->store)
+		l->store = line_store_new();
+	/* What finds no room is asked again. */
+	if (l->store)
+		line_store_put(l->store, address, frames, n);
+}
+
+static void take_chain(void *userdata, uint32_t i, const struct line_frame *frames, size_t n)
+{
+	struct question *q = userdata;
+
+	if (q->lines)
+		put(q->lines, q->addresses[i], frames, n);
+}
+
+/* Of all others it is known now that there is nothing. */
+static void remember_nothing(struct lines *l, const struct question *q)
+{
+	for (uint32_t i = 0; i < q->n; i++)
+		if (!l->store || !line_store_has(l->store, q->addresses[i]))
+			put(l, q->addresses[i], NULL, 0);
+}
+
+static void account(struct lines *l)
+{
+	l->set->bytes -= l->bytes;
+	l->bytes = l->store ? line_store_memory(l->store) : 0;
+	l->set->bytes += l->bytes;
+}
+
+static void start_next(struct executable_lines_set *s);
+
+static void take_end(void *userdata, int status, bool has_dwarf, uint32_t n_missing,
+		     const struct dwarf_lines_stats *stats)
+{
+	struct question *q = userdata;
+	struct executable_lines_set *s = q->set;
+	struct lines *l = q->lines;
+
+	s->stats.failed += status < 0;
+	s->stats.crashed += status == -ECHILD || status == -ETIME;
+	s->stats.split_missing += n_missing;
+	s->stats.units_refused += stats->units_refused;
+	s->stats.sections_compressed += stats->sections_compressed;
+	if (l && status == 0 && has_dwarf)
+		remember_nothing(l, q);
+	else if (l)
+		l->quiet_until = clock_monotonic_ns() + s->options.retry_ns;
+	if (l)
+		account(l);
+	question_free(q);
+	start_next(s);
+}
+
+static const struct line_request_handler handler = { take_chain, take_end };
+
+static int compare_addresses(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Moves what is wanted, as much as one job takes, to the question. */
+static int take_wanted(struct lines *l, struct question *q)
+{
+	uint64_t last = 0;
+
+	qsort(l->wanted, l->n_wanted, sizeof(*l->wanted), compare_addresses);
+	q->addresses = calloc(l->n_wanted, sizeof(*q->addresses));
+	if (!q->addresses)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->n_wanted && q->n < LINE_JOB_MAX_ADDRESSES; i++) {
+		if (q->n > 0 && l->wanted[i] == last)
+			continue;
+		last = l->wanted[i];
+		q->addresses[q->n++] = last;
+	}
+	/* More than that at a time are asked for when somebody wants them again. */
+	drop_wanted(l);
+	return 0;
+}
+
+static int ask(struct question *q)
+{
+	struct lines *l = q->lines;
+	const struct executable_lines_options *o = &q->set->options;
+	const struct debug_file_search search = {
+		.directories = o->debug_directories,
+		.root = l->root,
+		.path = l->executable->path,
+		.debuginfod = o->debuginfod,
+	};
+	struct line_request *request;
+	int fd = o->executables ? executable_table_open(o->executables, l->executable) : -ENOENT;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	/* Without a worker the question is answered, and gone, when this returns. */
+	r = line_request_start(&o->reader, fd, q->addresses, q->n, &search, &handler, q, &request);
+	if (r == 0 && request)
+		q->request = request;
+	return r;
+}
+
+static void start(struct lines *l)
+{
+	static const struct dwarf_lines_stats none;
+	struct executable_lines_set *s = l->set;
+	struct question *q = calloc(1, sizeof(*q));
+	int r = -ENOMEM;
+
+	if (!q) {
+		drop_wanted(l);
+		return;
+	}
+	q->set = s;
+	q->lines = l;
+	l->question = q;
+	DL_APPEND(s->questions, q);
+	s->n_questions++;
+	s->stats.asked++;
+	r = take_wanted(l, q);
+	if (r == 0)
+		r = ask(q);
+	if (r < 0)
+		take_end(q, r, false, 0, &none);
+}
+
+static void start_next(struct executable_lines_set *s)
+{
+	struct lines *l, *next;
+
+	DL_FOREACH_SAFE(s->list, l, next) {
+		if (s->n_questions >= MAX_REQUESTS)
+			return;
+		if (l->n_wanted > 0 && !l->question)
+			start(l);
+	}
+}
+
+static int want_one(struct lines *l, uint64_t address)
+{
+	if (l->n_wanted == l->wanted_allocated) {
+		size_t wanted = l->wanted_allocated ? l->wanted_allocated * 2 : 64;
+		uint64_t *bigger = reallocarray(l->wanted, wanted, sizeof(*bigger));
+
+		if (!bigger)
+			return -ENOMEM;
+		l->wanted = bigger;
+		l->wanted_allocated = wanted;
+	}
+	l->wanted[l->n_wanted++] = address;
+	return 0;
+}
+
+void executable_lines_want(struct executable_lines_set *s, struct executable *x,
+			   const uint64_t *addresses, size_t n, const char *root, uint64_t now)
+{
+	struct lines *l = x->readable ? lines_of(s, x) : NULL;
+
+	if (!l)
+		return;
+	use(l, now);
+	/* Who asked before is still waiting for his answer: what is left is asked for later. */
+	if (l->question || clock_monotonic_ns() < l->quiet_until)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if ((!l->store || !line_store_has(l->store, addresses[i])) &&
+		    want_one(l, addresses[i]) < 0)
+			break;
+	if (l->n_wanted == 0)
+		return;
+	free(l->root);
+	l->root = root ? strdup(root) : NULL;
+	if (s->n_questions < MAX_REQUESTS)
+		start(l);
+}
+
+void executable_lines_wait(struct executable_lines_set *s, uint64_t until)
+{
+	struct worker *w = s->options.reader.worker;
+	uint64_t now = clock_monotonic_ns();
+
+	if (!w || !s->questions)
+		return;
+	worker_process(w, now);
+	while (s->questions && now < until) {
+		struct pollfd p = { .fd = worker_fd(w), .events = POLLIN };
+
+		poll(&p, 1, (int)MIN((until - now) / NS_PER_MS + 1, (uint64_t)MAX_POLL_MS));
+		now = clock_monotonic_ns();
+		worker_process(w, now);
+	}
+}
+
+size_t executable_lines_find(struct executable_lines_set *s, struct executable *x, uint64_t address,
+			     struct line_frame *ret, size_t max, uint64_t now, bool *ret_late)
+{
+	struct lines *l = x->lines;
+	size_t n;
+
+	(void)s;
+	*ret_late = false;
+	if (!l)
+		return 0;
+	use(l, now);
+	if (l->store && line_store_get(l->store, address, ret, max, &n))
+		return n;
+	*ret_late = l->question || l->n_wanted > 0;
+	return 0;
+}
+
+void executable_lines_arrived(struct executable_lines_set *s)
+{
+	struct lines *l;
+
+	DL_FOREACH(s->list, l)
+		if (!l->store)
+			l->quiet_until = 0;
+}
+
+static struct lines *oldest(const struct executable_lines_set *s)
+{
+	struct lines *l;
+
+	DL_FOREACH(s->list, l)
+		if (l->store)
+			return l;
+	return NULL;
+}
+
+uint64_t executable_lines_oldest(const struct executable_lines_set *s)
+{
+	const struct lines *l = oldest(s);
+
+	return l ? l->used : UINT64_MAX;
+}
+
+void executable_lines_evict(struct executable_lines_set *s)
+{
+	struct lines *l = oldest(s);
+
+	if (!l)
+		return;
+	s->stats.evicted++;
+	drop_store(l);
+}
+
+void executable_lines_get_stats(const struct executable_lines_set *s,
+				struct executable_lines_stats *ret)
+{
+	*ret = s->stats;
+}
+
+size_t executable_lines_memory(const struct executable_lines_set *s)
+{
+	return sizeof(*s) + s->n * sizeof(struct lines) + s->bytes;
+}

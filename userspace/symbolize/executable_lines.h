@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Source lines of executables: what was asked for so far hangs on executable->lines, and is dropped
+ * when unused for longest. Nobody waits longer than he wants to: what is not there in time goes on
+ * in the background and is there for whoever asks next.
+ *
+ * How it can be wrong: that an executable has no lines is believed for retry_ns, although a debug
+ * file may have been installed meanwhile; so is that they could not be read.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "symbolize/line_request.h"
+
+struct debuginfod;
+struct executable;
+struct executable_lines_set;
+struct executable_table;
+
+struct executable_lines_options {
+	struct executable_table *executables; /* borrowed; NULL = nothing can be opened */
+	const char *debug_directories;	      /* borrowed; as in debug_file.h */
+	struct debuginfod *debuginfod;	      /* borrowed; NULL = none is asked */
+	struct line_reader reader;
+	uint64_t retry_ns; /* when a file that failed, or has none, is looked at again */
+};
+
+struct executable_lines_stats {
+	uint64_t asked;				     /* questions to the parser process */
+	uint64_t failed;			     /* of these, files that could not be read */
+	uint64_t crashed;			     /* and on which it crashed or took too long */
+	uint64_t evicted;			     /* executables whose lines were dropped */
+	uint64_t split_missing;			     /* files of split DWARF that were not found */
+	uint64_t units_refused, sections_compressed; /* as in elf/dwarf.h */
+};
+
+int executable_lines_new(const struct executable_lines_options *o,
+			 struct executable_lines_set **ret);
+/* The worker's jobs must not be processed any more. Returns NULL; accepts NULL. */
+struct executable_lines_set *executable_lines_free(struct executable_lines_set *s);
+
+/*
+ * Begins to look up @n ELF virtual addresses, as far as they are not known. @root and @now are as
+ * for executable_names_want().
+ */
+void executable_lines_want(struct executable_lines_set *s, struct executable *x,
+			   const uint64_t *addresses, size_t n, const char *root, uint64_t now);
+
+/*
+ * Takes what has come, and waits until all that was begun is done, at most until @until (monotonic
+ * ns; 0 = does not wait).
+ */
+void executable_lines_wait(struct executable_lines_set *s, uint64_t until);
+
+/*
+ * The chain at an address (elf/line_table.h), at most @max frames; 0 = nothing is known. The
+ * strings live until the next call of anything here. @ret_late tells whether more may be known
+ * later.
+ */
+size_t executable_lines_find(struct executable_lines_set *s, struct executable *x, uint64_t address,
+			     struct line_frame *ret, size_t max, uint64_t now, bool *ret_late);
+
+/* A debug file has arrived: all that had no lines are looked at again. */
+void executable_lines_arrived(struct executable_lines_set *s);
+
+/* When the lines unused for longest were used; UINT64_MAX if there are none. */
+uint64_t executable_lines_oldest(const struct executable_lines_set *s);
+/* Drops those. */
+void executable_lines_evict(struct executable_lines_set *s);
+
+void executable_lines_get_stats(const struct executable_lines_set *s,
+				struct executable_lines_stats *ret);
+size_t executable_lines_memory(const struct executable_lines_set *s);
