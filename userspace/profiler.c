@@ -332,7 +332,7 @@ static void begin_to_end(struct profiler_tap *tap, uint64_t end)
 
 	tap->ending = true;
 	tap->stop = end;
-	pipeline_end(tap->receiver, end);
+	receiver_end(tap->receiver, end);
 	if (read_waits(p, tap->receiver, &tap->selection) == -ENOTSUP)
 		tap->end_time = end;
 	else
@@ -634,8 +634,8 @@ const struct window *profiler_window(const struct profiler *p, uint64_t *ret_unt
 {
 	if (!p->window)
 		return NULL;
-	*ret_until = MAX(p->horizon, window_start(pipeline_window(p->window)));
-	return pipeline_window(p->window);
+	*ret_until = MAX(p->horizon, window_start(receiver_window(p->window)));
+	return receiver_window(p->window);
 }
 
 struct debuginfod *profiler_debuginfod(struct profiler *p)
