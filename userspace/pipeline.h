@@ -2,8 +2,7 @@
 /*
  * From records to windows: what a live profiler and a replay have in common. The pipeline owns the
  * stream, the tables and the symbolizer; whoever has records puts them into its stream and flushes.
- *
- * A receiver gathers the samples of a selection in a window; there can be any number of them.
+ * There can be any number of receivers.
  */
 #pragma once
 
@@ -11,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "receiver.h"
 #include "symbolize/symbolizer.h"
 #include "unwind/table_store.h"
 
@@ -19,8 +19,6 @@ struct executable;
 struct executable_table;
 struct pipeline;
 struct process_table;
-struct receiver;
-struct selection;
 struct stream;
 struct table_manager;
 struct window;
@@ -84,33 +82,16 @@ struct pipeline_tables {
  */
 int pipeline_use_tables(struct pipeline *p, const struct pipeline_tables *o);
 
-struct receiver_options {
-	const struct selection *selection; /* NULL = everything */
-	uint64_t start_time;
-	uint32_t kinds;	       /* bits 1 << enum abi_sample_kind; 0 = all */
-	uint32_t wait_reasons; /* of kind block, bits 1 << enum wait_reason; 0 = all */
-	/*
-	 * Of a wait only what falls between start and end counts. Without, a wait belongs as a
-	 * whole to where it ends.
-	 */
-	bool clip;
-	bool without_threads; /* what is equal but for the thread is one */
-};
-
-/* Begins to gather what is selected, from its start time on. 0 or -ENOMEM. */
+/*
+ * Begins to gather what is selected, from its start time on. The receiver is the pipeline's; what
+ * is gathered so far is receiver_window(), complete up to the last flush. 0 or -ENOMEM.
+ */
 int pipeline_receive(struct pipeline *p, const struct receiver_options *o, struct receiver **ret);
 /*
- * From now on it gets nothing of the time after @end_time but what earlier waits have of the time
- * before: they can end later.
- */
-void pipeline_end(struct receiver *r, uint64_t end_time);
-/*
  * Gives it a wait that goes on: a record of collector_read_waits(). It is unwound with the tables
- * there are. When the same wait ends after pipeline_end() it is not added again.
+ * there are. When the same wait ends after receiver_end() it is not added again.
  */
 void pipeline_add_ongoing(struct pipeline *p, struct receiver *r, const void *record, size_t size);
-/* What is gathered so far. Borrowed, and complete up to the last flush. */
-const struct window *pipeline_window(const struct receiver *r);
 /* Ends that; the caller owns the window. */
 struct window *pipeline_take(struct pipeline *p, struct receiver *r, uint64_t end_time);
 /* Gives up. Accepts NULL. */

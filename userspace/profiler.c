@@ -12,50 +12,17 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include <utlist.h>
-
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "collect/capture.h"
 #include "parser.h"
 #include "pipeline.h"
 #include "profiler_capture.h"
+#include "profiler_object.h"
 #include "unwind/table_manager.h"
 
 #define TICK_NS	      NS_PER_S
 #define EVICT_AT_ONCE 256 /* file ids given up per tick */
-#define NEVER	      UINT64_MAX
-
-struct profiler_tap {
-	struct profiler *profiler;
-	struct receiver *receiver;
-	struct selection selection;
-	bool has_waits;
-	bool ending;	   /* at the end, waits that went on were read; it is open until then */
-	uint64_t end_time; /* when to look after it next */
-	uint64_t stop;	   /* ending: when it was over */
-	profiler_tap_fn done;
-	void *userdata;
-	struct profiler_tap *prev, *next;
-};
-
-struct profiler {
-	struct profiler_options options;
-	struct pipeline *pipeline;
-	struct collector *collector;
-	struct unwinding *unwinding;
-	struct debuginfod *debuginfod; /* NULL = none is asked */
-	struct capture_writer *capture;
-	int epoll;		 /* of what wants to be drained early */
-	struct receiver *window; /* the continuous one; NULL = there is none */
-	uint64_t window_end;	 /* NEVER = there is none */
-	struct profiler_tap *taps;
-	size_t n_taps;
-	uint64_t horizon; /* records up to here have been handled */
-	uint64_t next_tick;
-	uint64_t counted_losses; /* what of the collector's is in quality records */
-	bool advancing;
-};
 
 static uint32_t sample_frequency(const struct profiler_options *o)
 {
@@ -119,7 +86,7 @@ static int begin(struct profiler *p, uint64_t start_time)
 	now = clock_monotonic_ns();
 	p->horizon = start_time;
 	p->next_tick = now + TICK_NS;
-	p->window_end = NEVER;
+	p->window_end = PROFILER_NEVER;
 	if (!p->options.window_closed)
 		return 0;
 	p->window_end = start_time + p->options.window;
@@ -232,8 +199,7 @@ int profiler_capture_error(const struct profiler *p)
 	return p->capture ? capture_error(p->capture) : 0;
 }
 
-/* To be done before anything ends: what was lost belongs to all that is open. */
-static void count_losses(struct profiler *p)
+void profiler_count_losses(struct profiler *p)
 {
 	struct collector_state state;
 	uint64_t sum, lost;
@@ -272,85 +238,7 @@ static int turn_window(struct profiler *p, uint64_t end)
 	return r;
 }
 
-static struct profiler_tap *first_tap(const struct profiler *p)
-{
-	struct profiler_tap *first = NULL, *tap;
-
-	DL_FOREACH(p->taps, tap)
-		if (!first || tap->end_time < first->end_time)
-			first = tap;
-	return first;
-}
-
-static void tap_free(struct profiler_tap *tap)
-{
-	DL_DELETE(tap->profiler->taps, tap);
-	tap->profiler->n_taps--;
-	selection_done(&tap->selection);
-	free(tap);
-}
-
-static void end_tap(struct profiler_tap *tap, uint64_t end)
-{
-	struct profiler *p = tap->profiler;
-	struct window *w = pipeline_take(p->pipeline, tap->receiver, end);
-	profiler_tap_fn done = tap->done;
-	void *userdata = tap->userdata;
-
-	tap_free(tap);
-	done(userdata, w);
-}
-
-struct ongoing {
-	struct pipeline *pipeline;
-	struct receiver *receiver;
-};
-
-static void add_ongoing(void *userdata, const void *record, size_t size)
-{
-	const struct ongoing *o = userdata;
-
-	pipeline_add_ongoing(o->pipeline, o->receiver, record, size);
-}
-
-/* Gives @r the waits that go on now. What cannot be read is missing there, and nothing else. */
-static int read_waits(struct profiler *p, struct receiver *r, const struct selection *s)
-{
-	struct ongoing o = { p->pipeline, r };
-
-	return collector_read_waits(p->collector, s && s->n_pids == 1 ? s->pids[0] : 0, add_ongoing,
-				    &o);
-}
-
-/*
- * The time of a tap with waits is over. Those that go on are read now, which is a little later;
- * those that ended meanwhile are still on their way. So it stays open until both are in.
- */
-static void begin_to_end(struct profiler_tap *tap, uint64_t end)
-{
-	struct profiler *p = tap->profiler;
-
-	tap->ending = true;
-	tap->stop = end;
-	pipeline_end(tap->receiver, end);
-	if (read_waits(p, tap->receiver, &tap->selection) == -ENOTSUP)
-		tap->end_time = end;
-	else
-		tap->end_time = MAX(end, clock_monotonic_ns());
-}
-
-static void look_after_tap(struct profiler_tap *tap, uint64_t now)
-{
-	if (tap->ending)
-		end_tap(tap, tap->stop);
-	else if (tap->has_waits)
-		begin_to_end(tap, now);
-	else
-		end_tap(tap, now);
-}
-
-/* Handles all records up to @until, and all that ends until then, in order. */
-static int advance(struct profiler *p, uint64_t until)
+int profiler_advance(struct profiler *p, uint64_t until)
 {
 	int r = 0;
 
@@ -359,8 +247,8 @@ static int advance(struct profiler *p, uint64_t until)
 	p->advancing = true;
 	for (;;) {
 		/* Looked for anew each time: callbacks open and close taps. */
-		struct profiler_tap *tap = first_tap(p);
-		uint64_t tap_end = tap ? tap->end_time : NEVER;
+		uint64_t tap_end;
+		struct profiler_tap *tap = profiler_first_tap(p, &tap_end);
 		uint64_t end = MIN(tap_end, p->window_end);
 
 		if (end > until)
@@ -370,7 +258,7 @@ static int advance(struct profiler *p, uint64_t until)
 			return r;
 		}
 		if (tap_end == end)
-			look_after_tap(tap, end);
+			profiler_tap_look_after(tap, end);
 		else if (turn_window(p, end) < 0)
 			r = -ENOMEM;
 	}
@@ -381,9 +269,10 @@ static int advance(struct profiler *p, uint64_t until)
 
 static bool something_ends(const struct profiler *p, uint64_t until)
 {
-	const struct profiler_tap *tap = first_tap(p);
+	uint64_t tap_end;
 
-	return p->window_end <= until || (tap && tap->end_time <= until);
+	profiler_first_tap(p, &tap_end);
+	return MIN(tap_end, p->window_end) <= until;
 }
 
 static int first_error(int a, int b, int c)
@@ -428,8 +317,8 @@ int profiler_drain(struct profiler *p, uint64_t now)
 		debuginfod_process(p->debuginfod, now);
 	drained = collector_drain(p->collector, pipeline_stream(p->pipeline));
 	if (now >= p->next_tick || something_ends(p, until))
-		count_losses(p);
-	advanced = advance(p, until);
+		profiler_count_losses(p);
+	advanced = profiler_advance(p, until);
 	if (now >= p->next_tick)
 		ticked = tick(p, now);
 	return first_error(drained, advanced, ticked);
@@ -438,7 +327,7 @@ int profiler_drain(struct profiler *p, uint64_t now)
 void profiler_catch_up(struct profiler *p, uint64_t now)
 {
 	profiler_drain(p, now);
-	advance(p, now);
+	profiler_advance(p, now);
 }
 
 void profiler_close_window(struct profiler *p, uint64_t now)
@@ -446,116 +335,13 @@ void profiler_close_window(struct profiler *p, uint64_t now)
 	profiler_drain(p, now);
 	if (!p->options.window_closed)
 		return;
-	count_losses(p);
+	profiler_count_losses(p);
 	turn_window(p, p->horizon);
-}
-
-static int tap_new(struct profiler *p, const struct profiler_tap_options *o,
-		   struct profiler_tap **ret)
-{
-	const uint32_t waits = 1U << ABI_KIND_BLOCK | 1U << ABI_KIND_MUTEX;
-	const struct receiver_options receiver = {
-		.selection = o->selection,
-		.start_time = clock_monotonic_ns(),
-		.kinds = o->kinds ? o->kinds : 1U << ABI_KIND_CPU,
-		.wait_reasons = o->wait_reasons,
-		.clip = true,
-	};
-	struct profiler_tap *tap = calloc(1, sizeof(*tap));
-	int r = tap ? selection_copy(o->selection, &tap->selection) : -ENOMEM;
-
-	if (r == 0)
-		r = pipeline_receive(p->pipeline, &receiver, &tap->receiver);
-	if (r < 0) {
-		if (tap)
-			selection_done(&tap->selection);
-		free(tap);
-		return r;
-	}
-	tap->profiler = p;
-	tap->has_waits = receiver.kinds & waits;
-	tap->end_time = o->end_time;
-	tap->done = o->done;
-	tap->userdata = o->userdata;
-	*ret = tap;
-	return 0;
-}
-
-int profiler_tap_open(struct profiler *p, const struct profiler_tap_options *o,
-		      struct profiler_tap **ret)
-{
-	struct profiler_tap *tap;
-	int r;
-
-	if (p->n_taps >= PROFILER_MAX_TAPS)
-		return -EBUSY;
-	/* Losses so far are not this tap's. */
-	count_losses(p);
-	r = tap_new(p, o, &tap);
-	if (r < 0)
-		return r;
-	DL_APPEND(p->taps, tap);
-	p->n_taps++;
-	*ret = tap;
-	return 0;
-}
-
-/*
- * Nothing is left for later, so records that have not settled are handled too: one that is
- * overtaken by others costs less than the last milliseconds of a program that has just ended.
- */
-void profiler_tap_finish(struct profiler_tap *tap, uint64_t now)
-{
-	struct profiler *p = tap->profiler;
-
-	/* Not to be ended by time meanwhile. */
-	tap->end_time = NEVER;
-	profiler_drain(p, now);
-	if (tap->has_waits && !tap->ending) {
-		begin_to_end(tap, now);
-		tap->end_time = NEVER;
-		collector_drain(p->collector, pipeline_stream(p->pipeline));
-	}
-	count_losses(p);
-	advance(p, clock_monotonic_ns());
-	end_tap(tap, tap->ending ? tap->stop : now);
-}
-
-struct profiler_tap *profiler_tap_cancel(struct profiler_tap *tap)
-{
-	if (!tap)
-		return NULL;
-	pipeline_drop(tap->profiler->pipeline, tap->receiver);
-	tap_free(tap);
-	return NULL;
 }
 
 struct window *profiler_cumulative(struct profiler *p)
 {
 	return pipeline_cumulative(p->pipeline);
-}
-
-int profiler_read_waits(struct profiler *p, const struct selection *s, uint32_t reasons,
-			struct window **ret)
-{
-	const struct receiver_options o = {
-		.selection = s,
-		.kinds = 1U << ABI_KIND_BLOCK,
-		.wait_reasons = reasons,
-		.without_threads = true,
-	};
-	struct receiver *receiver;
-	int r = pipeline_receive(p->pipeline, &o, &receiver);
-
-	if (r < 0)
-		return r;
-	r = read_waits(p, receiver, s);
-	if (r < 0) {
-		pipeline_drop(p->pipeline, receiver);
-		return r;
-	}
-	*ret = pipeline_take(p->pipeline, receiver, clock_monotonic_ns());
-	return 0;
 }
 
 struct count {
@@ -634,8 +420,8 @@ const struct window *profiler_window(const struct profiler *p, uint64_t *ret_unt
 {
 	if (!p->window)
 		return NULL;
-	*ret_until = MAX(p->horizon, window_start(pipeline_window(p->window)));
-	return pipeline_window(p->window);
+	*ret_until = MAX(p->horizon, window_start(receiver_window(p->window)));
+	return receiver_window(p->window);
 }
 
 struct debuginfod *profiler_debuginfod(struct profiler *p)

@@ -124,7 +124,7 @@ static struct sums sum_window(const struct window *w)
 
 static struct sums sum(const struct receiver *r)
 {
-	return sum_window(pipeline_window(r));
+	return sum_window(receiver_window(r));
 }
 
 static void a_tap_gets_what_falls_into_it(void **state)
@@ -166,7 +166,7 @@ static void a_wait_may_end_after_the_tap(void **state)
 	struct record cpu = wait_record(ABI_KIND_CPU, 0, 2200, 10);
 
 	flush(p, 2000);
-	pipeline_end(tap, 2000);
+	receiver_end(tap, 2000);
 	put(p, &longer);
 	put(p, &after);
 	put(p, &cpu);
@@ -186,7 +186,7 @@ static void waits_that_go_on_are_counted_once(void **state)
 
 	goes_on.sample.wait.flags = young.sample.wait.flags = ABI_WAIT_ONGOING;
 	flush(p, 2000);
-	pipeline_end(tap, 2000);
+	receiver_end(tap, 2000);
 	pipeline_add_ongoing(p, tap, &goes_on, sizeof(goes_on));
 	pipeline_add_ongoing(p, tap, &goes_on, sizeof(goes_on));
 	pipeline_add_ongoing(p, tap, &young, sizeof(young));
