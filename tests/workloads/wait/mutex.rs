@@ -2,7 +2,6 @@
 //! mutex SECONDS: std::sync::Mutex, which one thread holds for twenty milliseconds at a time against
 //! four others, and std::sync::RwLock and Condvar likewise. Each thread that waits measures its waits.
 
-use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::thread;
@@ -11,6 +10,12 @@ use std::time::{Duration, Instant};
 static MUTEX_NS: AtomicU64 = AtomicU64::new(0);
 static RWLOCK_NS: AtomicU64 = AtomicU64::new(0);
 static CONDITION_NS: AtomicU64 = AtomicU64::new(0);
+
+// What the compiler cannot see through. std::hint::black_box() came with Rust 1.66.
+fn opaque<T>(x: &T) {
+    let mut seen: &T = x;
+    unsafe { std::ptr::write_volatile(&mut seen, x) }
+}
 
 struct Office {
     mutex: Mutex<u64>,
@@ -33,7 +38,7 @@ fn rust_holds_mutex(o: &Office) {
     pause(20);
     *n += 1;
     drop(n);
-    black_box(o); // so that the release is not a jump out of here
+    opaque(o); // so that the release is not a jump out of here
 }
 
 #[inline(never)]
@@ -50,7 +55,7 @@ fn rust_holds_rwlock(o: &Office) {
     pause(10);
     *n += 1;
     drop(n);
-    black_box(o);
+    opaque(o);
 }
 
 #[inline(never)]
