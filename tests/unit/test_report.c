@@ -22,7 +22,9 @@ static struct pprof_function functions[] = {
 	{ "leaf", "leaf", "a.c" },
 	{ "work", "work", "b.c" },
 };
-static struct pprof_line lines[] = { { 0, 1 }, { 2, 5 }, { 1, 2 }, { 1, 3 }, { 3, 4 } };
+static struct pprof_line lines[] = {
+	{ 0, 1, 0 }, { 2, 5, 0 }, { 1, 2, 0 }, { 1, 3, 0 }, { 3, 4, 0 }
+};
 static struct pprof_location locations[] = {
 	{ .n_lines = 1, .lines = &lines[0] }, /* main */
 	{ .n_lines = 2, .lines = &lines[1] }, /* leaf in work */
