@@ -45,17 +45,17 @@ static int tear_down(void **state)
 }
 
 /* One kernel frame, whose address is as good as a name. */
-struct record {
+union record {
 	struct abi_sample sample;
-	uint64_t frame;
+	uint64_t words[sizeof(struct abi_sample) / sizeof(uint64_t) + 1];
 };
 
-static struct record wait_record(uint8_t kind, uint64_t since, uint64_t time, int64_t value)
+static union record wait_record(uint8_t kind, uint64_t since, uint64_t time, int64_t value)
 {
-	return (struct record){
+	union record r = {
 		.sample = {
 			.record = { .type = ABI_RECORD_SAMPLE,
-				    .size = sizeof(struct record),
+				    .size = sizeof(union record),
 				    .time = time },
 			.value = value,
 			.count = ABI_COUNT_ONE,
@@ -69,11 +69,13 @@ static struct record wait_record(uint8_t kind, uint64_t since, uint64_t time, in
 				  .waiter_tid = PID + 1,
 				  .system_call = SYS_nanosleep },
 		},
-		.frame = KERNEL + 0x100,
 	};
+
+	r.sample.frames[0] = KERNEL + 0x100;
+	return r;
 }
 
-static void put(struct pipeline *p, const struct record *r)
+static void put(struct pipeline *p, const union record *r)
 {
 	assert_int_equal(stream_put_ring(pipeline_stream(p), r, sizeof(*r)), 0);
 }
@@ -133,12 +135,12 @@ static void a_tap_gets_what_falls_into_it(void **state)
 	struct receiver *tap = receive(p, 1000, 1U << ABI_KIND_BLOCK, true);
 	struct receiver *whole = receive(p, 1000, 0, false);
 	struct receiver *cpu = receive(p, 1000, 1U << ABI_KIND_CPU, true);
-	struct record before = wait_record(ABI_KIND_BLOCK, 0, 900, 900);
-	struct record across = wait_record(ABI_KIND_BLOCK, 800, 1200, 400);
-	struct record inside = wait_record(ABI_KIND_BLOCK, 1300, 1400, 100);
-	struct record late =
+	union record before = wait_record(ABI_KIND_BLOCK, 0, 900, 900);
+	union record across = wait_record(ABI_KIND_BLOCK, 800, 1200, 400);
+	union record inside = wait_record(ABI_KIND_BLOCK, 1300, 1400, 100);
+	union record late =
 		wait_record(ABI_KIND_BLOCK, 900, 1450, 200); /* till 1100, then queued */
-	struct record scaled = wait_record(ABI_KIND_BLOCK, 900, 1100, 1000000);
+	union record scaled = wait_record(ABI_KIND_BLOCK, 900, 1100, 1000000);
 
 	scaled.sample.count = 5000 * ABI_COUNT_ONE;
 	put(p, &before);
@@ -161,9 +163,9 @@ static void a_wait_may_end_after_the_tap(void **state)
 {
 	struct pipeline *p = *state;
 	struct receiver *tap = receive(p, 1000, 1U << ABI_KIND_BLOCK | 1U << ABI_KIND_CPU, true);
-	struct record longer = wait_record(ABI_KIND_BLOCK, 500, 2500, 2000);
-	struct record after = wait_record(ABI_KIND_BLOCK, 2100, 2500, 400);
-	struct record cpu = wait_record(ABI_KIND_CPU, 0, 2200, 10);
+	union record longer = wait_record(ABI_KIND_BLOCK, 500, 2500, 2000);
+	union record after = wait_record(ABI_KIND_BLOCK, 2100, 2500, 400);
+	union record cpu = wait_record(ABI_KIND_CPU, 0, 2200, 10);
 
 	flush(p, 2000);
 	receiver_end(tap, 2000);
@@ -179,9 +181,9 @@ static void waits_that_go_on_are_counted_once(void **state)
 {
 	struct pipeline *p = *state;
 	struct receiver *tap = receive(p, 1000, 1U << ABI_KIND_BLOCK, true);
-	struct record goes_on = wait_record(ABI_KIND_BLOCK, 500, 2100, 1600);
-	struct record ends = wait_record(ABI_KIND_BLOCK, 500, 2200, 1700);
-	struct record young = wait_record(ABI_KIND_BLOCK, 2050, 2100, 50);
+	union record goes_on = wait_record(ABI_KIND_BLOCK, 500, 2100, 1600);
+	union record ends = wait_record(ABI_KIND_BLOCK, 500, 2200, 1700);
+	union record young = wait_record(ABI_KIND_BLOCK, 2050, 2100, 50);
 	struct pipeline_stats stats;
 
 	goes_on.sample.wait.flags = young.sample.wait.flags = ABI_WAIT_ONGOING;
@@ -207,10 +209,10 @@ static void only_the_reasons_that_are_wanted(void **state)
 {
 	struct pipeline *p = *state;
 	const struct receiver_options o = { .wait_reasons = 1U << WAIT_disk | 1U << WAIT_lock };
-	struct record sleeps = wait_record(ABI_KIND_BLOCK, 1, 2, 1);
-	struct record reads = wait_record(ABI_KIND_BLOCK, 3, 5, 2);
-	struct record futex = wait_record(ABI_KIND_BLOCK, 6, 10, 4);
-	struct record holds = wait_record(ABI_KIND_MUTEX, 6, 10, 8);
+	union record sleeps = wait_record(ABI_KIND_BLOCK, 1, 2, 1);
+	union record reads = wait_record(ABI_KIND_BLOCK, 3, 5, 2);
+	union record futex = wait_record(ABI_KIND_BLOCK, 6, 10, 4);
+	union record holds = wait_record(ABI_KIND_MUTEX, 6, 10, 8);
 	struct receiver *r;
 
 	assert_int_equal(pipeline_receive(p, &o, &r), 0);
@@ -230,16 +232,16 @@ static void a_wait_meets_its_waker(void **state)
 {
 	struct pipeline *p = *state;
 	struct receiver *r = receive(p, 0, 0, false);
-	struct record waker = wait_record(ABI_KIND_WAKER, 100, 200, 0);
-	struct record other = wait_record(ABI_KIND_WAKER, 150, 210, 0);
-	struct record wait = wait_record(ABI_KIND_BLOCK, 100, 220, 100);
-	struct record alone = wait_record(ABI_KIND_BLOCK, 230, 240, 10);
+	union record waker = wait_record(ABI_KIND_WAKER, 100, 200, 0);
+	union record other = wait_record(ABI_KIND_WAKER, 150, 210, 0);
+	union record wait = wait_record(ABI_KIND_BLOCK, 100, 220, 100);
+	union record alone = wait_record(ABI_KIND_BLOCK, 230, 240, 10);
 	struct pipeline_stats stats;
 	struct sums s;
 
 	waker.sample.tgid = waker.sample.tid = 500;
 	strcpy(waker.sample.comm, "waker");
-	waker.frame = KERNEL + 0x500;
+	waker.sample.frames[0] = KERNEL + 0x500;
 	put(p, &waker);
 	put(p, &other);
 	put(p, &wait);
@@ -268,7 +270,7 @@ static void a_wait_meets_its_waker(void **state)
 static void wakers_are_bounded(void **state)
 {
 	struct pipeline *p = *state;
-	struct record waker = wait_record(ABI_KIND_WAKER, 0, 10, 0);
+	union record waker = wait_record(ABI_KIND_WAKER, 0, 10, 0);
 	struct pipeline_stats stats;
 
 	for (uint64_t i = 0; i < WAKERS_MAX + 10; i++) {
