@@ -61,23 +61,46 @@ static bool find_user_frame(struct http_request *r, struct process *process, uin
 	return true;
 }
 
-static void print_symbol(struct http_request *r, struct process *process, uint64_t address, FILE *f)
+/* False if it has no name, or not for this client. */
+static bool find_frame(struct http_request *r, struct process *process, uint64_t address,
+		       struct frame *ret)
 {
-	struct symbolizer *symbolizer = profiler_symbolizer(r->manager->profiler);
-	struct frame frame = { .kind = FRAME_KERNEL, .address = address };
+	*ret = (struct frame){ .kind = FRAME_KERNEL, .address = address };
+	/* Where the kernel lies is not for everybody. */
+	if (address >= KERNEL_HALF)
+		return r->access.everything;
+	return process && find_user_frame(r, process, address, ret);
+}
+
+struct symbol_query {
+	struct http_request *request;
+	struct process *process; /* NULL = there is none, or none that may be seen */
+	struct wanted_frame *wanted;
+	size_t n;
+	FILE *page;
+};
+
+/* There is room for as many as the text can have. */
+static void want_symbol(struct symbol_query *q, uint64_t address)
+{
+	struct wanted_frame *w = &q->wanted[q->n];
+
+	w->process = q->process;
+	q->n += find_frame(q->request, q->process, address, &w->frame);
+}
+
+static void print_symbol(struct symbol_query *q, uint64_t address)
+{
+	struct symbolizer *symbolizer = profiler_symbolizer(q->request->manager->profiler);
 	struct symbol symbols[SYMBOL_MAX_INLINED];
+	struct frame frame;
 	size_t n;
 
-	if (address >= KERNEL_HALF) {
-		/* Where the kernel lies is not for everybody. */
-		if (!r->access.everything)
-			return;
-	} else if (!process || !find_user_frame(r, process, address, &frame)) {
+	if (!find_frame(q->request, q->process, address, &frame))
 		return;
-	}
-	n = symbolizer_frame(symbolizer, &frame, process, symbols, ARRAY_SIZE(symbols));
+	n = symbolizer_frame(symbolizer, &frame, q->process, symbols, ARRAY_SIZE(symbols));
 	if (n > 0 && !symbols[n - 1].unnamed)
-		fprintf(f, "0x%" PRIx64 " %s\n", address, symbols[n - 1].name);
+		fprintf(q->page, "0x%" PRIx64 " %s\n", address, symbols[n - 1].name);
 }
 
 /* An address with its base by prefix, as Go reads it; false if it is none. */
@@ -92,6 +115,19 @@ static bool parse_address(const char *text, size_t length, uint64_t *ret)
 	errno = 0;
 	*ret = strtoull(copy, &end, 0);
 	return errno == 0 && *end == '\0';
+}
+
+static void each_address(struct symbol_query *q, const char *text,
+			 void (*visit)(struct symbol_query *q, uint64_t address))
+{
+	while (*text) {
+		size_t length = strcspn(text, "+");
+		uint64_t address;
+
+		if (parse_address(text, length, &address))
+			visit(q, address);
+		text += length + (text[length] == '+');
+	}
 }
 
 /* The process of the prefix, if there is one, it lives, and the client may see it. */
@@ -110,24 +146,30 @@ static struct process *find_process(struct http_request *r)
 	return process_table_find(profiler_processes(r->manager->profiler), pid);
 }
 
+/* Names are asked for together, before the first is printed. */
+static void print_symbols(struct symbol_query *q, const char *text)
+{
+	struct symbolizer *symbolizer = profiler_symbolizer(q->request->manager->profiler);
+
+	q->wanted = calloc(strlen(text) / 2 + 1, sizeof(*q->wanted));
+	if (q->wanted) {
+		each_address(q, text, want_symbol);
+		symbolizer_prepare(symbolizer, q->wanted, q->n);
+		free(q->wanted);
+	}
+	each_address(q, text, print_symbol);
+	symbolizer_trim(symbolizer);
+}
+
 void http_symbol(struct http_request *r)
 {
-	const char *text = r->is_post ? r->body : r->query;
-	struct process *process = find_process(r);
+	struct symbol_query q = { .request = r, .process = find_process(r) };
 	struct http_page page;
-	FILE *f = http_page_open(&page);
 
-	if (!f)
+	q.page = http_page_open(&page);
+	if (!q.page)
 		return;
-	fputs("num_symbols: 1\n", f);
-	while (*text) {
-		size_t length = strcspn(text, "+");
-		uint64_t address;
-
-		if (parse_address(text, length, &address))
-			print_symbol(r, process, address, f);
-		text += length + (text[length] == '+');
-	}
-	symbolizer_trim(profiler_symbolizer(r->manager->profiler));
+	fputs("num_symbols: 1\n", q.page);
+	print_symbols(&q, r->is_post ? r->body : r->query);
 	http_page_send(r, &page, HTTP_TEXT);
 }

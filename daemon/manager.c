@@ -15,6 +15,7 @@
 #include "http.h"
 #include "log.h"
 #include "memory.h"
+#include "name_ahead.h"
 #include "opener.h"
 #include "profile/window.h"
 #include "rights.h"
@@ -27,6 +28,7 @@
  * wake-up. */
 #define DRAIN_ACCURACY_USEC    20000
 #define ROTATION_ACCURACY_USEC 200000
+#define NAMES_NS	       (2 * NS_PER_S) /* from the end of a file's windows to its writing */
 
 /* The waits since the start get this part of the memory budget. */
 #define CUMULATIVE_PART 8
@@ -79,9 +81,21 @@ static void rotate(struct manager *m, uint64_t now)
 		.wall_offset = profiler_wall_offset(m->profiler),
 	};
 
+	m->rotate_at = 0;
 	if (m->rotation)
 		rotation_run(m->rotation, &source, now);
 	memory_give_back();
+}
+
+/* What comes late into a file is never there: its names are asked for some time before. */
+static void rotate_soon(struct manager *m, uint64_t now)
+{
+	struct window *const *windows;
+	size_t n = store_unwritten(m->store, &windows);
+
+	for (size_t i = 0; i < n; i++)
+		name_ahead_whole(windows[i], profiler_symbolizer(m->profiler));
+	m->rotate_at = now + MIN(NAMES_NS, m->options.rotate_interval / 4);
 }
 
 static void drain(struct manager *m)
@@ -105,14 +119,23 @@ static void drain(struct manager *m)
 			rotate(m, now);
 		store_trim(m->store, manager_windows_budget(m));
 	}
+	if (m->rotate_at != 0 && now >= m->rotate_at) {
+		rotate(m, now);
+		store_trim(m->store, manager_windows_budget(m));
+	}
 	http_tick(m->http, now);
 }
 
 static int on_drain_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
+	struct manager *m = userdata;
+	uint64_t now;
+
 	(void)usec;
-	drain(userdata);
-	return sd_event_source_set_time_relative(source, USEC_PER_NS(PROFILER_DRAIN_NS));
+	drain(m);
+	now = clock_monotonic_ns();
+	return sd_event_source_set_time_relative(source,
+						 USEC_PER_NS(profiler_due(m->profiler, now) - now));
 }
 
 static int on_profiler(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -133,8 +156,7 @@ static int on_rotation_timer(sd_event_source *source, uint64_t usec, void *userd
 	drain(m);
 	profiler_close_window(m->profiler, now);
 	m->window_closed = false;
-	rotate(m, now);
-	store_trim(m->store, manager_windows_budget(m));
+	rotate_soon(m, now);
 	return sd_event_source_set_time_relative(source, USEC_PER_NS(m->options.rotate_interval));
 }
 

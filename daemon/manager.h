@@ -39,9 +39,10 @@ struct manager {
 	struct http *http;
 
 	char kernel[64];
-	uint64_t started;		      /* monotonic ns */
-	uint64_t last_drain;		      /* monotonic ns */
-	bool window_closed;		      /* since the last drain */
+	uint64_t started;    /* monotonic ns */
+	uint64_t last_drain; /* monotonic ns */
+	bool window_closed;  /* since the last drain */
+	uint64_t rotate_at;  /* monotonic ns; files are written then; 0 = not now */
 	struct quality quality[WINDOW_KINDS]; /* of all windows since the start, by kind */
 	struct log_cause draining;
 	uint64_t reloads;

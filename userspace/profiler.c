@@ -161,10 +161,11 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 	if (r < 0)
 		return r;
 	pipeline.symbolizer.debuginfod = p->debuginfod;
-	pipeline.symbolizer.worker = unwinding_worker(p->unwinding);
+	pipeline.symbolizer.worker = unwinding_name_worker(p->unwinding);
 	pipeline.symbolizer.symbol_job = PARSER_SYMBOLS;
 	pipeline.symbolizer.line_worker = unwinding_line_worker(p->unwinding);
 	pipeline.symbolizer.line_job = PARSER_LINES;
+	pipeline.symbolizer.jitdump_worker = unwinding_worker(p->unwinding);
 	pipeline.symbolizer.jitdump_job = PARSER_JITDUMP;
 	r = pipeline_new(&pipeline, &p->pipeline);
 	if (r < 0)
@@ -319,9 +320,18 @@ int profiler_drain(struct profiler *p, uint64_t now)
 	if (now >= p->next_tick || something_ends(p, until))
 		profiler_count_losses(p);
 	advanced = profiler_advance(p, until);
+	profiler_name_ahead(p, now);
 	if (now >= p->next_tick)
 		ticked = tick(p, now);
 	return first_error(drained, advanced, ticked);
+}
+
+uint64_t profiler_due(const struct profiler *p, uint64_t now)
+{
+	uint64_t end, next = now + PROFILER_DRAIN_NS;
+
+	profiler_first_tap(p, &end);
+	return end < next ? MAX(end, now) + STREAM_SETTLE_NS : next;
 }
 
 void profiler_catch_up(struct profiler *p, uint64_t now)

@@ -59,6 +59,8 @@ int profiler_fd(const struct profiler *p);
  * call goes on. Callbacks may open, finish and cancel taps, but must not drain.
  */
 int profiler_drain(struct profiler *p, uint64_t now);
+/* When to drain next if profiler_fd() does not become readable before: at the end of a tap. */
+uint64_t profiler_due(const struct profiler *p, uint64_t now);
 /*
  * Handles also what has not settled yet, so that a process is known as soon as it has started.
  * Records that come later for the time before are then handled late; not to be done all the time.

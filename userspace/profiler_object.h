@@ -44,3 +44,5 @@ int profiler_advance(struct profiler *p, uint64_t until);
 struct profiler_tap *profiler_first_tap(const struct profiler *p, uint64_t *ret_when);
 /* Its time has come: all records up to @now are handled. It may be gone afterwards. */
 void profiler_tap_look_after(struct profiler_tap *tap, uint64_t now);
+/* Asks for the names that the open taps will need. */
+void profiler_name_ahead(struct profiler *p, uint64_t now);

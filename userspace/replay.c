@@ -75,7 +75,7 @@ static int new_pipeline(struct replay *r, struct error *e)
 	options.symbolizer.symbol_job = PARSER_SYMBOLS;
 	options.symbolizer.line_worker = r->parser;
 	options.symbolizer.line_job = PARSER_LINES;
-	options.symbolizer.line_patience_ns = UINT64_MAX; /* it has time */
+	options.symbolizer.patience_ns = UINT64_MAX; /* it has time */
 	r->memory = table_memory_new();
 	error = r->memory ? pipeline_new(&options, &r->pipeline) : -ENOMEM;
 	if (error < 0)

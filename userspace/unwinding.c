@@ -23,7 +23,7 @@
 
 struct unwinding {
 	struct unwinding_options options;
-	struct worker *worker, *background_worker, *line_worker;
+	struct worker *worker, *background_worker, *name_worker, *line_worker;
 	struct pipeline *pipeline; /* borrowed; NULL until the start */
 	struct preload *preload;
 	bool preloading;
@@ -39,6 +39,7 @@ struct unwinding *unwinding_free(struct unwinding *u)
 	preload_free(u->preload);
 	worker_free(u->worker);
 	worker_free(u->background_worker);
+	worker_free(u->name_worker);
 	worker_free(u->line_worker);
 	closep(&u->cache_dirfd);
 	closep(&u->epoll);
@@ -86,12 +87,16 @@ int unwinding_new(const struct unwinding_options *o, struct unwinding **ret, str
 	if (r == 0)
 		r = parser_new(true, &u->background_worker, e);
 	if (r == 0)
+		r = parser_new(false, &u->name_worker, e);
+	if (r == 0)
 		r = parser_new_for_lines(&u->line_worker, e);
 	if (r < 0)
 		return r;
 	r = u->epoll < 0 ? -errno : watch(u, worker_fd(u->worker));
 	if (r == 0)
 		r = watch(u, worker_fd(u->background_worker));
+	if (r == 0)
+		r = watch(u, worker_fd(u->name_worker));
 	if (r == 0)
 		r = watch(u, worker_fd(u->line_worker));
 	if (r < 0)
@@ -151,6 +156,11 @@ struct worker *unwinding_worker(struct unwinding *u)
 	return u->worker;
 }
 
+struct worker *unwinding_name_worker(struct unwinding *u)
+{
+	return u->name_worker;
+}
+
 struct worker *unwinding_line_worker(struct unwinding *u)
 {
 	return u->line_worker;
@@ -165,6 +175,7 @@ void unwinding_process(struct unwinding *u, uint64_t now)
 {
 	worker_process(u->worker, now);
 	worker_process(u->background_worker, now);
+	worker_process(u->name_worker, now);
 	worker_process(u->line_worker, now);
 	if (u->preloading)
 		u->preloading = preload_step(u->preload, STEP_NS);
@@ -182,12 +193,13 @@ uint64_t unwinding_loaded_at(const struct unwinding *u)
 
 void unwinding_get_worker_stats(const struct unwinding *u, struct worker_stats *ret)
 {
-	struct worker_stats background, lines;
+	struct worker_stats background, names, lines;
 
 	worker_get_stats(u->worker, ret);
 	worker_get_stats(u->background_worker, &background);
+	worker_get_stats(u->name_worker, &names);
 	worker_get_stats(u->line_worker, &lines);
-#define X(name, help) ret->name += background.name + lines.name;
+#define X(name, help) ret->name += background.name + names.name + lines.name;
 	WORKER_COUNTERS(X)
 #undef X
 }

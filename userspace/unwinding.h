@@ -31,7 +31,7 @@ struct unwinding_options {
 
 #define UNWINDING_DEFAULT_MEMORY (64ULL << 20)
 #define UNWINDING_DEFAULT_CACHE	 "/var/cache/profd"
-#define UNWINDING_PARSERS	 3
+#define UNWINDING_PARSERS	 4
 #define UNWINDING_CACHE_BYTES	 (512ULL << 20) /* that the cache may have at a start */
 
 /* Starts the parser processes. To be called early: they have a copy of what the caller has. */
@@ -44,6 +44,8 @@ int unwinding_start(struct unwinding *u, struct pipeline *p, struct collector *c
 
 /* The parser process for files that are waited for. */
 struct worker *unwinding_worker(struct unwinding *u);
+/* That for names. */
+struct worker *unwinding_name_worker(struct unwinding *u);
 /* That for source lines, which can take long. */
 struct worker *unwinding_line_worker(struct unwinding *u);
 

@@ -86,7 +86,7 @@ static void set_up(struct tool *t, const char *path, const char *directories)
 		.kallsyms = "",
 		.symbol_job = PARSER_SYMBOLS,
 		.line_job = PARSER_LINES,
-		.line_patience_ns = PATIENCE,
+		.patience_ns = PATIENCE,
 		.without_proc = true,
 	};
 	struct error e;

@@ -87,7 +87,7 @@ static struct process world_processes[] = {
 
 struct symbolizer {
 	size_t calls;
-	size_t prepared; /* frames */
+	size_t wanted, prepared; /* frames */
 	uint64_t kernel_start, kernel_end;
 	char name[64], system_name[64]; /* of the last answer: callers must copy */
 };
@@ -96,6 +96,12 @@ void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t
 {
 	*ret_start = s->kernel_start;
 	*ret_end = s->kernel_end;
+}
+
+void symbolizer_want(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
+{
+	(void)wanted;
+	s->wanted += n;
 }
 
 void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n)

@@ -213,3 +213,18 @@ void image_write_file(const char *path, const void *bytes, size_t size)
 	assert(fd >= 0 && fd_write_full(fd, bytes, size) == 0);
 	close(fd);
 }
+
+void image_write_notes(const char *path, const uint8_t *id)
+{
+	const Elf64_Nhdr other = { .n_namesz = 6, .n_descsz = 5, .n_type = 0x100 };
+	const Elf64_Nhdr header = { .n_namesz = 4, .n_descsz = 4, .n_type = NT_GNU_BUILD_ID };
+	uint8_t notes[64] = {};
+	size_t n = sizeof(other) + 8 + 8;
+
+	memcpy(notes, &other, sizeof(other));
+	memcpy(notes + sizeof(other), "Linux", 6);
+	memcpy(notes + n, &header, sizeof(header));
+	memcpy(notes + n + sizeof(header), "GNU", 4);
+	memcpy(notes + n + sizeof(header) + 4, id, 4);
+	image_write_file(path, notes, n + sizeof(header) + 8);
+}

@@ -44,3 +44,5 @@ int image_fd(const void *bytes, size_t size);
 int image_open(const struct image *image);
 /* Writes a file, making its directories. */
 void image_write_file(const char *path, const void *bytes, size_t size);
+/* Writes a build id of 4 bytes as /sys/kernel/notes shows it, behind a note of another kind. */
+void image_write_notes(const char *path, const uint8_t *id);

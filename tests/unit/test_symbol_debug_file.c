@@ -18,7 +18,7 @@
 #include "symbol_image.h"
 #include "process/debug_file.h"
 #include "elf/debug_identity.h"
-#include "symbolize/symbol_reader.h"
+#include "symbolize/symbol_request.h"
 #include "scratch.h"
 
 static const struct image_symbol symbols[] = {
@@ -63,6 +63,12 @@ static uint32_t install(const char *path, const uint8_t *id)
 	return (uint32_t)crc32(0, bytes, (unsigned int)size);
 }
 
+static void take_reading(void *userdata, int status, const struct symbol_reading *reading)
+{
+	assert_int_equal(status, 0);
+	*(struct symbol_reading *)userdata = *reading;
+}
+
 /* 0 if the right one was found. */
 static int find(const uint8_t *id, const char *link, uint32_t crc, const char *root)
 {
@@ -81,12 +87,13 @@ static int find(const uint8_t *id, const char *link, uint32_t crc, const char *r
 	const struct symbol_reader here = {};
 	_cleanup_close_ int fd = image_open(&image);
 	const struct symbol_wish wish = { .fd = fd, .search = &search };
-	struct symbol_reading reading;
+	struct symbol_reading reading = {};
+	struct symbol_request *request;
 	uint32_t n;
 
 	strcpy(debug, in("usr/lib/debug"));
 	strcpy(path, in("bin/prog"));
-	assert_int_equal(symbol_reader_read(&here, &wish, &reading), 0);
+	assert_int_equal(symbol_request_start(&here, &wish, take_reading, &reading, &request), 0);
 	assert_int_equal(reading.debug_error, 0);
 	n = elf_symbols_count(reading.table);
 	elf_symbols_free(reading.table);

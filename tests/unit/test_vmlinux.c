@@ -29,23 +29,6 @@ static const char *in(const char *path)
 	return full;
 }
 
-/* A note as the kernel shows it, behind one of another kind. */
-static void write_notes(const uint8_t *id)
-{
-	const Elf64_Nhdr other = { .n_namesz = 6, .n_descsz = 5, .n_type = 0x100 };
-	const Elf64_Nhdr header = { .n_namesz = 4, .n_descsz = 4, .n_type = NT_GNU_BUILD_ID };
-	uint8_t notes[64] = {};
-	size_t n = 0;
-
-	memcpy(notes, &other, sizeof(other));
-	memcpy(notes + sizeof(other), "Linux", 6);
-	n = sizeof(other) + 8 + 8;
-	memcpy(notes + n, &header, sizeof(header));
-	memcpy(notes + n + sizeof(header), "GNU", 4);
-	memcpy(notes + n + sizeof(header) + 4, id, 4);
-	image_write_file(in("/notes"), notes, n + sizeof(header) + 8);
-}
-
 static void install(const char *path, const uint8_t *id)
 {
 	static uint8_t bytes[IMAGE_MAX_BYTES];
@@ -59,7 +42,7 @@ static int setup(void **state)
 	(void)state;
 	strcpy(root, "/tmp/test_vmlinux.XXXXXX");
 	assert_non_null(mkdtemp(root));
-	write_notes(this_kernel);
+	image_write_notes(in("/notes"), this_kernel);
 	return 0;
 }
 
@@ -116,7 +99,7 @@ static void test_of_another_kernel(void **state)
 	/* The search goes on. */
 	install("/boot/vmlinux-6.1.0-test", this_kernel);
 	assert_int_equal(find(STEXT), 0);
-	write_notes(another);
+	image_write_notes(in("/notes"), another);
 	assert_int_equal(find(STEXT), 0);
 }
 

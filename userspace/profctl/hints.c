@@ -125,6 +125,8 @@ static void print_remedy(FILE *f, const struct unnamed *u, const char *package)
 			fputs("build it with symbols", f);
 	} else if (strcmp(u->why, "gone") == 0 || strcmp(u->why, "no_file") == 0) {
 		fputs("start the program again while profd runs", f);
+	} else if (strcmp(u->why, "late") == 0) {
+		fputs("nothing: the next profile has the names", f);
 	} else if (strcmp(u->why, "no_symbol") == 0) {
 		fputs("nothing: it is code that has no symbol", f);
 	} else {

@@ -53,7 +53,7 @@ int local_new(const struct local_options *options, struct local **ret, struct er
 			.without_waits = !wanted_has_waits(options->wanted),
 			.without_wakers = !options->wanted->wakers,
 		},
-		.symbolizer.line_patience_ns = options->line_patience,
+		.symbolizer.patience_ns = options->patience,
 		.unwinding = {
 			.cache = geteuid() == 0 ? UNWINDING_DEFAULT_CACHE : NULL,
 			.preload = PRELOAD_RUNNING,

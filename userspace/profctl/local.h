@@ -20,7 +20,7 @@ struct window;
 struct local_options {
 	uint32_t frequency;	     /* Hz; 0 = the default */
 	const struct wanted *wanted; /* what will be asked of it */
-	uint64_t line_patience;	     /* ns that local_encode() waits for lines; 0 = the default */
+	uint64_t patience; /* ns that local_encode() waits for names and lines; 0 = the default */
 };
 
 /* The errors say what is missing and what to do. */

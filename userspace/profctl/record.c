@@ -23,7 +23,7 @@
 
 #define DEFAULT_DURATION (30 * NS_PER_S)
 /* There is no next profile that would have the lines that come too late. */
-#define LINE_PATIENCE (10 * NS_PER_S)
+#define NAME_PATIENCE (10 * NS_PER_S)
 
 /* Descriptors that are watched: the signals, the program, then one for each process. */
 enum { WATCH_SIGNALS, WATCH_CHILD, WATCH_PIDS };
@@ -191,7 +191,7 @@ static int prepare(struct recorder *r, struct error *e)
 {
 	const struct source_options options = {
 		.prefer_local = r->a->command != NULL,
-		.line_patience = LINE_PATIENCE,
+		.patience = NAME_PATIENCE,
 	};
 	int result;
 

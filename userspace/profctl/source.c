@@ -20,7 +20,7 @@ static int open_local(const struct arguments *a, const struct source_options *o,
 	const struct local_options local = {
 		.frequency = a->frequency,
 		.wanted = &a->wanted,
-		.line_patience = o->line_patience,
+		.patience = o->patience,
 	};
 
 	*ret = (struct source){};

@@ -25,8 +25,8 @@ struct source {
 };
 
 struct source_options {
-	bool prefer_local;	/* root collects by itself even if there is a daemon */
-	uint64_t line_patience; /* as of struct local_options; the daemon has its own */
+	bool prefer_local; /* root collects by itself even if there is a daemon */
+	uint64_t patience; /* as of struct local_options; the daemon has its own */
 };
 
 /*

@@ -375,34 +375,56 @@ static size_t unpack_stack(const struct window *w, uint32_t stack, struct frame 
 	return n;
 }
 
+static struct window_entry entry_of(const struct window *w, uint32_t id, struct frame *frames,
+				    struct frame *waker_frames)
+{
+	const struct entry_key *key = intern_get(w->keys, id, NULL);
+	const struct entry_value *value = &w->values[id - 1];
+
+	return (struct window_entry){
+		.process = pointer_of(w->processes, key->process),
+		.tid = key->tid,
+		.kind = key->kind,
+		.user_end = key->user_end,
+		.folded = key->folded,
+		.wait = key->wait,
+		.samples = value->samples,
+		.count = value->count,
+		.value = value->value,
+		.n_frames = unpack_stack(w, key->stack, frames),
+		.frames = frames,
+		.waker = key->waker ? pointer_of(w->processes, key->waker) : NULL,
+		.n_waker_frames = unpack_stack(w, key->waker_stack, waker_frames),
+		.waker_frames = waker_frames,
+	};
+}
+
 int window_each(const struct window *w, int (*visit)(const struct window_entry *e, void *userdata),
 		void *userdata)
 {
 	struct frame frames[SAMPLE_MAX_FRAMES], waker_frames[SAMPLE_MAX_FRAMES];
+	int r = 0;
 
-	for (uint32_t id = 1; id <= intern_count(w->keys); id++) {
-		const struct entry_key *key = intern_get(w->keys, id, NULL);
-		const struct entry_value *value = &w->values[id - 1];
-		struct window_entry e = {
-			.process = pointer_of(w->processes, key->process),
-			.tid = key->tid,
-			.kind = key->kind,
-			.user_end = key->user_end,
-			.folded = key->folded,
-			.wait = key->wait,
-			.samples = value->samples,
-			.count = value->count,
-			.value = value->value,
-			.n_frames = unpack_stack(w, key->stack, frames),
-			.frames = frames,
-			.waker = key->waker ? pointer_of(w->processes, key->waker) : NULL,
-			.n_waker_frames = unpack_stack(w, key->waker_stack, waker_frames),
-			.waker_frames = waker_frames,
-		};
-		int r = visit(&e, userdata);
+	for (uint32_t id = 1; id <= intern_count(w->keys) && r == 0; id++) {
+		const struct window_entry e = entry_of(w, id, frames, waker_frames);
 
-		if (r != 0)
-			return r;
+		r = visit(&e, userdata);
 	}
-	return 0;
+	return r;
+}
+
+uint32_t window_each_from(const struct window *w, uint32_t first,
+			  int (*visit)(const struct window_entry *e, void *userdata),
+			  void *userdata)
+{
+	struct frame frames[SAMPLE_MAX_FRAMES], waker_frames[SAMPLE_MAX_FRAMES];
+	uint32_t n = 0;
+
+	for (uint32_t id = first + 1; id <= intern_count(w->keys); id++, n++) {
+		const struct window_entry e = entry_of(w, id, frames, waker_frames);
+
+		if (visit(&e, userdata) != 0)
+			break;
+	}
+	return n;
 }

@@ -61,3 +61,10 @@ int window_add_entry(struct window *w, const struct window_entry *e);
 /* Calls @visit for every entry, in no order; stops at non-zero, which it returns. */
 int window_each(const struct window *w, int (*visit)(const struct window_entry *e, void *userdata),
 		void *userdata);
+/*
+ * The same for those that were added after the first @first, in the order in which they were added.
+ * Returns how many were visited without stopping.
+ */
+uint32_t window_each_from(const struct window *w, uint32_t first,
+			  int (*visit)(const struct window_entry *e, void *userdata),
+			  void *userdata);

@@ -7,7 +7,6 @@
 #include "symbolize/executable_lines.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,10 +16,10 @@
 #include "base/clock.h"
 #include "process/debug_file.h"
 #include "process/executable.h"
+#include "symbolize/address_list.h"
 #include "symbolize/line_store.h"
 
 #define MAX_REQUESTS 8
-#define MAX_POLL_MS  1000 /* the worker wants to see now and then what takes too long */
 
 /* A question on its way. */
 struct question {
@@ -28,8 +27,7 @@ struct question {
 	struct lines *lines; /* NULL = the executable is gone */
 	struct line_request *request;
 	uint64_t arrivals; /* in the set when it began */
-	uint64_t *addresses;
-	uint32_t n;
+	struct address_list addresses;
 	struct question *prev, *next;
 };
 
@@ -42,9 +40,8 @@ struct lines {
 	bool alt_missing;	       /* what is in the store may lack names for that */
 	uint64_t quiet_until;	       /* ns; it has no lines, or could not be read */
 	uint64_t used;
-	uint64_t *wanted; /* waits for a request */
-	size_t n_wanted, wanted_allocated;
-	char *root; /* of the process that they are wanted for */
+	struct address_list wanted; /* wait for a request */
+	char *root;		    /* of the process that they are wanted for */
 	struct question *question;
 	struct lines *prev, *next;
 };
@@ -79,19 +76,13 @@ static void drop_store(struct lines *l)
 	l->store = line_store_free(l->store);
 }
 
-static void drop_wanted(struct lines *l)
-{
-	free(TAKE_PTR(l->wanted));
-	l->n_wanted = l->wanted_allocated = 0;
-}
-
 /* executable->lines_free */
 static void lines_free(void *p)
 {
 	struct lines *l = p;
 
 	drop_store(l);
-	drop_wanted(l);
+	address_list_done(&l->wanted);
 	if (l->question)
 		l->question->lines = NULL;
 	DL_DELETE(l->set->list, l);
@@ -106,7 +97,7 @@ static void question_free(struct question *q)
 	q->set->n_questions--;
 	if (q->lines)
 		q->lines->question = NULL;
-	free(q->addresses);
+	address_list_done(&q->addresses);
 	free(q);
 }
 
@@ -171,15 +162,15 @@ static void take_chain(void *userdata, uint32_t i, const struct line_frame *fram
 	struct question *q = userdata;
 
 	if (q->lines)
-		put(q->lines, q->addresses[i], frames, n);
+		put(q->lines, q->addresses.addresses[i], frames, n);
 }
 
 /* Of all others it is known now that there is nothing. */
 static void remember_nothing(struct lines *l, const struct question *q)
 {
-	for (uint32_t i = 0; i < q->n; i++)
-		if (!l->store || !line_store_has(l->store, q->addresses[i]))
-			put(l, q->addresses[i], NULL, 0);
+	for (size_t i = 0; i < q->addresses.n; i++)
+		if (!l->store || !line_store_has(l->store, q->addresses.addresses[i]))
+			put(l, q->addresses.addresses[i], NULL, 0);
 }
 
 static void account(struct lines *l)
@@ -210,6 +201,7 @@ static void keep_end(struct lines *l, const struct question *q, const struct lin
 		l->alt_missing |= o->alt_missing;
 	} else if (!overtaken) {
 		l->quiet_until = clock_monotonic_ns() + l->set->options.retry_ns;
+		address_list_done(&l->wanted);
 	}
 	account(l);
 	if (l->alt_missing && overtaken)
@@ -230,31 +222,21 @@ static void take_end(void *userdata, const struct line_outcome *o)
 
 static const struct line_request_handler handler = { take_chain, take_end };
 
-static int compare_addresses(const void *a, const void *b)
+/* Moves what is wanted, and not known by now, as much as one job takes, to the question. */
+static void take_wanted(struct lines *l, struct question *q)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	struct address_list *a = &q->addresses;
+	size_t kept = 0;
 
-	return (x > y) - (x < y);
-}
-
-/* Moves what is wanted, as much as one job takes, to the question. */
-static int take_wanted(struct lines *l, struct question *q)
-{
-	uint64_t last = 0;
-
-	qsort(l->wanted, l->n_wanted, sizeof(*l->wanted), compare_addresses);
-	q->addresses = calloc(l->n_wanted, sizeof(*q->addresses));
-	if (!q->addresses)
-		return -ENOMEM;
-	for (size_t i = 0; i < l->n_wanted && q->n < LINE_JOB_MAX_ADDRESSES; i++) {
-		if (q->n > 0 && l->wanted[i] == last)
-			continue;
-		last = l->wanted[i];
-		q->addresses[q->n++] = last;
-	}
+	*a = l->wanted;
+	l->wanted = (struct address_list){};
+	for (size_t i = 0; i < a->n; i++)
+		if (!l->store || !line_store_has(l->store, a->addresses[i]))
+			a->addresses[kept++] = a->addresses[i];
+	a->n = kept;
+	address_list_sort(a);
 	/* More than that at a time are asked for when somebody wants them again. */
-	drop_wanted(l);
-	return 0;
+	a->n = MIN(a->n, (size_t)LINE_JOB_MAX_ADDRESSES);
 }
 
 static int ask(struct question *q)
@@ -268,13 +250,14 @@ static int ask(struct question *q)
 		.debuginfod = o->debuginfod,
 	};
 	struct line_request *request;
-	int fd = o->executables ? executable_table_open(o->executables, l->executable) : -ENOENT;
+	int fd = o->open(o->userdata, l->executable);
 	int r;
 
 	if (fd < 0)
 		return fd;
 	/* Without a worker the question is answered, and gone, when this returns. */
-	r = line_request_start(&o->reader, fd, q->addresses, q->n, &search, &handler, q, &request);
+	r = line_request_start(&o->reader, fd, q->addresses.addresses, (uint32_t)q->addresses.n,
+			       &search, &handler, q, &request);
 	if (r == 0 && request)
 		q->request = request;
 	return r;
@@ -287,7 +270,7 @@ static void start(struct lines *l)
 	struct line_outcome failure = {};
 
 	if (!q) {
-		drop_wanted(l);
+		address_list_done(&l->wanted);
 		return;
 	}
 	q->set = s;
@@ -296,10 +279,13 @@ static void start(struct lines *l)
 	l->question = q;
 	DL_APPEND(s->questions, q);
 	s->n_questions++;
+	take_wanted(l, q);
+	if (q->addresses.n == 0) {
+		question_free(q);
+		return;
+	}
 	s->stats.asked++;
-	failure.status = take_wanted(l, q);
-	if (failure.status == 0)
-		failure.status = ask(q);
+	failure.status = ask(q);
 	if (failure.status < 0)
 		take_end(q, &failure);
 }
@@ -311,64 +297,41 @@ static void start_next(struct executable_lines_set *s)
 	DL_FOREACH_SAFE(s->list, l, next) {
 		if (s->n_questions >= MAX_REQUESTS)
 			return;
-		if (l->n_wanted > 0 && !l->question)
+		if (l->wanted.n > 0 && !l->question)
 			start(l);
 	}
 }
 
-static int want_one(struct lines *l, uint64_t address)
-{
-	if (l->n_wanted == l->wanted_allocated) {
-		size_t wanted = l->wanted_allocated ? l->wanted_allocated * 2 : 64;
-		uint64_t *bigger = reallocarray(l->wanted, wanted, sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		l->wanted = bigger;
-		l->wanted_allocated = wanted;
-	}
-	l->wanted[l->n_wanted++] = address;
-	return 0;
-}
-
-void executable_lines_want(struct executable_lines_set *s, struct executable *x,
-			   const uint64_t *addresses, size_t n, const char *root, uint64_t now)
+size_t executable_lines_want(struct executable_lines_set *s, struct executable *x,
+			     const uint64_t *addresses, size_t n, const char *root, uint64_t now)
 {
 	struct lines *l = x->readable ? lines_of(s, x) : NULL;
+	size_t unknown = 0;
 
 	if (!l)
-		return;
+		return 0;
 	use(l, now);
-	/* Who asked before is still waiting for his answer: what is left is asked for later. */
-	if (l->question || clock_monotonic_ns() < l->quiet_until)
-		return;
-	for (size_t i = 0; i < n; i++)
-		if ((!l->store || !line_store_has(l->store, addresses[i])) &&
-		    want_one(l, addresses[i]) < 0)
+	if (clock_monotonic_ns() < l->quiet_until)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (l->store && line_store_has(l->store, addresses[i]))
+			continue;
+		unknown++;
+		if (address_list_add(&l->wanted, addresses[i]) < 0)
 			break;
-	if (l->n_wanted == 0)
-		return;
+	}
+	if (unknown == 0)
+		return 0;
 	free(l->root);
 	l->root = root ? strdup(root) : NULL;
-	if (s->n_questions < MAX_REQUESTS)
+	if (!l->question && s->n_questions < MAX_REQUESTS)
 		start(l);
+	return unknown;
 }
 
-void executable_lines_wait(struct executable_lines_set *s, uint64_t until)
+bool executable_lines_is_busy(const struct executable_lines_set *s)
 {
-	struct worker *w = s->options.reader.worker;
-	uint64_t now = clock_monotonic_ns();
-
-	if (!w || !s->questions)
-		return;
-	worker_process(w, now);
-	while (s->questions && now < until) {
-		struct pollfd p = { .fd = worker_fd(w), .events = POLLIN };
-
-		poll(&p, 1, (int)MIN((until - now) / NS_PER_MS + 1, (uint64_t)MAX_POLL_MS));
-		now = clock_monotonic_ns();
-		worker_process(w, now);
-	}
+	return s->questions != NULL;
 }
 
 size_t executable_lines_find(struct executable_lines_set *s, struct executable *x, uint64_t address,
@@ -384,7 +347,7 @@ size_t executable_lines_find(struct executable_lines_set *s, struct executable *
 	use(l, now);
 	if (l->store && line_store_get(l->store, address, ret, max, &n))
 		return n;
-	*ret_late = l->question || l->n_wanted > 0;
+	*ret_late = l->question || l->wanted.n > 0;
 	return 0;
 }
 

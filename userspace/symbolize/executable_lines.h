@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Source lines of executables: what was asked for so far hangs on executable->lines, and is dropped
- * when unused for longest. Nobody waits longer than he wants to: what is not there in time goes on
- * in the background and is there for whoever asks next.
+ * when unused for longest. Nobody waits here: what is not there yet is late, and there for whoever
+ * asks when the parser has answered.
  *
  * How it can be wrong: that an executable has no lines is believed for retry_ns, although a debug
  * file may have been installed meanwhile; so is that they could not be read.
@@ -18,12 +18,13 @@
 struct debuginfod;
 struct executable;
 struct executable_lines_set;
-struct executable_table;
 
 struct executable_lines_options {
-	struct executable_table *executables; /* borrowed; NULL = nothing can be opened */
-	const char *debug_directories;	      /* borrowed; as in debug_file.h */
-	struct debuginfod *debuginfod;	      /* borrowed; NULL = none is asked */
+	/* A descriptor of the file, borrowed until the next call, or -errno. */
+	int (*open)(void *userdata, struct executable *x);
+	void *userdata;
+	const char *debug_directories; /* borrowed; as in debug_file.h */
+	struct debuginfod *debuginfod; /* borrowed; NULL = none is asked */
 	struct line_reader reader;
 	uint64_t retry_ns; /* when a file that failed, or has none, is looked at again */
 };
@@ -43,17 +44,14 @@ int executable_lines_new(const struct executable_lines_options *o,
 struct executable_lines_set *executable_lines_free(struct executable_lines_set *s);
 
 /*
- * Begins to look up @n ELF virtual addresses, as far as they are not known. @root and @now are as
- * for executable_names_want().
+ * Begins to look up @n ELF virtual addresses, as far as they are not known. @root, @now and what is
+ * returned are as for executable_names_want().
  */
-void executable_lines_want(struct executable_lines_set *s, struct executable *x,
-			   const uint64_t *addresses, size_t n, const char *root, uint64_t now);
+size_t executable_lines_want(struct executable_lines_set *s, struct executable *x,
+			     const uint64_t *addresses, size_t n, const char *root, uint64_t now);
 
-/*
- * Takes what has come, and waits until all that was begun is done, at most until @until (monotonic
- * ns; 0 = does not wait).
- */
-void executable_lines_wait(struct executable_lines_set *s, uint64_t until);
+/* Whether there is something that the parser process has not answered. */
+bool executable_lines_is_busy(const struct executable_lines_set *s);
 
 /*
  * The chain at an address (elf/line_table.h), at most @max frames; 0 = nothing is known. The

@@ -12,6 +12,25 @@
 #include "elf/elf_symbols.h"
 #include "process/executable.h"
 #include "process/debug_file.h"
+#include "symbolize/address_list.h"
+
+/* Questions at a time: each holds descriptors. The parser answers one after the other. */
+#define MAX_QUESTIONS 8
+/*
+ * Each question costs the reading of the whole file, so one that is asked about again and again
+ * gives more and more: all, if that is not more than 32 times a small table.
+ */
+#define MOST_DOUBLED 5U
+
+/* A question on its way. */
+struct question {
+	struct executable_names_set *set;
+	struct names *names; /* NULL = the executable is gone, and the answer for nobody */
+	struct symbol_request *request;
+	uint64_t arrivals; /* in the set when it began */
+	struct address_list addresses;
+	struct question *prev, *next;
+};
 
 /* Hangs on executable->names. */
 struct names {
@@ -19,10 +38,14 @@ struct names {
 	struct executable *executable; /* borrowed: it frees us before it goes */
 	struct elf_symbols *table;     /* NULL = not loaded, or failed */
 	struct symbol_answer *answer;  /* of the last reading; NULL = there was none */
-	uint64_t retry_at;	       /* ns; the file failed and is not tried before */
-	uint64_t debug_retry_at;       /* the same of its debug file */
-	uint64_t stale_at;	       /* when a debug file is looked for again */
-	int error;		       /* why it failed */
+	struct address_list wanted;    /* wait for a question */
+	char *root;		       /* of the process that they are wanted for; NULL = ours */
+	struct question *question;
+	uint32_t n_questions;	 /* since it was loaded */
+	uint64_t retry_at;	 /* ns; the file failed and is not tried before */
+	uint64_t debug_retry_at; /* the same of its debug file */
+	uint64_t stale_at;	 /* when a debug file is looked for again */
+	int error;		 /* why it failed */
 	uint64_t used;
 	enum unnamed_reason why;
 	uint64_t n_asked, n_unnamed;
@@ -33,7 +56,10 @@ struct executable_names_set {
 	struct executable_names_options options;
 	struct names *loaded; /* least recently used first */
 	struct names *empty;  /* evicted or failed */
-	size_t bytes;	      /* of the tables */
+	struct question *questions;
+	uint32_t n_questions;
+	uint64_t arrivals; /* of debug files */
+	size_t bytes;	   /* of the tables */
 	uint32_t n, n_answers;
 	struct executable_names_stats stats;
 };
@@ -53,6 +79,7 @@ int executable_names_new(const struct executable_names_options *o,
 static void drop_table(struct names *n)
 {
 	n->set->bytes -= elf_symbols_memory(n->table);
+	n->n_questions = 0;
 	n->table = elf_symbols_free(n->table);
 	DL_DELETE(n->set->loaded, n);
 	DL_APPEND(n->set->empty, n);
@@ -61,8 +88,11 @@ static void drop_table(struct names *n)
 /* Takes over @table; the names move to those used last. */
 static void put_table(struct names *n, struct elf_symbols *table)
 {
+	uint32_t n_questions = n->n_questions;
+
 	if (n->table)
 		drop_table(n);
+	n->n_questions = n_questions;
 	n->table = table;
 	n->set->bytes += elf_symbols_memory(table);
 	DL_DELETE(n->set->empty, n);
@@ -86,7 +116,21 @@ static void names_free(void *p)
 	DL_DELETE(n->set->empty, n);
 	n->set->n--;
 	forget_answer(n);
+	address_list_done(&n->wanted);
+	if (n->question)
+		n->question->names = NULL;
+	free(n->root);
 	free(n);
+}
+
+static void question_free(struct question *q)
+{
+	DL_DELETE(q->set->questions, q);
+	q->set->n_questions--;
+	if (q->names)
+		q->names->question = NULL;
+	address_list_done(&q->addresses);
+	free(q);
 }
 
 static void detach(struct names *n)
@@ -99,9 +143,14 @@ static void detach(struct names *n)
 struct executable_names_set *executable_names_free(struct executable_names_set *s)
 {
 	struct names *n, *next;
+	struct question *q, *next_question;
 
 	if (!s)
 		return NULL;
+	DL_FOREACH_SAFE(s->questions, q, next_question) {
+		symbol_request_free(q->request);
+		question_free(q);
+	}
 	DL_FOREACH_SAFE(s->loaded, n, next)
 		detach(n);
 	DL_FOREACH_SAFE(s->empty, n, next)
@@ -159,76 +208,22 @@ static void add_table(struct names *n, struct elf_symbols *table)
 	put_table(n, table);
 }
 
-static int read_table(struct names *n, int fd, const uint64_t *addresses, size_t count,
-		      const char *root, uint64_t now)
+static void take_reading(struct names *n, const struct symbol_reading *reading, uint64_t now)
 {
 	struct executable_names_set *s = n->set;
-	const struct debug_file_search search = {
-		.directories = s->options.debug_directories,
-		.root = root,
-		.path = n->executable->path,
-		.debuginfod = s->options.debuginfod,
-	};
-	const struct symbol_wish wish = {
-		.fd = fd,
-		.addresses = addresses,
-		.n = count,
-		.search = now < n->debug_retry_at ? NULL : &search,
-		.known = n->answer,
-	};
-	struct symbol_reading reading;
-	int r;
 
-	s->stats.asked++;
-	r = symbol_reader_read(&s->options.reader, &wish, &reading);
-	if (r < 0)
-		return r;
-	if (reading.debug_error < 0) {
+	n->error = 0;
+	if (!n->table) {
+		n->stale_at = now + s->options.retry_ns;
+		s->stats.loaded++;
+	}
+	if (reading->debug_error < 0) {
 		n->debug_retry_at = now + s->options.retry_ns;
 		s->stats.debug_failed++;
-		count_crash(s, reading.debug_error);
+		count_crash(s, reading->debug_error);
 	}
-	remember(n, &reading.answer);
-	add_table(n, reading.table);
-	return 0;
-}
-
-static int open_and_read(struct names *n, const uint64_t *addresses, size_t count, const char *root,
-			 uint64_t now)
-{
-	int fd = n->set->options.executables
-			 ? executable_table_open(n->set->options.executables, n->executable)
-			 : -ENOENT;
-	int r = fd < 0 ? fd : read_table(n, fd, addresses, count, root, now);
-
-	/* Too many open files passes; whatever else it was may happen again with each frame. */
-	if (r < 0 && fd != -EMFILE && fd != -ENFILE)
-		n->retry_at = now + n->set->options.retry_ns;
-	if (r < 0)
-		n->error = fd < 0 ? -ENOENT : r;
-	return r;
-}
-
-static void load(struct names *n, const uint64_t *addresses, size_t count, const char *root)
-{
-	struct executable_names_set *s = n->set;
-	uint64_t now = clock_monotonic_ns();
-	bool fresh = !n->table;
-	int r;
-
-	if (now < n->retry_at)
-		return;
-	r = open_and_read(n, addresses, count, root, now);
-	if (r < 0) {
-		s->stats.failed++;
-		count_crash(s, r);
-		return;
-	}
-	n->error = 0;
-	if (!fresh)
-		return;
-	n->stale_at = now + s->options.retry_ns;
-	s->stats.loaded++;
+	remember(n, &reading->answer);
+	add_table(n, reading->table);
 }
 
 /* A debug file may have been installed since. */
@@ -248,40 +243,196 @@ static bool knows(const struct names *n, uint64_t address, struct elf_symbol *re
 	return elf_symbols_find(n->table, address, ret) || elf_symbols_is_whole(n->table);
 }
 
-static int compare_addresses(const void *a, const void *b)
+/* An answer to something else: it is not asked again and again. */
+static bool is_answered(const struct names *n, const struct address_list *asked)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	struct elf_symbol symbol;
 
-	return (x > y) - (x < y);
+	for (size_t i = 0; i < asked->n; i++)
+		if (!knows(n, asked->addresses[i], &symbol))
+			return false;
+	return true;
 }
 
-void executable_names_want(struct executable_names_set *s, struct executable *x,
-			   const uint64_t *addresses, size_t n, const char *root, uint64_t now)
+static void start_next(struct executable_names_set *s);
+
+static void take_end(void *userdata, int status, const struct symbol_reading *reading)
+{
+	struct question *q = userdata;
+	struct executable_names_set *s = q->set;
+	struct names *n = q->names;
+	uint64_t now = clock_monotonic_ns();
+
+	if (n && status == 0)
+		take_reading(n, reading, now);
+	else if (status == 0)
+		elf_symbols_free(reading->table);
+	if (status < 0) {
+		s->stats.failed++;
+		count_crash(s, status);
+	}
+	/* A file that arrived while it was on its way may be the one that it did without. */
+	if (n && q->arrivals != s->arrivals)
+		n->stale_at = 0;
+	if (n && status < 0) {
+		n->error = status;
+		address_list_done(&n->wanted);
+	}
+	if (n && (status < 0 || !is_answered(n, &q->addresses)))
+		n->retry_at = now + s->options.retry_ns;
+	question_free(q);
+	start_next(s);
+}
+
+static int ask(struct question *q, int fd)
+{
+	struct names *n = q->names;
+	const struct executable_names_options *o = &q->set->options;
+	const struct debug_file_search search = {
+		.directories = o->debug_directories,
+		.root = n->root,
+		.path = n->executable->path,
+		.debuginfod = o->debuginfod,
+	};
+	const struct symbol_wish wish = {
+		.fd = fd,
+		.addresses = q->addresses.addresses,
+		.n = MIN(q->addresses.n, (size_t)SYMBOL_JOB_MAX_ADDRESSES),
+		.search = clock_monotonic_ns() < n->debug_retry_at ? NULL : &search,
+		.known = n->answer,
+		.whole_bytes = o->small_table << MIN(n->n_questions, MOST_DOUBLED),
+	};
+	struct symbol_request *request;
+	int r;
+
+	n->n_questions++;
+	q->set->stats.asked++;
+	/* Without a parser process the question is answered, and gone, when this returns. */
+	r = symbol_request_start(&o->reader, &wish, take_end, q, &request);
+	if (r == 0 && request)
+		q->request = request;
+	return r;
+}
+
+/* Moves what is wanted, and not known by now, to the question. */
+static void take_wanted(struct names *n, struct question *q)
+{
+	struct address_list *l = &q->addresses;
+	struct elf_symbol symbol;
+	size_t kept = 0;
+
+	*l = n->wanted;
+	n->wanted = (struct address_list){};
+	for (size_t i = 0; i < l->n; i++)
+		if (!knows(n, l->addresses[i], &symbol))
+			l->addresses[kept++] = l->addresses[i];
+	l->n = kept;
+	address_list_sort(l);
+}
+
+static struct question *question_new(struct names *n)
+{
+	struct question *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->set = n->set;
+	q->names = n;
+	q->arrivals = n->set->arrivals;
+	n->question = q;
+	DL_APPEND(n->set->questions, q);
+	n->set->n_questions++;
+	take_wanted(n, q);
+	return q;
+}
+
+static void start(struct names *n)
+{
+	struct executable_names_set *s = n->set;
+	struct question *q = question_new(n);
+	int fd, r;
+
+	if (!q) {
+		address_list_done(&n->wanted);
+		return;
+	}
+	if (q->addresses.n == 0) {
+		question_free(q);
+		return;
+	}
+	fd = s->options.executables ? executable_table_open(s->options.executables, n->executable)
+				    : -ENOENT;
+	r = fd < 0 ? fd : ask(q, fd);
+	if (r < 0)
+		take_end(q, fd < 0 ? -ENOENT : r, NULL);
+	/* That passes; whatever else it was may happen again with each frame. */
+	if (fd == -EMFILE || fd == -ENFILE)
+		n->retry_at = 0;
+}
+
+static void start_those_of(struct executable_names_set *s, struct names *list)
+{
+	struct names *n, *next;
+
+	DL_FOREACH_SAFE(list, n, next) {
+		if (s->n_questions >= MAX_QUESTIONS)
+			return;
+		if (n->wanted.n > 0 && !n->question)
+			start(n);
+	}
+}
+
+static void start_next(struct executable_names_set *s)
+{
+	start_those_of(s, s->empty);
+	start_those_of(s, s->loaded);
+}
+
+size_t executable_names_want(struct executable_names_set *s, struct executable *x,
+			     const uint64_t *addresses, size_t n, const char *root, uint64_t now)
 {
 	struct names *names = x->readable ? names_of(s, x) : NULL;
-	_cleanup_free_ uint64_t *unknown = NULL;
 	struct elf_symbol symbol;
-	size_t count = 0;
+	size_t unknown = 0;
 
 	if (!names)
-		return;
+		return 0;
 	drop_stale(names);
-	unknown = calloc(n + 1, sizeof(*unknown));
-	if (!unknown)
-		return;
-	for (size_t i = 0; i < n; i++)
-		if (!knows(names, addresses[i], &symbol))
-			unknown[count++] = addresses[i];
-	qsort(unknown, count, sizeof(*unknown), compare_addresses);
 	names->used = now;
-	for (size_t i = 0; i < count; i += SYMBOL_JOB_MAX_ADDRESSES)
-		load(names, unknown + i, MIN(count - i, (size_t)SYMBOL_JOB_MAX_ADDRESSES), root);
+	if (clock_monotonic_ns() < names->retry_at)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (knows(names, addresses[i], &symbol))
+			continue;
+		unknown++;
+		if (address_list_add(&names->wanted, addresses[i]) < 0)
+			break;
+	}
+	if (unknown == 0)
+		return 0;
+	free(names->root);
+	names->root = root ? strdup(root) : NULL;
+	if (!names->question && s->n_questions < MAX_QUESTIONS)
+		start(names);
+	return unknown;
 }
 
-static enum unnamed_reason why(const struct names *n)
+bool executable_names_is_busy(const struct executable_names_set *s)
+{
+	return s->questions != NULL;
+}
+
+static bool is_late(const struct names *n)
+{
+	return n->question || n->wanted.n > 0;
+}
+
+static enum unnamed_reason why(const struct names *n, bool known)
 {
 	if (!n->executable->readable)
 		return UNNAMED_no_file;
+	if (!known && is_late(n))
+		return UNNAMED_late;
 	if (!n->table || n->error) {
 		switch (n->error) {
 		case -ENOENT:
@@ -305,15 +456,16 @@ static enum unnamed_reason why(const struct names *n)
 	}
 }
 
-static const char *look_up(struct names *n, uint64_t address, const char *root, uint64_t now)
+static const char *look_up(struct names *n, uint64_t address, const char *root, uint64_t now,
+			   bool *ret_known)
 {
 	struct elf_symbol symbol;
 
-	if (!knows(n, address, &symbol)) {
-		load(n, &address, 1, root);
-		/* An answer to something else: it is not asked again and again. */
-		if (!knows(n, address, &symbol) && n->table)
-			n->retry_at = clock_monotonic_ns() + n->set->options.retry_ns;
+	*ret_known = knows(n, address, &symbol);
+	/* Without a parser process it is known at once. */
+	if (!*ret_known && !is_late(n)) {
+		executable_names_want(n->set, n->executable, &address, 1, root, now);
+		*ret_known = knows(n, address, &symbol);
 	}
 	n->used = now;
 	if (n->table && n->next) { /* not the last one already */
@@ -328,13 +480,14 @@ const char *executable_names_find(struct executable_names_set *s, struct executa
 {
 	struct names *n = names_of(s, x);
 	const char *name;
+	bool known = false;
 
 	if (!n)
 		return NULL;
 	n->n_asked++;
-	name = x->readable ? look_up(n, address, root, now) : NULL;
+	name = x->readable ? look_up(n, address, root, now, &known) : NULL;
 	if (!name) {
-		n->why = why(n);
+		n->why = why(n, known);
 		n->n_unnamed++;
 	}
 	return name;
@@ -364,6 +517,7 @@ void executable_names_arrived(struct executable_names_set *s, const uint8_t *bui
 {
 	struct names *n, *next;
 
+	s->arrivals++;
 	DL_FOREACH(s->empty, n)
 		if (has_build_id(n, build_id, build_id_size))
 			n->retry_at = n->debug_retry_at = 0;

@@ -3,7 +3,8 @@
  * The names of executables' functions: what was asked for so far hangs on executable->names, and is
  * dropped when unused for longest. A name that is not there is asked of the parser process, which
  * reads the whole file for it: whoever has many addresses asks for them together. A small file's
- * names come all at once.
+ * names come all at once. Nobody waits here: what is not there yet is late, and there for whoever
+ * asks when the parser has answered.
  *
  * How it can be wrong: that a function has no name is believed for retry_ns, although a debug file
  * may have been installed meanwhile. A file whose symbols could not be read, or on which the parser
@@ -11,11 +12,12 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "elf/elf_symbols.h"
-#include "symbolize/symbol_reader.h"
+#include "symbolize/symbol_request.h"
 #include "symbolize/unnamed.h"
 
 struct debuginfod;
@@ -28,7 +30,8 @@ struct executable_names_options {
 	const char *debug_directories;	      /* borrowed; as in debug_file.h */
 	struct debuginfod *debuginfod;	      /* borrowed; NULL = none is asked */
 	struct symbol_reader reader;
-	uint64_t retry_ns; /* when a file that failed is tried again */
+	size_t small_table; /* bytes; of files with less all names are kept */
+	uint64_t retry_ns;  /* when a file that failed is tried again */
 };
 
 struct executable_names_stats {
@@ -40,20 +43,25 @@ struct executable_names_stats {
 
 int executable_names_new(const struct executable_names_options *o,
 			 struct executable_names_set **ret);
-/* Takes the tables off the executables that still live. Returns NULL; accepts NULL. */
+/*
+ * Takes the tables off the executables that still live. The worker's jobs must not be processed any
+ * more. Returns NULL; accepts NULL.
+ */
 struct executable_names_set *executable_names_free(struct executable_names_set *s);
 
 /*
- * Has the names at @n ELF virtual addresses looked up in one job, as far as they are not known.
- * @root is where the process sees the file's name, for its debug file; NULL = ours. @now is any
- * clock that only rises: it orders tables by their use.
+ * Asks for the names at @n ELF virtual addresses, as far as they are not known. @root is where the
+ * process sees the file's name, for its debug file; NULL = ours. @now is any clock that only rises:
+ * it orders tables by their use. Returns how many are on their way.
  */
-void executable_names_want(struct executable_names_set *s, struct executable *x,
-			   const uint64_t *addresses, size_t n, const char *root, uint64_t now);
+size_t executable_names_want(struct executable_names_set *s, struct executable *x,
+			     const uint64_t *addresses, size_t n, const char *root, uint64_t now);
+/* Whether there is something that the parser process has not answered. */
+bool executable_names_is_busy(const struct executable_names_set *s);
 
 /*
- * The symbol at an ELF virtual address, NULL if there is none; valid until the next call. A name
- * that was not wanted before costs a job of its own.
+ * The symbol at an ELF virtual address, NULL if there is none, or not yet; valid until the next
+ * call. A name that was not wanted before is asked for, which costs a job of its own.
  */
 const char *executable_names_find(struct executable_names_set *s, struct executable *x,
 				  uint64_t address, const char *root, uint64_t now);

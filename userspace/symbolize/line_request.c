@@ -10,26 +10,24 @@
 
 #include "base/cleanup.h"
 #include "base/fileio.h"
-#include "process/debug_file.h"
+#include "symbolize/debug_search.h"
 
-/* Files that are tried, and times that it is asked again; a hostile file could go on for ever. */
-#define MAX_CANDIDATES 4U
-#define MAX_ROUNDS     16U
-#define MAX_SPLIT      (WORKER_MAX_FDS - 4)
+/* Times that it is asked again; a hostile file could go on for ever. */
+#define MAX_ROUNDS 16U
+#define MAX_SPLIT  (WORKER_MAX_FDS - 4)
 
 struct line_request {
 	struct line_reader reader;
 	const struct line_request_handler *handler;
 	void *userdata;
-	struct debug_file_search search;
-	char *root, *path, *directories; /* @search points there */
+	struct debug_search search;
 	uint64_t *addresses;
 	uint32_t *numbers; /* what the addresses that are left were numbered by the caller */
 	uint32_t n;
 	int fd, debug_fd, alt_fd;
 	int split[MAX_SPLIT];
 	uint32_t n_split;
-	uint32_t debug_tried, alt_tried, rounds;
+	uint32_t rounds;
 	bool package_tried;
 	struct line_outcome outcome; /* as far as it is known */
 };
@@ -48,9 +46,7 @@ struct line_request *line_request_free(struct line_request *q)
 	closep(&q->fd);
 	closep(&q->debug_fd);
 	closep(&q->alt_fd);
-	free(q->root);
-	free(q->path);
-	free(q->directories);
+	debug_search_done(&q->search);
 	free(q->addresses);
 	free(q->numbers);
 	free(q);
@@ -58,27 +54,6 @@ struct line_request *line_request_free(struct line_request *q)
 }
 
 DEFINE_CLEANUP(struct line_request *, line_request_free);
-
-static int copy_string(const char *from, char **ret, const char **ret_const)
-{
-	if (!from)
-		return 0;
-	*ret = strdup(from);
-	*ret_const = *ret;
-	return *ret ? 0 : -ENOMEM;
-}
-
-static int copy_search(struct line_request *q, const struct debug_file_search *s)
-{
-	int r = copy_string(s->root, &q->root, &q->search.root);
-
-	if (r == 0)
-		r = copy_string(s->path, &q->path, &q->search.path);
-	if (r == 0)
-		r = copy_string(s->directories, &q->directories, &q->search.directories);
-	q->search.debuginfod = s->debuginfod;
-	return r;
-}
 
 static int write_addresses(const struct line_request *q)
 {
@@ -123,52 +98,9 @@ static int ask(struct line_request *q, void **ret_data, size_t *ret_size)
 			     sizeof(question), take_answer, q);
 }
 
-/* Gives the file after those that were tried already. */
-struct candidate {
-	uint32_t skip;
-	int fd;
-};
-
-static int take_candidate(int fd, void *userdata)
-{
-	struct candidate *c = userdata;
-
-	if (c->skip > 0) {
-		c->skip--;
-		return -ENOENT;
-	}
-	c->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	return c->fd < 0 ? -errno : 0;
-}
-
-/* Whether there is one more to try, which has taken the place of the last. */
-static bool next_debug_file(struct line_request *q, const struct debug_identity *id)
-{
-	struct candidate c = { .skip = q->debug_tried, .fd = -1 };
-
-	if (q->debug_tried++ >= MAX_CANDIDATES ||
-	    debug_file_each(id, &q->search, take_candidate, &c) < 0)
-		return false;
-	closep(&q->debug_fd);
-	q->debug_fd = c.fd;
-	return true;
-}
-
-static bool next_alt(struct line_request *q, const struct debug_alt_link *link)
-{
-	struct candidate c = { .skip = q->alt_tried, .fd = -1 };
-
-	if (q->alt_tried++ >= MAX_CANDIDATES ||
-	    debug_file_each_alt(link, &q->search, take_candidate, &c) < 0)
-		return false;
-	closep(&q->alt_fd);
-	q->alt_fd = c.fd;
-	return true;
-}
-
 static void add_split(struct line_request *q, const char *path)
 {
-	int fd = q->n_split < MAX_SPLIT ? debug_file_open(&q->search, path) : -1;
+	int fd = q->n_split < MAX_SPLIT ? debug_file_open(&q->search.search, path) : -1;
 
 	if (fd >= 0)
 		q->split[q->n_split++] = fd;
@@ -182,7 +114,7 @@ static bool find_split(struct line_request *q, const struct line_reading *g)
 	close_split(q);
 	if (!q->package_tried) {
 		q->package_tried = true;
-		snprintf(path, sizeof(path), "%s.dwp", q->search.path);
+		snprintf(path, sizeof(path), "%s.dwp", q->search.search.path);
 		add_split(q, path);
 		if (q->n_split > 0)
 			return true;
@@ -225,10 +157,12 @@ static bool go_on(struct line_request *q, const struct line_reading *g)
 {
 	bool may = q->rounds < MAX_ROUNDS;
 
-	if (g->answer.wants_debug_file && may && next_debug_file(q, &g->answer.identity))
+	if (g->answer.wants_debug_file && may &&
+	    debug_search_next(&q->search, &g->answer.identity, &q->debug_fd))
 		return true;
 	q->outcome.has_dwarf |= !g->answer.wants_debug_file;
-	if (g->answer.wants_alt && may && next_alt(q, &g->answer.alt))
+	if (g->answer.wants_alt && may &&
+	    debug_search_next_alt(&q->search, &g->answer.alt, &q->alt_fd))
 		return true;
 	q->outcome.alt_missing = g->answer.wants_alt;
 	if (q->rounds == 1 || q->n_split == 0)
@@ -317,7 +251,7 @@ int line_request_start(const struct line_reader *reader, int fd, const uint64_t 
 		return -EINVAL;
 	r = request_new(fd, addresses, n, &q);
 	if (r == 0)
-		r = copy_search(q, search);
+		r = debug_search_init(&q->search, search);
 	if (r < 0)
 		return r;
 	q->reader = *reader;

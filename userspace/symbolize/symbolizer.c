@@ -4,19 +4,22 @@
  * dropped at any time, because names are copied out of them into the cache of names; that cache
  * is what strings handed out live in, and only symbolizer_trim() empties it.
  *
- * A frame of a file has two sources: its symbol table, which is waited for, and its source lines
- * with the functions that were inlined, which may come too late for this time. What the file is
- * called in the symbol table names the outermost, the real function; but where Go's table of lines
- * leaves out a function that its compiler has made, that is not the one that is meant.
+ * A frame of a file has two sources: its symbol table, and its source lines with the functions that
+ * were inlined. Both are asked of parser processes and may come too late for this time. What is in
+ * the symbol table names the outermost, the real function; but where Go's table of lines leaves out
+ * a function that its compiler has made, that is not the one that is meant. The kernel is a file
+ * with lines, too, if its vmlinux is there; its symbol table is kallsyms.
  */
 #include "symbolize/symbolizer.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -30,13 +33,19 @@
 #include "symbolize/jit_names.h"
 #include "symbolize/jit_programs.h"
 #include "symbolize/jit_runtime.h"
+#include "symbolize/kernel_file.h"
 #include "symbolize/kernel_names.h"
 #include "symbolize/name_cache.h"
+#include "worker/worker.h"
 
 #define DEFAULT_BUDGET	 ((size_t)64 << 20)
 #define DEFAULT_RETRY_NS (600 * NS_PER_S)
 #define DEFAULT_PATIENCE (400 * NS_PER_MS)
 #define SMALL_TABLE	 ((size_t)8 << 10) /* names of a file that are kept all */
+#define LEAST_PATIENCE	 (20 * NS_PER_MS)
+#define NAMES_PART	 64
+#define LINES_PART	 16
+#define MAX_POLL_MS	 1000 /* workers want to see now and then what takes too long */
 
 struct symbolizer {
 	char *debug_directories, *proc;
@@ -45,9 +54,14 @@ struct symbolizer {
 	uint64_t clock;			   /* a number for each look-up: what was used when */
 	uint64_t expire_at, expire_before; /* monotonic ns; the clock one period earlier */
 	struct kernel_names *kernel;
+	struct kernel_file *kernel_file;	  /* NULL = none is looked for */
+	struct executable_table *table;		  /* borrowed; NULL = nothing can be opened */
+	struct worker *name_worker, *line_worker; /* borrowed; NULL = in this process */
 	struct executable_names_set *executables;
 	struct executable_lines_set *lines; /* NULL = names only */
 	uint64_t patience;
+	bool all_patience;		     /* however little is missing */
+	size_t names_missing, lines_missing; /* of what was wanted last */
 	struct jit_names *jit;
 	struct name_cache *cache;
 	uint64_t frames_looked_up, frames_unnamed;
@@ -55,6 +69,37 @@ struct symbolizer {
 	struct jit_programs jit_programs;
 	uint64_t lines_frames, lines_late;
 };
+
+/* Of a file with lines: an executable, or the kernel. */
+static int open_file(void *userdata, struct executable *x)
+{
+	struct symbolizer *s = userdata;
+	int fd = s->kernel_file ? kernel_file_open(s->kernel_file, x) : -ENOENT;
+
+	if (fd >= 0 || !s->table)
+		return fd;
+	return executable_table_open(s->table, x);
+}
+
+static int make_kernel(struct symbolizer *s, const struct symbolizer_options *o, uint64_t retry_ns)
+{
+	const char *kallsyms = o->kallsyms ? o->kallsyms : "/proc/kallsyms";
+	struct utsname name = {};
+	const struct vmlinux_search search = {
+		.root = o->root ? o->root : "/",
+		.notes = o->notes ? o->notes : "/sys/kernel/notes",
+		.release = name.release,
+		.directories = s->debug_directories,
+		.debuginfod = o->debuginfod,
+	};
+	int r = kernel_names_new(o->without_proc ? "" : kallsyms,
+				 o->modules ? o->modules : "/proc/modules", &s->kernel);
+
+	if (r < 0 || o->without_proc || o->without_lines)
+		return r;
+	uname(&name);
+	return kernel_file_new(&search, retry_ns, &s->kernel_file);
+}
 
 static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 		       struct executable_table *executables)
@@ -67,12 +112,13 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 			.worker = o->worker,
 			.job = o->symbol_job,
 			.max_table = s->budget / 2,
-			.whole_bytes = SMALL_TABLE,
 		},
+		.small_table = SMALL_TABLE,
 		.retry_ns = o->retry_ns ? o->retry_ns : DEFAULT_RETRY_NS,
 	};
 	const struct executable_lines_options lines = {
-		.executables = executables,
+		.open = open_file,
+		.userdata = s,
 		.debug_directories = s->debug_directories,
 		.debuginfod = o->debuginfod,
 		.reader = { .worker = o->line_worker, .job = o->line_job },
@@ -82,17 +128,18 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 		.proc = o->without_proc ? NULL : s->proc,
 		.max_map = s->budget / 4,
 		.processes = o->processes,
-		.worker = o->worker,
+		.worker = o->jitdump_worker,
 		.jitdump_job = o->jitdump_job,
 	};
-	const char *kallsyms = o->kallsyms ? o->kallsyms : "/proc/kallsyms";
 	int r;
 
+	s->table = executables;
+	s->name_worker = o->worker;
+	s->line_worker = o->without_lines ? NULL : o->line_worker;
 	s->cache = name_cache_new(o->demangle);
 	if (!s->cache)
 		return -ENOMEM;
-	r = kernel_names_new(o->without_proc ? "" : kallsyms,
-			     o->modules ? o->modules : "/proc/modules", &s->kernel);
+	r = make_kernel(s, o, options.retry_ns);
 	if (r == 0)
 		r = executable_names_new(&options, &s->executables);
 	if (r == 0 && !o->without_lines)
@@ -114,7 +161,8 @@ int symbolizer_new(const struct symbolizer_options *o, struct executable_table *
 	o = o ? o : &defaults;
 	s->budget = o->memory_budget ? o->memory_budget : DEFAULT_BUDGET;
 	s->without_proc = o->without_proc;
-	s->patience = o->line_patience_ns ? o->line_patience_ns : DEFAULT_PATIENCE;
+	s->patience = o->patience_ns ? o->patience_ns : DEFAULT_PATIENCE;
+	s->all_patience = o->patience_ns != 0;
 	s->debug_directories =
 		strdup(o->debug_directories ? o->debug_directories : DEBUG_FILE_DIRECTORIES);
 	s->proc = strdup(o->proc ? o->proc : "/proc");
@@ -135,6 +183,7 @@ struct symbolizer *symbolizer_free(struct symbolizer *s)
 	kernel_names_free(s->kernel);
 	executable_names_free(s->executables);
 	executable_lines_free(s->lines);
+	kernel_file_free(s->kernel_file);
 	jit_names_free(s->jit);
 	name_cache_free(s->cache);
 	jit_programs_done(&s->jit_programs);
@@ -217,16 +266,14 @@ struct wanted_file {
 static void want_lines(struct symbolizer *s, const struct wanted_file *f)
 {
 	if (s->lines)
-		executable_lines_want(s->lines, f->executable, f->addresses, f->n, f->root,
-				      s->clock);
+		s->lines_missing += executable_lines_want(s->lines, f->executable, f->addresses,
+							  f->n, f->root, s->clock);
 }
 
 static void want_names(struct symbolizer *s, const struct wanted_file *f)
 {
-	executable_names_want(s->executables, f->executable, f->addresses, f->n, f->root, s->clock);
-	/* Meanwhile lines may have come, and the next ones can be asked for. */
-	if (s->lines)
-		executable_lines_wait(s->lines, 0);
+	s->names_missing += executable_names_want(s->executables, f->executable, f->addresses, f->n,
+						  f->root, s->clock);
 }
 
 /* Gives each executable with its addresses to @want. */
@@ -252,25 +299,109 @@ static void each_file(struct symbolizer *s, const struct wanted_frame *wanted, s
 	}
 }
 
-/* Lines are looked up in a process of their own, so they are asked for first. */
-void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
+static void want_kernel_lines(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+{
+	_cleanup_free_ uint64_t *addresses = NULL;
+	uint64_t now = clock_monotonic_ns(), start, end;
+	struct executable *kernel;
+	size_t count = 0;
+
+	kernel_names_range(s->kernel, now, &start, &end);
+	kernel = kernel_file_get(s->kernel_file, start, end, now);
+	if (!kernel)
+		return;
+	addresses = calloc(n, sizeof(*addresses));
+	if (!addresses)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (wanted[i].frame.kind == FRAME_KERNEL &&
+		    kernel_file_of(s->kernel_file, wanted[i].frame.address, &addresses[count]))
+			count++;
+	s->lines_missing +=
+		executable_lines_want(s->lines, kernel, addresses, count, NULL, s->clock);
+}
+
+static size_t keep_files(struct wanted_frame *wanted, size_t n)
 {
 	size_t kept = 0;
-	uint64_t until;
 
 	for (size_t i = 0; i < n; i++)
 		if (wanted[i].frame.kind == FRAME_FILE)
 			wanted[kept++] = wanted[i];
-	if (kept == 0)
-		return;
-	qsort(wanted, kept, sizeof(*wanted), compare_wanted);
+	return kept;
+}
+
+void symbolizer_want(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
+{
 	s->clock++;
-	each_file(s, wanted, kept, want_lines);
-	each_file(s, wanted, kept, want_names);
-	if (__builtin_add_overflow(clock_monotonic_ns(), s->patience, &until))
-		until = UINT64_MAX;
-	if (s->lines)
-		executable_lines_wait(s->lines, until);
+	s->names_missing = s->lines_missing = 0;
+	if (n > 0 && s->lines && s->kernel_file)
+		want_kernel_lines(s, wanted, n);
+	n = keep_files(wanted, n);
+	if (n == 0)
+		return;
+	qsort(wanted, n, sizeof(*wanted), compare_wanted);
+	each_file(s, wanted, n, want_lines);
+	each_file(s, wanted, n, want_names);
+}
+
+/* Takes what has come. */
+static void process(struct symbolizer *s, uint64_t now)
+{
+	if (s->name_worker)
+		worker_process(s->name_worker, now);
+	if (s->line_worker)
+		worker_process(s->line_worker, now);
+}
+
+/* How long to wait for what is not known yet; 0 = it is known. */
+static uint64_t latest(const struct symbolizer *s, uint64_t names, uint64_t lines)
+{
+	uint64_t until = executable_names_is_busy(s->executables) ? names : 0;
+
+	if (s->lines && executable_lines_is_busy(s->lines))
+		until = MAX(until, lines);
+	return until;
+}
+
+static void wait_until(struct symbolizer *s, uint64_t names, uint64_t lines)
+{
+	struct pollfd fds[2];
+	nfds_t n = 0;
+	uint64_t now = clock_monotonic_ns(), until;
+
+	if (s->name_worker)
+		fds[n++] = (struct pollfd){ .fd = worker_fd(s->name_worker), .events = POLLIN };
+	if (s->line_worker)
+		fds[n++] = (struct pollfd){ .fd = worker_fd(s->line_worker), .events = POLLIN };
+	process(s, now);
+	while (now < (until = latest(s, names, lines))) {
+		poll(fds, n, (int)MIN((until - now) / NS_PER_MS + 1, (uint64_t)MAX_POLL_MS));
+		now = clock_monotonic_ns();
+		process(s, now);
+	}
+}
+
+/*
+ * A profile that lacks nearly nothing is not held up for it: the full patience is for those that
+ * lack a part in @part or more.
+ */
+static uint64_t patience_for(const struct symbolizer *s, size_t missing, size_t n, uint64_t part)
+{
+	uint64_t until = s->patience;
+
+	if (!s->all_patience && missing == 0)
+		return 0;
+	if (!s->all_patience && missing * part < n)
+		until = MAX(until * missing * part / n, LEAST_PATIENCE);
+	return __builtin_add_overflow(clock_monotonic_ns(), until, &until) ? UINT64_MAX : until;
+}
+
+void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
+{
+	symbolizer_want(s, wanted, n);
+	wait_until(s, patience_for(s, s->names_missing, n, NAMES_PART),
+		   patience_for(s, s->lines_missing, n, LINES_PART));
 }
 
 static enum unnamed_reason why(struct symbolizer *s, const struct frame *frame,
@@ -346,14 +477,20 @@ static size_t find_jit(struct symbolizer *s, const struct frame *frame, struct p
 static size_t find_lines(struct symbolizer *s, const struct frame *frame, struct line_frame *ret,
 			 size_t max)
 {
+	struct executable *x = NULL;
+	uint64_t address;
 	bool late;
 	size_t n;
 
-	if (!s->lines || frame->kind != FRAME_FILE)
+	if (frame->kind == FRAME_FILE) {
+		x = frame->executable;
+		address = executable_address(x, frame->address);
+	} else if (frame->kind == FRAME_KERNEL && s->kernel_file) {
+		x = kernel_file_of(s->kernel_file, frame->address, &address);
+	}
+	if (!s->lines || !x)
 		return 0;
-	n = executable_lines_find(s->lines, frame->executable,
-				  executable_address(frame->executable, frame->address), ret, max,
-				  s->clock, &late);
+	n = executable_lines_find(s->lines, x, address, ret, max, s->clock, &late);
 	s->lines_frames += n > 0;
 	s->lines_late += late;
 	return n;
@@ -433,6 +570,8 @@ void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id
 	executable_names_arrived(s->executables, build_id, size);
 	if (s->lines)
 		executable_lines_arrived(s->lines);
+	if (s->kernel_file)
+		kernel_file_look_again(s->kernel_file);
 }
 
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event)

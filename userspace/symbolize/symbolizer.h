@@ -45,6 +45,8 @@ struct symbolizer_options {
 	struct debuginfod *debuginfod; /* borrowed; NULL = none */
 	const char *modules;	       /* "/proc/modules" if NULL */
 	const char *kallsyms;	       /* "/proc/kallsyms" if NULL; "" = none */
+	const char *notes;	       /* of the kernel: "/sys/kernel/notes" if NULL */
+	const char *root;	       /* where its vmlinux is looked for; "/" if NULL */
 	const char *proc;	       /* "/proc" if NULL */
 	size_t memory_budget;	       /* bytes of all tables together; 0 = 64 MiB */
 	struct worker *worker;	       /* borrowed: parses ELF files; NULL = in this process */
@@ -52,12 +54,14 @@ struct symbolizer_options {
 	struct worker *line_worker;    /* borrowed: the same for source lines; can be @worker */
 	unsigned int line_job;	       /* the worker's number of line_job_run() */
 	bool without_lines;	       /* names only */
-	uint64_t line_patience_ns;     /* that symbolizer_prepare() waits for lines; 0 = 400 ms */
-	uint64_t retry_ns;	       /* when a file that failed is tried again; 0 = 10 minutes */
-	bool without_proc;	       /* replay: no perf maps, no running kernel */
-	enum demangle_form demangle;   /* of names that are handed out */
+	uint64_t patience_ns; /* that symbolizer_prepare() waits; 0 = 400 ms, or less if little is
+				 missing */
+	uint64_t retry_ns;    /* when a file that failed is tried again; 0 = 10 minutes */
+	bool without_proc;    /* replay: no perf maps, no running kernel */
+	enum demangle_form demangle;	 /* of names that are handed out */
 	struct process_table *processes; /* borrowed: who has mapped a jitdump; NULL = nobody */
-	unsigned int jitdump_job;	 /* the worker's number of jitdump_job_run() */
+	struct worker *jitdump_worker;	 /* borrowed: waited for, so not one that may be busy */
+	unsigned int jitdump_job;	 /* its number of jitdump_job_run() */
 };
 
 #define SYMBOLIZER_COUNTERS(X)                                                                     \
@@ -106,8 +110,14 @@ struct wanted_frame {
 };
 
 /*
- * Prepares for these frames to be looked up: their names are asked for in one go, an executable at
- * a time. What is left out here is only slower. Reorders @wanted.
+ * Begins to look these frames up, in the background: their names and lines are asked for in one go,
+ * an executable at a time. Reorders @wanted.
+ */
+void symbolizer_want(struct symbolizer *s, struct wanted_frame *wanted, size_t n);
+/*
+ * The same, and waits for what was asked, then or before; but no longer than patience_ns. What
+ * comes later is there for the next profile. Without it frames that are new have no names yet,
+ * unless files are parsed in this process.
  */
 void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n);
 

@@ -12,6 +12,7 @@
 	X(gone, "in files that were deleted or replaced before they could be read")                \
 	X(refused, "in files whose symbols are damaged or of a kind that is not read")             \
 	X(too_large, "in files whose symbols are over a limit")                                    \
+	X(late, "in files that were not read in time: the next profile has the names")             \
 	X(parser_failed, "in files on which the parser crashed or took too long")                  \
 	X(jit_without_map, "in code of a JIT compiler that does not tell its names")               \
 	X(anonymous, "in executable memory without a file")                                        \

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses that wait to be asked about together. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* That one list holds; more are refused. */
+#define ADDRESS_LIST_MAX ((size_t)1 << 20)
+
+struct address_list {
+	uint64_t *addresses;
+	size_t n, allocated;
+};
+
+/* 0, -ENOMEM or -E2BIG. */
+int address_list_add(struct address_list *l, uint64_t address);
+/* Makes them rise, each there once. */
+void address_list_sort(struct address_list *l);
+/* Empties it. */
+void address_list_done(struct address_list *l);
