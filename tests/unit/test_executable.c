@@ -523,6 +523,83 @@ static void test_forget(void **state)
 	assert_int_equal(stats(w).file_ids, 1);
 }
 
+/* The executable of a mapping of process 50, as slices ask for it. */
+static struct executable *of_mapping(struct world *w, const char *path, uint8_t id)
+{
+	const uint8_t build_id[20] = { id, 1, 2 };
+	const struct process_mapping m = {
+		.start = START,
+		.end = END,
+		.path = path,
+		.build_id = id ? build_id : NULL,
+		.build_id_size = id ? sizeof(build_id) : 0,
+	};
+
+	return executable_table_of_mapping(w->table, w->processes, 50, 0, &m);
+}
+
+static void forget_id(struct world *w, uint32_t id)
+{
+	executable_table_forget(w->table, &id, 1);
+	executable_table_forget(w->table, NULL, 0);
+	assert_null(executable_table_get(w->table, id));
+}
+
+static void test_mapping_by_build_id(void **state)
+{
+	struct world *w = *state;
+	struct image image = make_image(7);
+	struct executable *first, *second;
+
+	write_image(w, "prog", 7);
+	map_file(w, at(w, "prog"));
+	first = announce(w, 16, at(w, "prog"));
+	/* Another file with its build id, which has other segments. */
+	image.p[0].p_filesz = 1024;
+	write_bytes(at(w, "variant"), &image, sizeof(image));
+	map_file(w, at(w, "variant"));
+	second = announce(w, 17, at(w, "variant"));
+	assert_ptr_not_equal(first, second);
+	assert_ptr_equal(of_mapping(w, "/elsewhere", 7), first);
+	forget_id(w, 16);
+	assert_ptr_equal(of_mapping(w, "/elsewhere", 7), second);
+	forget_id(w, 17);
+	assert_null(of_mapping(w, "/elsewhere", 7));
+	/* One that was never announced is looked for by its path. */
+	second = of_mapping(w, at(w, "variant"), 7);
+	assert_non_null(second);
+	assert_ptr_equal(of_mapping(w, "/elsewhere", 7), second);
+	assert_null(of_mapping(w, at(w, "variant"), 8));
+	assert_string_equal(of_mapping(w, "[vdso]", 0)->path, "[vdso]");
+}
+
+static void test_mapping_by_path(void **state)
+{
+	struct world *w = *state;
+	struct executable *plain, *old, *new;
+
+	assert_null(of_mapping(w, at(w, "plain"), 0));
+	write_image(w, "plain", 0);
+	map_file(w, at(w, "plain"));
+	plain = announce(w, 16, at(w, "plain"));
+	unlink(at(w, "proc/50/map_files/401000-402000"));
+	assert_ptr_equal(of_mapping(w, at(w, "plain"), 0), plain);
+	assert_null(of_mapping(w, at(w, "plainer"), 0));
+	/* A program and its successor: what the process has mapped decides. */
+	write_image(w, "prog", 7);
+	map_file(w, at(w, "prog"));
+	old = announce(w, 17, at(w, "prog"));
+	assert_int_equal(rename(at(w, "prog"), at(w, "old")), 0);
+	write_image(w, "prog", 8);
+	new = announce(w, 18, at(w, "prog"));
+	assert_string_equal(new->path, old->path);
+	assert_ptr_equal(of_mapping(w, at(w, "prog"), 0), new);
+	map_file(w, at(w, "old"));
+	assert_ptr_equal(of_mapping(w, at(w, "prog"), 0), old);
+	forget_id(w, 17);
+	assert_null(of_mapping(w, at(w, "prog"), 0));
+}
+
 static int names_freed;
 
 static void free_names(void *names)
@@ -662,6 +739,8 @@ int main(void)
 						tear_down),
 		TEST(test_vdso),
 		TEST(test_forget),
+		TEST(test_mapping_by_build_id),
+		TEST(test_mapping_by_path),
 		TEST(test_outlives_the_table),
 		cmocka_unit_test_setup_teardown(test_replay, set_up_replay, tear_down),
 		TEST(test_bad_ids),

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of the executable table, shared by executable_table.c and executable_open.c. */
+/*
+ * The inside of the executable table, shared by executable_table.c (ids and what they name),
+ * executable_mapping.c (from mappings), executable_index.c (by build id and path),
+ * executable_descriptor.c (what is held open) and executable_open.c (finding files).
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -41,7 +45,9 @@ struct executable_object {
 	struct executable_object *open_prev, *open_next; /* in its list of those with a descriptor,
 							    least recently used first */
 	struct executable_key key;
-	UT_hash_handle hh; /* by key, if it has one */
+	UT_hash_handle hh;					   /* by key, if it has one */
+	struct executable_group *of_build_id, *of_path;		   /* in the index; NULL = not */
+	struct executable_object *next_of_build_id, *next_of_path; /* the others there */
 };
 
 struct file_id {
@@ -52,9 +58,10 @@ struct file_id {
 };
 
 struct executable_table {
-	struct executable_object *all, *open; /* lists */
-	struct executable_object *by_key;     /* hash */
-	struct file_id *ids;		      /* hash */
+	struct executable_object *all, *open;		/* lists */
+	struct executable_object *by_key;		/* hash */
+	struct executable_group *by_build_id, *by_path; /* hashes */
+	struct file_id *ids;				/* hash */
 	struct executable_object *vdso;
 	struct process_table *processes; /* of the last announcement; borrowed */
 	int proc_fd;			 /* -1 = without */
@@ -100,3 +107,36 @@ int found_file_of_fd(int fd, struct found_file *ret);
 int found_file_vdso(struct found_file *ret);
 
 void found_file_done(struct found_file *f);
+
+/*
+ * The executable of a found file, whose descriptor is taken over if it is wanted: the one that is
+ * known already, else @pending or, without one, a new one of @path. Somebody who holds @pending
+ * keeps it, and it is filled in. -ENOMEM or 0.
+ */
+int executable_object_settle(struct executable_table *t, struct found_file *f, const char *path,
+			     struct executable_object *pending, struct executable_object **ret);
+/* Not to be called on a readable one. Without memory it keeps the path it has. */
+void executable_object_set_path(struct executable_object *o, const char *path);
+
+/*
+ * Looks for the file of @pending by its process's mapping, and names it, found or not. What is
+ * found may be another one, that was known. -ENOENT, -ENOMEM.
+ */
+int executable_object_find(struct executable_table *t, struct executable_object *pending,
+			   struct executable_object **ret);
+
+/* Gives it a descriptor, which is the table's then; another may be closed for it. */
+void executable_object_keep(struct executable_table *t, struct executable_object *o, int fd);
+/* Nothing if it has none. */
+void executable_object_close(struct executable_table *t, struct executable_object *o);
+
+/* Of one that has its key and its last path. -ENOMEM or 0. */
+int executable_index_add(struct executable_table *t, struct executable_object *o);
+/* Nothing if it is not in it. */
+void executable_index_remove(struct executable_table *t, struct executable_object *o);
+/* The first that was read; the others are its next_of_build_id. NULL if there is none. */
+struct executable_object *executable_index_build_id(const struct executable_table *t,
+						    const uint8_t *build_id, uint8_t size);
+/* The same by path: next_of_path. */
+struct executable_object *executable_index_path(const struct executable_table *t, const char *path);
+size_t executable_index_memory(const struct executable_table *t);

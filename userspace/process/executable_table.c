@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * File ids, the executables they name, and the descriptors held for them.
+ * File ids and the executables they name.
  *
  * Ownership: the table holds one reference of each executable and, with it, its descriptor.
  * An announcement comes before the side-band records of its time are applied. If the process is
@@ -9,13 +9,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/utf8.h"
@@ -23,11 +19,6 @@
 #include "process/process.h"
 
 #define DEFAULT_MAX_OPEN 256
-
-static struct executable_object *object_of(struct executable *x)
-{
-	return (struct executable_object *)x;
-}
 
 /* With valid UTF-8 only. NULL: no memory. */
 static char *copy_path(const char *path)
@@ -57,44 +48,10 @@ static struct executable_object *object_new(struct executable_table *t, const ch
 	return o;
 }
 
-static void close_file(struct executable_table *t, struct executable_object *o)
-{
-	if (o->fd < 0)
-		return;
-	DL_DELETE2(t->open, o, open_prev, open_next);
-	t->n_open--;
-	close(TAKE_FD(o->fd));
-}
-
-/* The least recently used one whose path leads to it; else of those that have none. */
-static struct executable_object *to_close(struct executable_table *t)
-{
-	struct executable_object *o;
-
-	DL_FOREACH2(t->open, o, open_next)
-	if (!o->deleted)
-		return o;
-	return t->open != t->vdso ? t->open : t->open->open_next;
-}
-
-/* Gives @o a descriptor. */
-static void keep_file(struct executable_table *t, struct executable_object *o, int fd)
-{
-	close_file(t, o);
-	if (t->n_open >= t->max_open) {
-		struct executable_object *victim = to_close(t);
-
-		if (victim)
-			close_file(t, victim);
-	}
-	o->fd = fd;
-	DL_APPEND2(t->open, o, open_prev, open_next);
-	t->n_open++;
-}
-
 static void object_forget(struct executable_table *t, struct executable_object *o)
 {
-	close_file(t, o);
+	executable_object_close(t, o);
+	executable_index_remove(t, o);
 	if (o->hh.tbl)
 		HASH_DEL(t->by_key, o);
 	DL_DELETE(t->all, o);
@@ -140,15 +97,22 @@ static int fill_in(struct executable_table *t, struct executable_object *o, stru
 {
 	struct executable *x = &o->executable;
 	struct executable_segment *segments;
+	int r;
 
 	segments = calloc(f->elf.n_segments + 1, sizeof(*segments));
 	if (!segments)
 		return -ENOMEM;
 	o->key = key_of_file(f);
-	HASH_ADD(hh, t->by_key, key, sizeof(o->key), o);
-	if (!o->hh.tbl) {
+	r = executable_index_add(t, o);
+	if (r == 0) {
+		HASH_ADD(hh, t->by_key, key, sizeof(o->key), o);
+		if (!o->hh.tbl)
+			r = -ENOMEM;
+	}
+	if (r < 0) {
+		executable_index_remove(t, o);
 		free(segments);
-		return -ENOMEM;
+		return r;
 	}
 	for (uint32_t i = 0; i < f->elf.n_segments; i++)
 		segments[i] = (struct executable_segment){ .offset = f->elf.segments[i].offset,
@@ -165,7 +129,7 @@ static int fill_in(struct executable_table *t, struct executable_object *o, stru
 	t->n_unreadable--;
 	o->deleted = f->deleted;
 	o->pending = false;
-	keep_file(t, o, TAKE_FD(f->fd));
+	executable_object_keep(t, o, TAKE_FD(f->fd));
 	return 0;
 }
 
@@ -251,12 +215,8 @@ int executable_table_new(const struct executable_table_options *o, struct execut
 	return 0;
 }
 
-/*
- * The executable of a found file: the one that is known already, else @pending or a new one.
- * Somebody who holds @pending keeps it, and it is filled in.
- */
-static int settle(struct executable_table *t, struct found_file *f, const char *path,
-		  struct executable_object *pending, struct executable_object **ret)
+int executable_object_settle(struct executable_table *t, struct found_file *f, const char *path,
+			     struct executable_object *pending, struct executable_object **ret)
 {
 	struct executable_key key = key_of_file(f);
 	struct executable_object *o = find_by_key(t, &key);
@@ -264,7 +224,7 @@ static int settle(struct executable_table *t, struct found_file *f, const char *
 
 	if (o) {
 		if (o->fd < 0)
-			keep_file(t, o, TAKE_FD(f->fd));
+			executable_object_keep(t, o, TAKE_FD(f->fd));
 		*ret = o;
 		return 0;
 	}
@@ -281,7 +241,7 @@ static int settle(struct executable_table *t, struct found_file *f, const char *
 	return 0;
 }
 
-static void set_path(struct executable_object *o, const char *path)
+void executable_object_set_path(struct executable_object *o, const char *path)
 {
 	char *copy = copy_path(path);
 
@@ -289,139 +249,6 @@ static void set_path(struct executable_object *o, const char *path)
 		return;
 	free(o->executable.path);
 	o->executable.path = copy;
-}
-
-/* The announced name must be the mapping's: the records that tell of an exec may not be in yet. */
-static bool is_mapping_of(const struct process_mapping *m, const struct abi_file_announcement *a)
-{
-	const char *slash = strrchr(m->path, '/');
-
-	return strncmp(slash ? slash + 1 : m->path, a->name, sizeof(a->name) - 1) == 0;
-}
-
-static int find_by_build_id(struct executable_table *t, const struct process_mapping *m,
-			    struct executable_object **ret)
-{
-	struct executable_object *o;
-
-	DL_FOREACH(t->all, o) {
-		if (m->build_id_size && o->executable.readable &&
-		    o->executable.build_id_size == m->build_id_size &&
-		    memcmp(o->executable.build_id, m->build_id, m->build_id_size) == 0) {
-			*ret = o;
-			return 0;
-		}
-	}
-	return -ENOENT;
-}
-
-/* Looks for the file of @pending by its process's mapping, and names it, found or not. */
-static int find_by_mapping(struct executable_table *t, struct executable_object *pending,
-			   struct executable_object **ret)
-{
-	const struct abi_file_announcement *a = &pending->announcement;
-	struct wanted_file wanted = { .inode = a->key.inode, .s_device = a->key.device };
-	struct process_mapping m;
-	struct found_file f = { .fd = -1 };
-	int r;
-
-	if (!t->processes ||
-	    process_table_mapping(t->processes, a->tgid, a->start_boottime, a->vm_start, &m) < 0)
-		return -ENOENT;
-	if (!is_mapping_of(&m, a))
-		return -ENOENT;
-	pending->pending = false;
-	set_path(pending, m.path);
-	pending->executable.build_id_size = m.build_id_size;
-	if (m.build_id_size)
-		memcpy(pending->executable.build_id, m.build_id, m.build_id_size);
-	wanted.path = m.path;
-	wanted.build_id = m.build_id;
-	wanted.build_id_size = m.build_id_size;
-	if (t->proc_fd < 0) /* another machine's inode numbers */
-		wanted.s_device = 0;
-	r = found_file_by_path(t, a->tgid, a->start_boottime, &wanted, &f);
-	if (r < 0)
-		return find_by_build_id(t, &m, ret);
-	f.deleted |= m.deleted;
-	r = settle(t, &f, m.path, pending, ret);
-	found_file_done(&f);
-	return r;
-}
-
-/* Without a build id all there is to go by is the path; only what was announced is believed. */
-static struct executable *find_by_path(struct executable_table *t, const struct process_mapping *m)
-{
-	struct executable_object *o;
-
-	DL_FOREACH(t->all, o) {
-		if (o->executable.readable && !o->executable.build_id_size &&
-		    strcmp(o->executable.path, m->path) == 0)
-			return &o->executable;
-	}
-	return NULL;
-}
-
-/*
- * /proc told of the mappings of those who ran before profd, and it knows no build ids. While the
- * process has it mapped, what it has mapped can be compared with what is held open, or was until
- * other files needed the descriptor.
- */
-static struct executable *find_by_inode(struct executable_table *t, uint32_t tgid,
-					const struct process_mapping *m)
-{
-	struct executable_object *o;
-	struct stat wanted, st;
-	char name[64];
-	int fd;
-
-	if (t->proc_fd < 0)
-		return NULL;
-	snprintf(name, sizeof(name), "%" PRIu32 "/map_files/%" PRIx64 "-%" PRIx64, tgid, m->start,
-		 m->end);
-	if (fstatat(t->proc_fd, name, &wanted, 0) < 0)
-		return NULL;
-	DL_FOREACH(t->all, o) {
-		if (strcmp(o->executable.path, m->path) != 0)
-			continue;
-		fd = executable_table_open(t, &o->executable);
-		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == wanted.st_dev &&
-		    st.st_ino == wanted.st_ino)
-			return &o->executable;
-	}
-	return NULL;
-}
-
-struct executable *executable_table_of_mapping(struct executable_table *t,
-					       struct process_table *processes, uint32_t tgid,
-					       uint64_t start_boottime,
-					       const struct process_mapping *m)
-{
-	const struct wanted_file wanted = {
-		.path = m->path,
-		.build_id = m->build_id,
-		.build_id_size = m->build_id_size,
-	};
-	struct executable_object *o = NULL;
-	struct found_file f = { .fd = -1 };
-	int r;
-
-	t->processes = processes;
-	if (strcmp(m->path, "[vdso]") == 0)
-		return &t->vdso->executable;
-	if (!m->build_id_size) {
-		struct executable *x = find_by_path(t, m);
-
-		return x ? x : find_by_inode(t, tgid, m);
-	}
-	if (find_by_build_id(t, m, &o) == 0)
-		return &o->executable;
-	if (found_file_by_path(t, tgid, start_boottime, &wanted, &f) < 0)
-		return NULL;
-	f.deleted |= m->deleted;
-	r = settle(t, &f, m->path, NULL, &o);
-	found_file_done(&f);
-	return r < 0 ? NULL : &o->executable;
 }
 
 static int announce_pending(struct executable_table *t, const struct abi_file_announcement *a,
@@ -455,7 +282,7 @@ int executable_table_announce(struct executable_table *t, const struct abi_file_
 		return 0;
 	r = found_file_of_announcement(t, a, &f);
 	if (r == 0) {
-		r = settle(t, &f, f.path, NULL, &o);
+		r = executable_object_settle(t, &f, f.path, NULL, &o);
 		found_file_done(&f);
 	} else {
 		r = announce_pending(t, a, &o);
@@ -481,7 +308,7 @@ int executable_table_add(struct executable_table *t, uint32_t file_id, int fd, c
 	r = found_file_of_fd(fd, &f);
 	if (r < 0)
 		return r;
-	r = settle(t, &f, path, NULL, &o);
+	r = executable_object_settle(t, &f, path, NULL, &o);
 	found_file_done(&f);
 	if (r == 0)
 		r = add_id(t, file_id, o);
@@ -495,7 +322,7 @@ static void retry(struct executable_table *t, struct file_id *id)
 {
 	struct executable_object *pending = id->object, *found;
 
-	if (find_by_mapping(t, pending, &found) < 0 || found == pending)
+	if (executable_object_find(t, pending, &found) < 0 || found == pending)
 		return;
 	/* It is one that was known. Those who hold the pending one have a name without a file. */
 	id->object = found;
@@ -515,46 +342,6 @@ struct executable *executable_table_get(struct executable_table *t, uint32_t fil
 	if (id->object->pending)
 		retry(t, id);
 	return &id->object->executable;
-}
-
-static int reopen(struct executable_table *t, struct executable_object *o)
-{
-	const struct executable *x = &o->executable;
-	const struct wanted_file wanted = {
-		.path = x->path,
-		.build_id = x->build_id,
-		.build_id_size = x->build_id_size,
-		.inode = x->inode,
-		.device = x->device,
-		.size = x->inode_size,
-	};
-	struct found_file f = { .fd = -1 };
-	int r;
-
-	r = found_file_by_path(t, 0, 0, &wanted, &f);
-	if (r < 0)
-		return r;
-	o->deleted = f.deleted;
-	keep_file(t, o, TAKE_FD(f.fd));
-	found_file_done(&f);
-	return 0;
-}
-
-int executable_table_open(struct executable_table *t, struct executable *x)
-{
-	struct executable_object *o = object_of(x);
-	int r;
-
-	if (!x->readable)
-		return -ENOENT;
-	if (o->fd < 0) {
-		r = reopen(t, o);
-		if (r < 0)
-			return r;
-	}
-	DL_DELETE2(t->open, o, open_prev, open_next);
-	DL_APPEND2(t->open, o, open_prev, open_next);
-	return o->fd;
 }
 
 /* Gives up what was evicted at an earlier call and is held by nobody. */
@@ -617,7 +404,8 @@ void executable_table_get_stats(const struct executable_table *t,
 size_t executable_table_memory(const struct executable_table *t)
 {
 	size_t memory = sizeof(*t) + HASH_COUNT(t->ids) * sizeof(struct file_id) +
-			HASH_OVERHEAD(hh, t->ids) + HASH_OVERHEAD(hh, t->by_key);
+			HASH_OVERHEAD(hh, t->ids) + HASH_OVERHEAD(hh, t->by_key) +
+			executable_index_memory(t);
 	const struct executable_object *o;
 
 	DL_FOREACH(t->all, o)
