@@ -42,6 +42,8 @@ enum elf_symbol_binding {
 	ELF_BINDING_RUNTIME, /* what the program calls itself: better than all others */
 };
 
+#define ELF_SYMBOLS_RANK_LABEL (1 << 7) /* without type; the worst */
+
 struct elf_symbols_candidate {
 	uint64_t address, size;
 	uint32_t name; /* offset in the builder's strings */
@@ -80,6 +82,10 @@ int elf_symbols_builder_take_strings(struct elf_symbols_builder *b, void *data, 
  */
 int elf_symbols_builder_add(struct elf_symbols_builder *b, uint64_t address, uint64_t size,
 			    uint32_t name, enum elf_symbol_binding binding, bool label);
+
+/* The executable section that holds @address; NULL if none does. */
+const struct elf_code_range *elf_symbols_builder_code_at(const struct elf_symbols_builder *b,
+							 uint64_t address);
 
 /* Makes the table. The builder is used up but for elf_symbols_builder_done(). */
 int elf_symbols_builder_finish(struct elf_symbols_builder *b, struct elf_symbols **ret);

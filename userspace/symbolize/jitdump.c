@@ -11,13 +11,12 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/intern.h"
 #include "base/utf8.h"
 #include "elf/eh_frame_cursor.h"
+#include "symbolize/jitdump_block.h"
 
-#define BLOCK_MAGIC 0x31424a44u /* "DJB1" */
-#define FILE_MAGIC  0x4a695444u /* "JiTD", in the byte order of who wrote it */
-#define VERSION	    1
+#define FILE_MAGIC 0x4a695444u /* "JiTD", in the byte order of who wrote it */
+#define VERSION	   1
 
 #if defined(__x86_64__)
 #define MACHINE EM_X86_64
@@ -27,8 +26,7 @@
 
 #define DEFAULT_CODES 65536
 #define DEFAULT_LINES 262144
-#define MAX_STRINGS   (16U << 20) /* bytes of the answer; names repeat, files more so */
-#define MAX_RECORDS   (1U << 20)  /* looked at for one answer */
+#define MAX_RECORDS   (1U << 20) /* looked at for one answer */
 
 #define FILE_HEADER   40
 #define RECORD_HEADER 16
@@ -59,14 +57,7 @@ struct reader {
 struct parser {
 	struct reader *reader;
 	struct jitdump_limits limits;
-	struct intern *strings; /* interned offsets: see text_offset() */
-	struct jitdump_code *codes;
-	struct jitdump_line *lines;
-	char *text;
-	uint32_t *offsets; /* of each interned string in the text */
-	uint32_t n_codes, n_lines, n_offsets, text_size;
-	uint32_t text_allocated, codes_allocated, lines_allocated, offsets_allocated;
-	uint32_t bad;
+	struct jitdump_builder answer;
 	/* Lines that were read and wait for their code. */
 	bool pending;
 	uint64_t pending_offset, pending_address;
@@ -98,48 +89,6 @@ static struct cursor bytes_at(struct reader *r, uint64_t offset, size_t size)
 	return cursor_of(r->chunk + (offset - r->start), size);
 }
 
-static int grow(void *list, uint32_t n, uint32_t *allocated, size_t size)
-{
-	uint32_t more = *allocated ? *allocated * 2 : 256;
-	void *p;
-
-	if (n < *allocated)
-		return 0;
-	p = reallocarray(*(void **)list, more, size);
-	if (!p)
-		return -ENOMEM;
-	*(void **)list = p;
-	*allocated = more;
-	return 0;
-}
-
-/* Where @text of @size bytes is in the strings, added if it is new; 0 = "". -ENOMEM, -EFBIG. */
-static int64_t text_offset(struct parser *p, const uint8_t *text, size_t size)
-{
-	uint32_t count = intern_count(p->strings), id;
-
-	size = MIN(size, (size_t)JITDUMP_TEXT_MAX);
-	if (size == 0)
-		return 0;
-	if (p->text_size + size + 1 > MAX_STRINGS)
-		return -EFBIG;
-	id = intern_bytes(p->strings, text, size);
-	if (id == 0)
-		return -ENOMEM;
-	if (id <= count)
-		return p->offsets[id - 1];
-	if (grow(&p->offsets, p->n_offsets, &p->offsets_allocated, sizeof(*p->offsets)) < 0)
-		return -ENOMEM;
-	while (p->text_size + size + 1 > p->text_allocated)
-		if (grow(&p->text, p->text_allocated, &p->text_allocated, 1) < 0)
-			return -ENOMEM;
-	memcpy(p->text + p->text_size, text, size);
-	p->text[p->text_size + size] = '\0';
-	p->offsets[p->n_offsets++] = p->text_size;
-	p->text_size += (uint32_t)size + 1;
-	return p->offsets[id - 1];
-}
-
 /* The text that begins at the cursor, up to its NUL, or to the cursor's end which is then bad. */
 static const uint8_t *take_text(struct cursor *c, size_t *ret_size)
 {
@@ -153,7 +102,7 @@ static const uint8_t *take_text(struct cursor *c, size_t *ret_size)
 static void drop_pending(struct parser *p)
 {
 	if (p->pending)
-		p->n_lines = p->pending_first;
+		p->answer.n_lines = p->pending_first;
 	p->pending = false;
 }
 
@@ -162,13 +111,10 @@ static int add_code(struct parser *p, const struct jitdump_code *code)
 	if (code->size == 0)
 		return 0; /* functions without native code are allowed */
 	if (code->size > UINT64_MAX - code->address || code->size > UINT32_MAX) {
-		p->bad++;
+		p->answer.bad++;
 		return 0;
 	}
-	if (grow(&p->codes, p->n_codes, &p->codes_allocated, sizeof(*p->codes)) < 0)
-		return -ENOMEM;
-	p->codes[p->n_codes++] = *code;
-	return 0;
+	return jitdump_builder_add_code(&p->answer, code);
 }
 
 static int compare_lines(const void *a, const void *b)
@@ -181,7 +127,7 @@ static int compare_lines(const void *a, const void *b)
 /* The lines that were waiting for it, in order and from its start. */
 static void take_pending(struct parser *p, struct jitdump_code *code)
 {
-	uint32_t n = p->pending ? p->n_lines - p->pending_first : 0;
+	uint32_t n = p->pending ? p->answer.n_lines - p->pending_first : 0;
 	struct jitdump_line *lines;
 
 	if (n == 0 || p->pending_address != code->address) {
@@ -189,7 +135,7 @@ static void take_pending(struct parser *p, struct jitdump_code *code)
 		return;
 	}
 	p->pending = false;
-	lines = p->lines + p->pending_first;
+	lines = p->answer.lines + p->pending_first;
 	qsort(lines, n, sizeof(*lines), compare_lines);
 	if (lines[0].offset >= V8_SKEW)
 		for (uint32_t i = 0; i < n; i++)
@@ -214,17 +160,17 @@ static int read_load(struct parser *p, uint64_t offset, uint32_t size)
 	code.index = cursor_u64(&c);
 	if (c.bad || code.size > size - LOAD_SIZE) {
 		drop_pending(p);
-		p->bad++;
+		p->answer.bad++;
 		return 0;
 	}
 	name = take_text(&c, &name_size); /* without a NUL it is cut */
-	at = text_offset(p, name, name_size);
+	at = jitdump_builder_text(&p->answer, name, name_size);
 	if (at < 0)
 		return (int)at;
 	code.name = (uint32_t)at;
 	if (code.name == 0) {
 		drop_pending(p);
-		p->bad++;
+		p->answer.bad++;
 		return 0;
 	}
 	take_pending(p, &code);
@@ -240,7 +186,7 @@ static int read_move(struct parser *p, uint64_t offset)
 	code.address = cursor_u64(&c);
 	code.size = cursor_u64(&c);
 	code.index = cursor_u64(&c);
-	p->bad += c.bad;
+	p->answer.bad += c.bad;
 	return c.bad ? 0 : add_code(p, &code);
 }
 
@@ -274,21 +220,18 @@ static int read_line(struct parser *p, struct cursor *c, uint32_t *file)
 	 * may write names of files that it has given back to its allocator.
 	 */
 	if (distance > INT_MAX || !is_file_name(text, size)) {
-		p->bad++;
+		p->answer.bad++;
 		return 0;
 	}
 	if (size != 1 || text[0] != 0xff)
-		at = text_offset(p, text, size);
+		at = jitdump_builder_text(&p->answer, text, size);
 	if (at < 0)
 		return (int)at;
 	*file = line.file = (uint32_t)at;
 	line.offset = (uint32_t)distance;
-	if (p->n_lines == p->limits.max_lines)
+	if (p->answer.n_lines == p->limits.max_lines)
 		return 1;
-	if (grow(&p->lines, p->n_lines, &p->lines_allocated, sizeof(*p->lines)) < 0)
-		return -ENOMEM;
-	p->lines[p->n_lines++] = line;
-	return 0;
+	return jitdump_builder_add_line(&p->answer, &line);
 }
 
 /* Lines come before their code. Of more than fits into a chunk the first are taken. */
@@ -305,11 +248,11 @@ static int read_debug_info(struct parser *p, uint64_t offset, uint32_t size)
 	n = cursor_u64(&c);
 	p->pending = true;
 	p->pending_offset = offset;
-	p->pending_first = p->n_lines;
-	p->pending_bad = p->bad;
+	p->pending_first = p->answer.n_lines;
+	p->pending_bad = p->answer.bad;
 	for (uint64_t i = 0; r == 0 && !c.bad && i < n; i++)
 		r = read_line(p, &c, &file);
-	p->bad += r == 1;
+	p->answer.bad += r == 1;
 	return MIN(r, 0);
 }
 
@@ -319,7 +262,7 @@ static int read_record(struct parser *p, uint64_t offset, uint32_t id, uint32_t 
 	static const uint32_t smallest[] = { LOAD_SIZE, MOVE_SIZE, DEBUG_SIZE };
 
 	if (id < ARRAY_SIZE(smallest) && size < smallest[id]) {
-		p->bad++;
+		p->answer.bad++;
 		return 0;
 	}
 	switch (id) {
@@ -337,15 +280,15 @@ static int read_record(struct parser *p, uint64_t offset, uint32_t id, uint32_t 
 /* Whether the answer has no room for one more record, whatever is in it. */
 static bool is_full(const struct parser *p)
 {
-	return p->n_codes > 0 &&
-	       (p->n_codes >= p->limits.max_codes || p->n_lines >= p->limits.max_lines ||
-		p->text_size > MAX_STRINGS - 2 * CHUNK);
+	return p->answer.n_codes > 0 && (p->answer.n_codes >= p->limits.max_codes ||
+					 p->answer.n_lines >= p->limits.max_lines ||
+					 p->answer.text_size > JITDUMP_MAX_STRINGS - 2 * CHUNK);
 }
 
 static void rewind_to_pending(struct parser *p, uint64_t *offset)
 {
 	*offset = p->pending_offset;
-	p->bad = p->pending_bad;
+	p->answer.bad = p->pending_bad;
 }
 
 /*
@@ -366,7 +309,7 @@ static int read_records(struct parser *p, uint64_t *offset)
 			break;
 		if (size < RECORD_HEADER) {
 			/* Nobody knows where the next one begins. */
-			p->bad++;
+			p->answer.bad++;
 			*offset = UINT64_MAX;
 			return 0;
 		}
@@ -402,42 +345,10 @@ static int read_header(struct reader *r, uint64_t *ret_offset)
 	return 0;
 }
 
-static int make_block(const struct parser *p, uint64_t next_offset, bool more,
-		      struct jitdump_block **ret, size_t *ret_size)
-{
-	size_t codes = p->n_codes * sizeof(*p->codes), lines = p->n_lines * sizeof(*p->lines);
-	size_t size = sizeof(struct jitdump_block) + codes + lines + p->text_size;
-	struct jitdump_block *b = calloc(1, size);
-
-	if (!b)
-		return -ENOMEM;
-	*b = (struct jitdump_block){
-		.magic = BLOCK_MAGIC,
-		.n_codes = p->n_codes,
-		.n_lines = p->n_lines,
-		.bad = p->bad,
-		.next_offset = next_offset,
-		.more = more,
-		.strings_size = p->text_size,
-	};
-	if (codes)
-		memcpy(b->codes, p->codes, codes);
-	if (lines)
-		memcpy((char *)b->codes + codes, p->lines, lines);
-	memcpy((char *)b->codes + codes + lines, p->text, p->text_size);
-	*ret = b;
-	*ret_size = size;
-	return 0;
-}
-
 static void parser_done(struct parser *p)
 {
-	intern_free(p->strings);
+	jitdump_builder_done(&p->answer);
 	free(p->reader);
-	free(p->codes);
-	free(p->lines);
-	free(p->text);
-	free(p->offsets);
 }
 
 static int parser_init(struct parser *p, int fd, const struct jitdump_limits *limits)
@@ -450,10 +361,8 @@ static int parser_init(struct parser *p, int fd, const struct jitdump_limits *li
 	if (p->limits.max_lines == 0)
 		p->limits.max_lines = DEFAULT_LINES;
 	p->reader = malloc(sizeof(*p->reader));
-	p->strings = intern_new();
-	if (!p->reader || !p->strings || grow(&p->text, 0, &p->text_allocated, 1) < 0)
+	if (!p->reader || jitdump_builder_init(&p->answer) < 0)
 		return -ENOMEM;
-	p->text[p->text_size++] = '\0';
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	p->reader->fd = fd;
@@ -477,41 +386,7 @@ int jitdump_read(int fd, const struct jitdump_limits *limits, struct jitdump_blo
 		r = read_records(&p, &offset);
 	if (r >= 0 && p.reader->error)
 		r = p.reader->error;
-	return r < 0 ? r : make_block(&p, offset, r == 1, ret, ret_size);
-}
-
-static bool code_is_valid(const struct jitdump_block *b, const struct jitdump_code *c)
-{
-	return c->size > 0 && c->size <= UINT32_MAX && c->size <= UINT64_MAX - c->address &&
-	       c->name < b->strings_size && c->first_line <= b->n_lines &&
-	       c->n_lines <= b->n_lines - c->first_line;
-}
-
-int jitdump_check(const void *data, size_t size, uint64_t offset)
-{
-	const struct jitdump_block *b = data;
-	const struct jitdump_line *lines;
-
-	if (size < sizeof(*b) || b->magic != BLOCK_MAGIC || b->next_offset < offset || b->more > 1)
-		return -EBADMSG;
-	size -= sizeof(*b);
-	if (b->n_codes > size / sizeof(*b->codes))
-		return -EBADMSG;
-	size -= b->n_codes * sizeof(*b->codes);
-	if (b->n_lines > size / sizeof(*lines))
-		return -EBADMSG;
-	size -= b->n_lines * sizeof(*lines);
-	if (b->strings_size == 0 || b->strings_size != size || jitdump_strings(b)[0] != '\0' ||
-	    jitdump_strings(b)[size - 1] != '\0')
-		return -EBADMSG;
-	for (uint32_t i = 0; i < b->n_codes; i++)
-		if (!code_is_valid(b, &b->codes[i]))
-			return -EBADMSG;
-	lines = jitdump_lines(b);
-	for (uint32_t i = 0; i < b->n_lines; i++)
-		if (lines[i].file >= b->strings_size)
-			return -EBADMSG;
-	return 0;
+	return r < 0 ? r : jitdump_builder_make(&p.answer, offset, r == 1, ret, ret_size);
 }
 
 int jitdump_job_run(const int *fds, size_t n_fds, const void *args, size_t args_size,
