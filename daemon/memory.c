@@ -99,5 +99,6 @@ void memory_measure(struct manager *m, struct memory_parts *ret)
 		.cumulative = manager_cumulative_memory(m),
 		.processes = process_table_memory(profiler_processes(m->profiler)),
 		.executables = executable_table_memory(profiler_executables(m->profiler)),
+		.stream = stream_memory(profiler_stream(m->profiler)),
 	};
 }

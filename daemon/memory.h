@@ -27,7 +27,8 @@ struct resident_parts {
 	X(windows, "closed windows kept in memory")                                                \
 	X(cumulative, "the waits since the start, for block and mutex")                            \
 	X(processes, "the process table")                                                          \
-	X(executables, "the table of executables")
+	X(executables, "the table of executables")                                                 \
+	X(stream, "records that wait to be handled")
 
 struct memory_parts {
 #define X(name, help) uint64_t name;

@@ -398,11 +398,78 @@ static void test_slice_is_checked(void **state)
 	seen_free(s);
 }
 
+#define SECOND 1000000000ULL
+
+/* One small sample and its flush, every 200 ms. */
+static uint64_t trickle(struct seen *s, uint64_t start, uint64_t seconds)
+{
+	uint64_t now = start;
+
+	for (; now < start + seconds * SECOND; now += SECOND / 5) {
+		assert_int_equal(put_sample(s, now, 1, 3), 0);
+		assert_int_equal(stream_flush(s->stream, now), now);
+	}
+	return now;
+}
+
+/* What a burst needed is given back, also by flushes that have nothing to do; and needed again. */
+static void test_memory_is_given_back(void **state)
+{
+	struct seen *s = seen_new();
+	uint64_t now = trickle(s, SECOND, 6);
+	size_t before = stream_memory(s->stream), burst;
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (uint32_t i = 0; i < 1500; i++)
+			assert_int_equal(put_sample(s, now + i, i, 100), 0);
+		/* The second half waits, and is moved. */
+		assert_int_equal(stream_flush(s->stream, now + 749), now + 749);
+		burst = stream_memory(s->stream);
+		assert_true(burst > before + 1500 * 800 + 750 * 800);
+		assert_int_equal(stream_flush(s->stream, now + SECOND), now + SECOND);
+		assert_int_equal(stream_waiting(s->stream), 0);
+		/* Not at once: another one may follow. */
+		now = trickle(s, now + SECOND, 2);
+		assert_int_equal(stream_memory(s->stream), burst);
+		if (round == 0)
+			now = trickle(s, now, 10);
+		for (int i = 0; round == 1 && i < 3; i++, now += 5 * SECOND)
+			assert_int_equal(stream_flush(s->stream, now), now);
+		assert_in_range(stream_memory(s->stream), 0, before + 1024);
+	}
+	for (size_t i = 1; i < s->n; i++)
+		assert_true(s->items[i - 1].time <= s->items[i].time);
+	seen_free(s);
+}
+
+/* What waits for longer than that is still whole. */
+static void test_what_waits_is_kept(void **state)
+{
+	struct seen *s = seen_new();
+
+	(void)state;
+	s->hold = true;
+	for (uint32_t i = 0; i < 500; i++)
+		assert_int_equal(put_slice(s, 100 + i, i, 4096, 0), 0);
+	for (uint64_t now = SECOND; now < 30 * SECOND; now += SECOND)
+		assert_int_equal(stream_flush(s->stream, now), 99);
+	assert_true(stream_memory(s->stream) > 500 * 4096);
+	s->hold = false;
+	assert_int_equal(stream_flush(s->stream, 30 * SECOND), 30 * SECOND);
+	assert_int_equal(s->n, 500);
+	for (uint32_t i = 0; i < 500; i++)
+		assert_int_equal(s->items[i].tid, i);
+	seen_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slice_holds_back),
 		cmocka_unit_test(test_slice_is_checked),
+		cmocka_unit_test(test_memory_is_given_back),
+		cmocka_unit_test(test_what_waits_is_kept),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_equal_times_keep_their_order),
 		cmocka_unit_test(test_late_records_are_counted),

@@ -3,7 +3,7 @@
  * Records lie one after the other in a buffer, as they came; what is sorted at each flush is an
  * index of it, of which only what came since the last flush is not in order. What is too young to
  * be handled, which is little (the last STREAM_SETTLE_NS), is moved to the front by way of a second
- * buffer.
+ * buffer. What a burst made them grow to is given back when it is not needed any more.
  *
  * How it can be wrong: a record that arrives later than the settling time allows is handled after
  * records that it should have preceded; it is counted.
@@ -20,6 +20,12 @@
 
 /* What may wait at one time. Without a flush for that long something else is wrong; drop, count. */
 #define BUFFER_MAX (256UL << 20)
+/* What is allocated at least for what waits, if anything. */
+#define BUFFER_MIN ((size_t)65536)
+#define ITEMS_MIN  ((size_t)256)
+
+/* What was needed in such a time, twice, is what memory is kept for. */
+#define TRIM_NS 5000000000ULL
 
 enum source { SOURCE_RING = 0, SOURCE_SIDEBAND = 1 };
 
@@ -31,6 +37,12 @@ struct item {
 	uint32_t source;
 };
 
+/* The most of it since the last time that memory was given back. */
+struct needed {
+	size_t used, moved; /* bytes */
+	size_t items, new;
+};
+
 struct stream {
 	struct stream_handler handler;
 	char *buffer, *other;
@@ -40,6 +52,9 @@ struct stream {
 	size_t n_sorted; /* of the items, the first so many are in order */
 	uint64_t sequence;
 	uint64_t handled_time; /* of the latest record that was handled */
+	struct needed needed;
+	uint64_t trim_time; /* when memory was given back, or could have been, by the time of
+			       flushes */
 	bool hold_files;
 	void (*tee)(void *userdata, int source, const void *record, size_t size);
 	void *tee_userdata;
@@ -85,7 +100,7 @@ void stream_set_tee(struct stream *s,
 static int reserve(struct stream *s, size_t size)
 {
 	if (s->used + size > s->allocated) {
-		size_t n = MAX(s->allocated * 2, MAX(s->used + size, (size_t)65536));
+		size_t n = MAX(s->allocated * 2, MAX(s->used + size, BUFFER_MIN));
 		char *buffer = n > BUFFER_MAX ? NULL : realloc(s->buffer, n);
 
 		if (!buffer)
@@ -94,7 +109,7 @@ static int reserve(struct stream *s, size_t size)
 		s->allocated = n;
 	}
 	if (s->n_items == s->items_allocated) {
-		size_t n = MAX(s->items_allocated * 2, (size_t)256);
+		size_t n = MAX(s->items_allocated * 2, ITEMS_MIN);
 		struct item *items = reallocarray(s->items, n, sizeof(*items));
 
 		if (!items)
@@ -298,6 +313,7 @@ static void sort(struct stream *s)
 	size_t old = s->n_sorted, new = s->n_items - old, to = s->n_items;
 
 	s->n_sorted = s->n_items;
+	s->needed.new = MAX(s->needed.new, new);
 	if (!reserve_scratch(s, new)) {
 		qsort(s->items, s->n_items, sizeof(*s->items), by_time);
 		return;
@@ -341,6 +357,7 @@ static void compact(struct stream *s, size_t first)
 	memmove(s->items, s->items + first, s->n_items * sizeof(*s->items));
 	for (size_t i = 0; i < s->n_items; i++)
 		left += padded(s->items[i].size);
+	s->needed.moved = MAX(s->needed.moved, left);
 	if (!reserve_other(s, left))
 		return;
 	for (size_t i = 0; i < s->n_items; i++) {
@@ -355,27 +372,81 @@ static void compact(struct stream *s, size_t first)
 	s->used = used;
 }
 
-uint64_t stream_flush(struct stream *s, uint64_t until)
+/* To @n of @size, unless it is as small, or there is no memory to make it so. */
+static void *shrink(void *list, size_t *allocated, size_t n, size_t size)
+{
+	void *smaller;
+
+	if (*allocated <= n)
+		return list;
+	if (n == 0) {
+		free(list);
+		*allocated = 0;
+		return NULL;
+	}
+	smaller = reallocarray(list, n, size);
+	if (!smaller)
+		return list;
+	*allocated = n;
+	return smaller;
+}
+
+static void trim(struct stream *s)
+{
+	const struct needed *n = &s->needed;
+
+	s->buffer = shrink(s->buffer, &s->allocated, MAX(2 * n->used, BUFFER_MIN), 1);
+	s->other = shrink(s->other, &s->other_allocated, 2 * n->moved, 1);
+	s->items = shrink(s->items, &s->items_allocated, MAX(2 * n->items, ITEMS_MIN),
+			  sizeof(*s->items));
+	s->scratch = shrink(s->scratch, &s->scratch_allocated, 2 * n->new, sizeof(*s->scratch));
+	s->needed = (struct needed){ 0 };
+}
+
+/* Returns up to when, and how many items. */
+static uint64_t handle_until(struct stream *s, uint64_t until, size_t *ret_n)
 {
 	size_t i;
 
-	if (s->n_items == 0)
-		return until;
-	sort(s);
 	for (i = 0; i < s->n_items && s->items[i].time <= until; i++) {
 		if (!handle(s, &s->items[i])) {
 			until = s->items[i].time - 1;
 			break;
 		}
 	}
-	if (i > 0)
-		compact(s, i);
+	*ret_n = i;
 	return until;
+}
+
+uint64_t stream_flush(struct stream *s, uint64_t until)
+{
+	uint64_t reached = until;
+	size_t n;
+
+	s->needed.used = MAX(s->needed.used, s->used);
+	s->needed.items = MAX(s->needed.items, s->n_items);
+	if (s->n_items > 0) {
+		sort(s);
+		reached = handle_until(s, until, &n);
+		if (n > 0)
+			compact(s, n);
+	}
+	if (until - s->trim_time >= TRIM_NS) {
+		s->trim_time = until;
+		trim(s);
+	}
+	return reached;
 }
 
 size_t stream_waiting(const struct stream *s)
 {
 	return s->used;
+}
+
+size_t stream_memory(const struct stream *s)
+{
+	return sizeof(*s) + s->allocated + s->other_allocated +
+	       (s->items_allocated + s->scratch_allocated) * sizeof(struct item);
 }
 
 void stream_get_stats(const struct stream *s, struct stream_stats *ret)

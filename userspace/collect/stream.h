@@ -79,6 +79,11 @@ uint64_t stream_flush(struct stream *s, uint64_t until);
 
 /* Bytes that wait. */
 size_t stream_waiting(const struct stream *s);
+/*
+ * Bytes of memory in use. What the records of a burst needed is given back by stream_flush(), some
+ * seconds (of @until) later.
+ */
+size_t stream_memory(const struct stream *s);
 
 /* A copy of all that is put in goes to @tee (capture), NULL = none. @source: 0 ring, 1 side-band.
  */
