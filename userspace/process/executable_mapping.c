@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "process/executable_object.h"
 #include "process/process.h"
 
@@ -20,18 +22,18 @@ static bool is_mapping_of(const struct process_mapping *m, const struct abi_file
 int executable_object_find(struct executable_table *t, struct executable_object *pending,
 			   struct executable_object **ret)
 {
-	const struct abi_file_announcement *a = &pending->announcement;
-	struct wanted_file wanted = { .inode = a->key.inode, .s_device = a->key.device };
+	const struct abi_file_announcement a = *pending->pending;
+	struct wanted_file wanted = { .inode = a.key.inode, .s_device = a.key.device };
 	struct process_mapping m;
 	struct found_file f = { .fd = -1 };
 	int r;
 
 	if (!t->processes ||
-	    process_table_mapping(t->processes, a->tgid, a->start_boottime, a->vm_start, &m) < 0)
+	    process_table_mapping(t->processes, a.tgid, a.start_boottime, a.vm_start, &m) < 0)
 		return -ENOENT;
-	if (!is_mapping_of(&m, a))
+	if (!is_mapping_of(&m, &a))
 		return -ENOENT;
-	pending->pending = false;
+	free(TAKE_PTR(pending->pending));
 	executable_object_set_path(pending, m.path);
 	pending->executable.build_id_size = m.build_id_size;
 	if (m.build_id_size)
@@ -41,7 +43,7 @@ int executable_object_find(struct executable_table *t, struct executable_object 
 	wanted.build_id_size = m.build_id_size;
 	if (t->proc_fd < 0) /* another machine's inode numbers */
 		wanted.s_device = 0;
-	r = found_file_by_path(t, a->tgid, a->start_boottime, &wanted, &f);
+	r = found_file_by_path(t, a.tgid, a.start_boottime, &wanted, &f);
 	if (r < 0) {
 		*ret = executable_index_build_id(t, m.build_id, m.build_id_size);
 		return *ret ? 0 : -ENOENT;

@@ -38,9 +38,9 @@ struct executable_object {
 	struct executable executable; /* must be first */
 	int fd;			      /* -1 = closed */
 	bool deleted;		      /* its path does not lead to it: opening it again may fail */
-	bool pending;		      /* not found yet; its process's mapping may still be told */
 	uint32_t ids;		      /* file ids that name it */
-	struct abi_file_announcement announcement;	 /* while pending */
+	/* Not found yet, but its process's mapping may still be told. NULL = it is not awaited. */
+	struct abi_file_announcement *pending;
 	struct executable_object *prev, *next;		 /* in the table's list of all */
 	struct executable_object *open_prev, *open_next; /* in its list of those with a descriptor,
 							    least recently used first */

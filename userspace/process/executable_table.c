@@ -52,6 +52,7 @@ static void object_forget(struct executable_table *t, struct executable_object *
 {
 	executable_object_close(t, o);
 	executable_index_remove(t, o);
+	free(TAKE_PTR(o->pending));
 	if (o->hh.tbl)
 		HASH_DEL(t->by_key, o);
 	DL_DELETE(t->all, o);
@@ -128,7 +129,7 @@ static int fill_in(struct executable_table *t, struct executable_object *o, stru
 	x->readable = true;
 	t->n_unreadable--;
 	o->deleted = f->deleted;
-	o->pending = false;
+	free(TAKE_PTR(o->pending));
 	executable_object_keep(t, o, TAKE_FD(f->fd));
 	return 0;
 }
@@ -262,8 +263,12 @@ static int announce_pending(struct executable_table *t, const struct abi_file_an
 	o = object_new(t, name);
 	if (!o)
 		return -ENOMEM;
-	o->pending = true;
-	o->announcement = *a;
+	o->pending = malloc(sizeof(*a));
+	if (!o->pending) {
+		object_forget(t, o);
+		return -ENOMEM;
+	}
+	*o->pending = *a;
 	*ret = o;
 	return 0;
 }
@@ -409,7 +414,8 @@ size_t executable_table_memory(const struct executable_table *t)
 	const struct executable_object *o;
 
 	DL_FOREACH(t->all, o)
-		memory += sizeof(*o) + strlen(o->executable.path) + 1 +
+		memory += sizeof(*o) + (o->pending ? sizeof(*o->pending) : 0) +
+			  strlen(o->executable.path) + 1 +
 			  (o->executable.n_segments + 1) * sizeof(*o->executable.segments);
 	return memory;
 }
