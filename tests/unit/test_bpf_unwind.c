@@ -41,6 +41,7 @@
 #include "unwind/table_builder.h"
 #include "unwind/table_store.h"
 #include "unwind/unwinder.h"
+#include "rights.h"
 
 #define MAX_VERIFIED 300000
 #define DEPTH	     26
@@ -506,17 +507,6 @@ static void expect_chain(const struct stream *s)
 	assert_in_range(s->right * 100, s->in_chain * 99, s->in_chain * 100);
 }
 
-static bool may_load(void)
-{
-	char missing[64];
-
-	collector_system_missing(missing, sizeof(missing));
-	if (!*missing && !access(COLLECTOR_BTF_PATH, R_OK))
-		return true;
-	print_message("skipped: %s\n", *missing ? missing : "no BTF");
-	return false;
-}
-
 /* What is taken out is no longer used when table_store_remove() returns; its room is used again. */
 static void withdraw_and_put_back(struct fixture *f)
 {
@@ -543,7 +533,7 @@ static void test_chain(void **state)
 	int stats;
 
 	(void)state;
-	if (!may_load())
+	if (!may_load_bpf())
 		skip();
 	setup(&f, &o);
 	/* All but this program: what is in it, is in every stack. */
@@ -603,7 +593,7 @@ static void test_tracing_program(void **state)
 	int rounds = 0;
 
 	(void)state;
-	if (!may_load())
+	if (!may_load_bpf())
 		skip();
 	memset(&f, 0, sizeof(f));
 	read_maps(&f.maps);

@@ -18,6 +18,7 @@
 #include "collect/capture.h"
 #include "process/process.h"
 #include "process/sideband.h"
+#include "scratch.h"
 
 static const struct capture_info info = {
 	.sample_frequency = 99,
@@ -27,13 +28,12 @@ static const struct capture_info info = {
 	.boot_id = "01234567-89ab-cdef-0123-456789abcdef",
 };
 
-static char directory[64], path[80];
+static char directory[SCRATCH_SIZE], path[SCRATCH_SIZE + 16];
 
 static int set_up(void **state)
 {
 	(void)state;
-	strcpy(directory, "/tmp/profd-test-XXXXXX");
-	if (!mkdtemp(directory))
+	if (scratch_make(directory) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/capture", directory);
 	return 0;

@@ -29,20 +29,10 @@
 #include "collect/collector_system.h"
 #include "collect/preflight.h"
 #include "collect/stream.h"
+#include "rights.h"
 
 #define MAX_VERIFIED 300000
 #define DEPTH	     20
-
-static void skip_without_rights(void)
-{
-	char missing[64];
-
-	collector_system_missing(missing, sizeof(missing));
-	if (!*missing && !access(COLLECTOR_BTF_PATH, R_OK))
-		return;
-	print_message("skipped: %s\n", *missing ? missing : "no BTF");
-	skip();
-}
 
 static void cpu_lists(void **state)
 {
@@ -200,7 +190,8 @@ static void evicts_what_is_unused_for_longest(void **state)
 	uint32_t ids[16], i;
 
 	(void)state;
-	skip_without_rights();
+	if (!may_load_bpf())
+		skip();
 	files.map = bpf_map_create(BPF_MAP_TYPE_HASH, "test_files", sizeof(key), sizeof(file), 16,
 				   NULL);
 	assert_true(files.map >= 0);
@@ -347,7 +338,8 @@ static void samples_this_process(void **state)
 	struct error e = { 0 };
 
 	(void)state;
-	skip_without_rights();
+	if (!may_load_bpf())
+		skip();
 	all.spin_offset = file_offset_of((uint64_t)(uintptr_t)spin);
 	assert_int_equal(stream_new(&handler, &stream), 0);
 	if (collector_new(&o, &c, &e))
@@ -387,7 +379,8 @@ static void errors_name_the_cause(void **state)
 	struct error e = { 0 };
 
 	(void)state;
-	skip_without_rights();
+	if (!may_load_bpf())
+		skip();
 	assert_int_equal(collector_new(&o, &c, &e), -EACCES);
 	assert_non_null(strstr(e.text, "perf_event_paranoid"));
 	result = -EMFILE;

@@ -23,6 +23,7 @@
 #include "collect/collector.h"
 #include "collect/collector_system.h"
 #include "collect/stream.h"
+#include "rights.h"
 
 #define ROUNDS	     10
 #define ROUND_NS     10000000ULL
@@ -274,35 +275,27 @@ static void sees_known_waits(uint8_t hook)
 	stream_free(stream);
 }
 
-static void skip_without_rights(void)
-{
-	char missing[64];
-
-	collector_system_missing(missing, sizeof(missing));
-	if (!*missing && !access(COLLECTOR_BTF_PATH, R_OK))
-		return;
-	print_message("skipped: %s\n", *missing ? missing : "no BTF");
-	skip();
-}
-
 static void by_exit_tp(void **state)
 {
 	(void)state;
-	skip_without_rights();
+	if (!may_load_bpf())
+		skip();
 	sees_known_waits(ABI_WAIT_HOOK_exit_tp);
 }
 
 static void by_kprobe(void **state)
 {
 	(void)state;
-	skip_without_rights();
+	if (!may_load_bpf())
+		skip();
 	sees_known_waits(ABI_WAIT_HOOK_kprobe);
 }
 
 static void by_switch_out(void **state)
 {
 	(void)state;
-	skip_without_rights();
+	if (!may_load_bpf())
+		skip();
 	sees_known_waits(ABI_WAIT_HOOK_switch_out);
 }
 
@@ -314,7 +307,8 @@ static void takes_the_best_hook(void **state)
 	struct error e;
 
 	(void)state;
-	skip_without_rights();
+	if (!may_load_bpf())
+		skip();
 	if (collector_new(&o, &c, &e))
 		fail_msg("%s", e.text);
 	collector_get_state(c, &s);
@@ -336,7 +330,8 @@ static void without_waits(void **state)
 	struct error e;
 
 	(void)state;
-	skip_without_rights();
+	if (!may_load_bpf())
+		skip();
 	if (collector_new(&o, &c, &e))
 		fail_msg("%s", e.text);
 	doze(ROUND_NS);

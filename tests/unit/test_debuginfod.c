@@ -27,6 +27,7 @@
 #include "elf/debug_identity.h"
 #include "fetch/debuginfod.h"
 #include "symbol_image.h"
+#include "scratch.h"
 
 #define MAX_BYTES   (1U << 20)
 #define TIMEOUT	    (1500 * NS_PER_MS)
@@ -170,7 +171,7 @@ static void *serve_all(void *argument)
 struct world {
 	int listener;
 	pthread_t server;
-	char directory[64], url[64], dead[64];
+	char directory[SCRATCH_SIZE], url[64], dead[64];
 	struct debuginfod *d;
 	int arrivals;
 };
@@ -216,8 +217,7 @@ static int setup(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	int gone;
 
-	strcpy(w->directory, "/tmp/test_debuginfod.XXXXXX");
-	assert_non_null(mkdtemp(w->directory));
+	assert_int_equal(scratch_make(w->directory), 0);
 	snprintf(w->dead, sizeof(w->dead), "http://127.0.0.1:%u", listen_somewhere(&gone));
 	close(gone);
 	snprintf(w->url, sizeof(w->url), "http://127.0.0.1:%u/", listen_somewhere(&w->listener));
@@ -232,14 +232,12 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct world *w = *state;
-	char command[128];
 
 	shutdown(w->listener, SHUT_RDWR);
 	pthread_join(w->server, NULL);
 	close(w->listener);
 	debuginfod_free(w->d);
-	snprintf(command, sizeof(command), "rm -r %s", w->directory);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(scratch_remove(w->directory), 0);
 	free(w);
 	return 0;
 }

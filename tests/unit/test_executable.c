@@ -3,7 +3,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,12 +24,13 @@
 #include "process/executable.h"
 #include "process/process.h"
 #include "process/sideband.h"
+#include "scratch.h"
 
 #define START 0x401000UL
 #define END   0x402000UL
 
 struct world {
-	char root[64];
+	char root[SCRATCH_SIZE];
 	struct process_table *processes;
 	struct executable_table *table;
 };
@@ -108,8 +108,7 @@ static int set_up_with(void **state, struct executable_table_options o)
 	struct world *w = calloc(1, sizeof(*w));
 	struct process_table_options po = { .without_proc = true };
 
-	strcpy(w->root, "/tmp/profd-test-exe-XXXXXX");
-	assert_non_null(mkdtemp(w->root));
+	assert_int_equal(scratch_make(w->root), 0);
 	make_directory(w, "proc");
 	make_directory(w, "proc/50");
 	make_directory(w, "proc/50/map_files");
@@ -136,21 +135,13 @@ static int set_up_replay(void **state)
 	return set_up_with(state, (struct executable_table_options){ .without_proc = true });
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static int tear_down(void **state)
 {
 	struct world *w = *state;
 
 	executable_table_free(w->table);
 	process_table_free(w->processes);
-	nftw(w->root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(w->root);
 	free(w);
 	return 0;
 }

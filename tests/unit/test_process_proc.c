@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -20,11 +19,12 @@
 #include "base/fileio.h"
 #include "process/process.h"
 #include "process/sideband.h"
+#include "scratch.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 struct world {
-	char proc[64];
+	char proc[SCRATCH_SIZE];
 	struct process_table *table;
 };
 
@@ -110,8 +110,7 @@ static int set_up(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	struct process_table_options o;
 
-	strcpy(w->proc, "/tmp/profd-test-proc-XXXXXX");
-	assert_non_null(mkdtemp(w->proc));
+	assert_int_equal(scratch_make(w->proc), 0);
 	make_directory(w, "self");
 	write_file(w, "self/cgroup", "0::/\n");
 	o = (struct process_table_options){ .proc = w->proc };
@@ -120,20 +119,12 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
 static void remove_process(const struct world *w, uint32_t pid)
 {
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s/%u", w->proc, pid);
-	assert_int_equal(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(scratch_remove(path), 0);
 }
 
 static int tear_down(void **state)
@@ -141,7 +132,7 @@ static int tear_down(void **state)
 	struct world *w = *state;
 
 	process_table_free(w->table);
-	nftw(w->proc, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(w->proc);
 	free(w);
 	return 0;
 }

@@ -14,8 +14,9 @@
 #include "base/cleanup.h"
 #include "profctl/hints.h"
 #include "profctl/packages.h"
+#include "scratch.h"
 
-static char directory[64];
+static char directory[SCRATCH_SIZE];
 
 static void write_list(const char *name, const char *text)
 {
@@ -32,8 +33,7 @@ static void write_list(const char *name, const char *text)
 static int setup(void **state)
 {
 	(void)state;
-	strcpy(directory, "/tmp/test_hints.XXXXXX");
-	assert_non_null(mkdtemp(directory));
+	assert_int_equal(scratch_make(directory), 0);
 	write_list("libfoo1:amd64.list", "/.\n/usr\n/usr/lib/libfoo.so.1\n");
 	write_list("libc6:amd64.list", "/lib/x86_64-linux-gnu/libc.so.6\n");
 	write_list("libfoo1:amd64.md5sums", "/opt/app\n");
@@ -43,11 +43,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -r %s", directory);
-	return system(command);
+	return scratch_remove(directory);
 }
 
 static void test_packages(void **state)

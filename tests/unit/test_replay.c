@@ -22,6 +22,7 @@
 #include "collect/capture.h"
 #include "profile/pprof.h"
 #include "profiler.h"
+#include "scratch.h"
 
 #define START	   1000000
 #define PERIOD	   10101010
@@ -101,7 +102,7 @@ static uint64_t file_frame(uint64_t id, uint64_t offset)
 	return id << ABI_FRAME_FILE_SHIFT | offset;
 }
 
-static char directory[64], path[80];
+static char directory[SCRATCH_SIZE], path[SCRATCH_SIZE + 16];
 
 static int set_up(void **state)
 {
@@ -112,8 +113,7 @@ static int set_up(void **state)
 		return -1;
 	self.path[n] = '\0';
 	dl_iterate_phdr(read_self, NULL);
-	strcpy(directory, "/tmp/profd-test-XXXXXX");
-	if (!mkdtemp(directory))
+	if (scratch_make(directory) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/capture", directory);
 	return 0;

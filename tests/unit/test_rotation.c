@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,6 +21,7 @@
 #include "../../daemon/history.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "scratch.h"
 
 #define SECOND ((int64_t)NS_PER_S)
 #define DAY    (86400 * SECOND)
@@ -30,7 +30,7 @@
 #define UNLIMITED UINT64_MAX
 
 struct fixture {
-	char path[64];
+	char path[SCRATCH_SIZE];
 	struct history *history;
 };
 
@@ -39,19 +39,10 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct error e;
 
-	strcpy(f->path, "/tmp/test_rotation.XXXXXX");
-	if (!mkdtemp(f->path) || history_new(f->path, &f->history, &e) < 0)
+	if (scratch_make(f->path) < 0 || history_new(f->path, &f->history, &e) < 0)
 		return -1;
 	*state = f;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
 }
 
 static int teardown(void **state)
@@ -59,7 +50,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	history_free(f->history);
-	nftw(f->path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(f->path);
 	free(f);
 	return 0;
 }

@@ -2,7 +2,6 @@
 /* Windows in memory and on their way to files, with a disk that fails in between. */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -27,6 +26,7 @@
 #include "profile/pprof.h"
 #include "profile/window.h"
 #include "symbolize/symbolizer.h"
+#include "scratch.h"
 
 #define WALL 1772366400000000000LL /* 2026-03-01 12:00:00 UTC */
 
@@ -124,7 +124,7 @@ static void no_more_than_it_can_hold(void **state)
 }
 
 struct fixture {
-	char path[64];
+	char path[SCRATCH_SIZE];
 	struct executable_table *executables;
 	struct rotation_source source;
 	struct rotation *rotation;
@@ -139,24 +139,15 @@ static int setup(void **state)
 						.retain_age = UINT64_MAX };
 	struct error e;
 
-	strcpy(f->path, "/tmp/test_store.XXXXXX");
 	f->source.store = store_new(SIZE_MAX);
 	f->source.period = 10 * NS_PER_MS;
 	f->source.wall_offset = WALL;
-	if (!mkdtemp(f->path) || executable_table_new(&table, &f->executables) < 0 ||
+	if (scratch_make(f->path) < 0 || executable_table_new(&table, &f->executables) < 0 ||
 	    symbolizer_new(&names, f->executables, &f->source.symbolizer) < 0 ||
 	    rotation_new(f->path, &policy, &f->rotation, &e) < 0)
 		return -1;
 	*state = f;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
 }
 
 static int teardown(void **state)
@@ -167,7 +158,7 @@ static int teardown(void **state)
 	store_free(f->source.store);
 	symbolizer_free(f->source.symbolizer);
 	executable_table_free(f->executables);
-	nftw(f->path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(f->path);
 	free(f);
 	return 0;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,6 +19,7 @@
 #include "process/debug_file.h"
 #include "elf/debug_identity.h"
 #include "symbolize/symbol_reader.h"
+#include "scratch.h"
 
 static const struct image_symbol symbols[] = {
 	{ "split", 0x1000, 16, STT_FUNC, STB_GLOBAL, 0 },
@@ -27,27 +27,18 @@ static const struct image_symbol symbols[] = {
 };
 static const uint8_t id_a[] = { 0xab, 0xcd, 0xef, 0x01 }, id_b[] = { 0xab, 0xcd, 0xef, 0x02 };
 
-static char directory[64];
+static char directory[SCRATCH_SIZE];
 
 static int setup(void **state)
 {
 	(void)state;
-	strcpy(directory, "/tmp/test_debug_file.XXXXXX");
-	return mkdtemp(directory) ? 0 : -1;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
+	return scratch_make(directory);
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return scratch_remove(directory);
 }
 
 static const char *in(const char *path)
