@@ -11,8 +11,8 @@ import time
 
 import lines
 import pprof
-from harness import (Daemon, check, equal, go_pprof, missing_rights, run, skip, start,
-                     temporary_directory, test, tool)
+from harness import (PROFCTL, Daemon, check, command, equal, go_pprof, missing_rights, run, skip,
+                     start, temporary_directory, test, tool)
 
 # A label inside of what is inlined twice; the places of the calls are in the source itself.
 C = """\
@@ -116,17 +116,17 @@ def line_of(source, text):
     return next(i for i, line in enumerate(source.split("\n"), 1) if text in line)
 
 
-def compile_in(directory, name, source, *command):
-    """The path of the program that @command, with its compiler first, makes of the source."""
-    compiler = tool(command[0])
+def compile_in(directory, name, source, *how):
+    """The path of the program that @how, with its compiler first, makes of the source."""
+    compiler = tool(how[0])
     path = os.path.join(directory, name)
     with open(path, "w", encoding="utf-8") as f:
         f.write(source)
     program = os.path.join(directory, "program")
-    r = subprocess.run([compiler, *command[1:], "-o", program, name], cwd=directory, check=False,
+    r = subprocess.run([compiler, *how[1:], "-o", program, name], cwd=directory, check=False,
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if r.returncode != 0:
-        skip(f"{' '.join(command)}: {r.stdout.decode().strip().splitlines()[-1]}")
+        skip(f"{' '.join(how)}: {r.stdout.decode().strip().splitlines()[-1]}")
     return program
 
 
@@ -153,8 +153,8 @@ def check_c(program, address=None, directories=""):
     return chain
 
 
-def c_program(*command):
-    return compile_in(temporary_directory(), "golden.c", C, *command)
+def c_program(*how):
+    return compile_in(temporary_directory(), "golden.c", C, *how)
 
 
 @test
@@ -177,6 +177,18 @@ def dwarf_of_64_bits():
 def compressed_sections():
     for how in ("zlib", "zlib-gnu"):
         check_c(c_program("gcc", "-O2", "-g", f"-gz={how}"))
+
+
+@test
+def sections_compressed_with_zstd():
+    program = c_program("gcc", "-O2", "-g")
+    r = subprocess.run([tool("objcopy"), "--compress-debug-sections=zstd", program], check=False,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if r.returncode != 0:
+        skip(f"objcopy: {r.stdout.decode().strip()}")
+    out = subprocess.run(["readelf", "-tW", program], check=True, stdout=subprocess.PIPE).stdout
+    check("ZSTD" in out.decode(), "nothing of it is compressed")
+    check_c(program)
 
 
 @test
@@ -334,10 +346,10 @@ def others_agree():
     tool("llvm-symbolizer")
     tool("eu-addr2line")
     made = [c_program("gcc", "-O2", "-g"), c_program("clang", "-O2", "-g", "-gdwarf-4")]
-    for source, name, command in ((CPP, "golden.cpp", ("g++", "-O2", "-g")),
+    for source, name, how in ((CPP, "golden.cpp", ("g++", "-O2", "-g")),
                                   (RUST, "golden.rs", ("rustc", "-O", "-g"))):
-        if shutil.which(command[0]):
-            made.append(compile_in(temporary_directory(), name, source, *command))
+        if shutil.which(how[0]):
+            made.append(compile_in(temporary_directory(), name, source, *how))
     made.append(os.path.join(lines.BUILD, "profd"))
     seen = [compare(program, 150) for program in made]
     bad = [b for _, found, _, _ in seen for b in found]
@@ -386,6 +398,27 @@ def pprof_lists_a_profile():
         mapping = next(m for m in pprof.Profile(f.read()).mappings if m.file == program)
     check(mapping.has_filenames and mapping.has_lines and mapping.has_inlines, f"{vars(mapping)}")
     daemon.stop()
+
+
+@test
+def profctl_without_a_daemon_has_lines_at_once():
+    reason = missing_rights()
+    if reason:
+        skip(reason)
+    program = compile_in(temporary_directory(), "golden.c", SPIN, "gcc", "-O1", "-g")
+    child = start([program])
+    path = os.path.join(temporary_directory(), "profile.pb.gz")
+    status, _, err = command(PROFCTL, "record", "--local", "--pid", child.pid, "--seconds", 1,
+                             "-o", path)
+    equal(status, 0, err)
+    with open(path, "rb") as f:
+        profile = pprof.Profile(f.read())
+    seen = {(f.name, line) for location in profile.locations
+            for f, line in zip(location.functions, location.lines)}
+    for name, text in (("middle", "/* calls inner */"), ("outer", "/* calls middle */"),
+                       ("main", "/* spins */")):
+        check((name, line_of(SPIN, text)) in seen, f"{name}: {seen}")
+    child.kill()
 
 
 run(needs_root=False)

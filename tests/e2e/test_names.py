@@ -10,7 +10,7 @@ import threading
 
 from harness import (LIBC, PROFCTL, ROOT, Daemon, Workload,
                      build_id, check, command, equal, new_mount_namespace, profile_of, run,
-                     start, temporary_directory, test, tool, wait_until)
+                     skip, start, temporary_directory, test, tool, wait_until)
 from pprof import total
 
 SOURCE = os.path.join(ROOT, "tests/workloads/chain.c")
@@ -164,10 +164,26 @@ def a_file_that_was_replaced_while_it_ran():
         named(daemon.profile(seconds=1, pid=early.pid), "running")
 
 
-class Debuginfod:
-    """A server of one debug file, which it keeps back until it is told to give it."""
+def lines_of(profile, function):
+    """Where samples of a function are, as "file:line"."""
+    return {f"{f.file}:{line}" for location in profile.locations
+            for f, line in zip(location.functions, location.lines) if f.name == function}
 
-    def __init__(self, identity, path):
+
+def has_lines(profile, functions, source=SOURCE):
+    with open(source, encoding="utf-8") as f:
+        count = len(f.readlines())
+    for function in functions:
+        seen = lines_of(profile, function)
+        check(seen and all(place.rsplit(":", 1)[0] == source and
+                           0 < int(place.rsplit(":", 1)[1]) <= count for place in seen),
+              f"{function}: {seen}")
+
+
+class Debuginfod:
+    """A server of debug files by build id, which it keeps back until it is told to give them."""
+
+    def __init__(self, files):
         self.asked = []
         self.gate = threading.Event()
         outer = self
@@ -175,7 +191,8 @@ class Debuginfod:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 outer.asked.append(self.path)
-                if self.path != f"/buildid/{identity}/debuginfo":
+                path = files.get(self.path.removeprefix("/buildid/").removesuffix("/debuginfo"))
+                if not path:
                     self.send_error(404)
                     return
                 outer.gate.wait(60)
@@ -198,10 +215,10 @@ class Debuginfod:
 @test
 def debuginfod_improves_the_next_profile():
     place = temporary_directory()
-    program = build(os.path.join(place, "app"), "fetched")
+    program = build(os.path.join(place, "app"), "fetched", flags=["-g"])
     identity = build_id(program)
     split(program, os.path.join(place, "elsewhere/debug"))
-    server = Debuginfod(identity, os.path.join(place, "elsewhere/debug"))
+    server = Debuginfod({identity: os.path.join(place, "elsewhere/debug")})
     workload = Workload(program, 60)
     options = {"debuginfod_urls": server.url, "debuginfod_cache": os.path.join(place, "cache")}
     with Daemon(**options) as daemon:
@@ -220,14 +237,65 @@ def debuginfod_improves_the_next_profile():
         equal(sum(identity in path for path in server.asked), 1, "times that it was asked for")
         server.gate.set()
         wait_until(lambda: daemon.metrics()["profd_debuginfod_found_total"] >= 1, "it has arrived")
-        named(daemon.profile(seconds=1, pid=workload.pid), "fetched")
+        profile = daemon.profile(seconds=1, pid=workload.pid)
+        named(profile, "fetched")
+        has_lines(profile, ["fetched_leaf", "fetched_middle", "fetched_outer"])
         check(daemon.metrics()["profd_debuginfod_bytes_total"] > 0, "bytes")
     # The next daemon has it already.
     asked = len(server.asked)
     server.server.shutdown()
     with Daemon(**options) as daemon:
-        named(observe(daemon, workload), "fetched")
+        profile = observe(daemon, workload)
+        named(profile, "fetched")
+        has_lines(profile, ["fetched_leaf"])
     equal(len(server.asked), asked, "requests")
+
+
+INLINED = """\
+static inline __attribute__((always_inline)) long a_function_that_is_inlined(long x)
+{
+	for (volatile int i = 0; i < 100000; i++)
+		x += i;
+	return x;
+}
+int main(void)
+{
+	for (volatile long x = 0;;)
+		x += a_function_that_is_inlined(x);
+}
+"""
+
+
+@test
+def debuginfod_has_what_debug_files_share():
+    # dwz has moved the function's name to a file for both programs, which only the server has.
+    dwz, gcc, place = tool("dwz"), tool("gcc"), temporary_directory()
+    debug, source = os.path.join(place, "debug"), os.path.join(place, "inlined.c")
+    with open(source, "w", encoding="utf-8") as f:
+        f.write(INLINED)
+    programs = [os.path.join(place, name) for name in ("one", "two")]
+    for program in programs:
+        status, _, err = command(gcc, "-O1", "-g", "-Wl,--build-id=sha1", "-o", program, source)
+        equal(status, 0, err)
+    there, shared = os.path.join(place, "there"), os.path.join(place, "elsewhere")
+    status, _, err = command(dwz, "-m", there, *programs)
+    if status != 0 or not os.path.exists(there):
+        skip(f"dwz: {err}")
+    os.rename(there, shared)
+    split(programs[0], by_build_id(debug, programs[0]))
+    server = Debuginfod({build_id(shared): shared})
+    workload = Workload(programs[0])
+    with Daemon(debuginfod_urls=server.url, debuginfod_cache=os.path.join(place, "cache"),
+                debug_directories=debug) as daemon:
+        before = wait_until(lambda: lines_of(observe(daemon, workload), "[inlined]"),
+                            "lines of a function without a name")
+        check(all(line.startswith(source) for line in before), f"{before}")
+        wait_until(lambda: any(build_id(shared) in path for path in server.asked), "it was asked")
+        server.gate.set()
+        wait_until(lambda: daemon.metrics()["profd_debuginfod_found_total"] >= 1, "it has arrived")
+        after = daemon.profile(seconds=1, pid=workload.pid)
+        has_lines(after, ["a_function_that_is_inlined", "main"], source)
+        equal(lines_of(after, "[inlined]"), set(), "lines of functions without a name")
 
 
 @test

@@ -6,7 +6,8 @@
  * of 900 MB it takes 1.2 GB of memory and 25 s, and nothing bounds what it does with a hostile one.
  *
  * Memory: the largest unit asked about and its line program (DWARF_MAX_UNIT, else it is refused and
- * counted), tables of abbreviations, inflaters of compressed sections.
+ * counted), tables of abbreviations, inflaters of compressed sections, and those with zstd as a
+ * whole (DWARF_MAX_KEPT).
  *
  * How it can be wrong: an entry that is damaged, or of an unknown form, ends the walk through its
  * unit: what comes behind it has no names, but still lines.
@@ -44,7 +45,8 @@ struct dwarf_wants {
 #define DWARF_LINES_COUNTERS(X)                                                                    \
 	X(units_read, "units of debug information read")                                           \
 	X(units_refused, "of these, damaged ones and ones over a limit")                           \
-	X(sections_compressed, "files with debug information compressed in an unknown way")
+	X(sections_compressed,                                                                     \
+	  "files with debug information compressed in an unknown way, or too much of it")
 
 struct dwarf_lines_stats {
 #define X(name, help) uint32_t name;

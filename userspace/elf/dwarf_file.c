@@ -18,11 +18,26 @@ static const char *const names[DWARF_N_SECTIONS] = {
 	[DWARF_RNGLISTS] = "rnglists", [DWARF_CU_INDEX] = "cu_index",
 };
 
+/* ELFCOMPRESS_ZSTD, which the elf.h of glibc 2.36 does not have yet. */
+#define COMPRESS_ZSTD 2
+
 /* The beginning of a .zdebug section: "ZLIB" and the size of the content, big-endian. */
 struct old_header {
 	char magic[4];
 	uint8_t size[8];
 };
+
+/* Whether it will be possible to read it: nothing is read yet. */
+static int open_zstd(struct dwarf_file *f, const Elf64_Shdr *s, struct dwarf_contents *c)
+{
+	uint64_t most = f->is_split ? DWARF_MAX_KEPT_SPLIT : DWARF_MAX_KEPT;
+
+	if (MAX(c->size, s->sh_size) > most - f->bytes_kept)
+		return -ENOTSUP;
+	f->bytes_kept += MAX(c->size, s->sh_size);
+	c->zstd = s;
+	return 0;
+}
 
 static int open_compressed(struct dwarf_file *f, const Elf64_Shdr *s, struct dwarf_contents *c)
 {
@@ -42,9 +57,11 @@ static int open_compressed(struct dwarf_file *f, const Elf64_Shdr *s, struct dwa
 	}
 	if (r < 0)
 		return r;
+	c->size = chdr.ch_size;
+	if (chdr.ch_type == COMPRESS_ZSTD && wide)
+		return open_zstd(f, s, c);
 	if (chdr.ch_type != ELFCOMPRESS_ZLIB)
 		return -ENOTSUP;
-	c->size = chdr.ch_size;
 	return inflater_new(f->image, s->sh_offset + header, s->sh_size - header, c->size,
 			    &c->inflater);
 }
@@ -127,6 +144,7 @@ void dwarf_file_done(struct dwarf_file *f)
 		return;
 	for (unsigned int i = 0; i < DWARF_N_SECTIONS; i++) {
 		inflater_free(f->sections[i].inflater);
+		free(f->sections[i].plain);
 		free(f->sections[i].window);
 	}
 	elf_image_done(f->image);
@@ -145,11 +163,41 @@ uint64_t dwarf_file_size(const struct dwarf_file *f, enum dwarf_section section)
 	return f->sections[section].size;
 }
 
+/* A section that is damaged is not tried again: others refer to it all the time. */
+static int unpack(struct dwarf_file *f, struct dwarf_contents *c)
+{
+	uint64_t most = MAX(c->size, c->zstd->sh_size);
+	void *plain;
+	size_t size;
+
+	if (c->plain || c->error < 0)
+		return c->error;
+	c->error = elf_image_copy(f->image, c->zstd, most, &plain, &size);
+	if (c->error < 0)
+		return c->error;
+	/* The file can be another one by now. */
+	if (size != c->size) {
+		free(plain);
+		c->error = -EBADMSG;
+		return c->error;
+	}
+	c->plain = plain;
+	return 0;
+}
+
 static int read_through(struct dwarf_file *f, struct dwarf_contents *c, uint64_t offset,
 			uint64_t size, void *buffer)
 {
+	int r;
+
 	if (c->inflater)
 		return inflater_read(c->inflater, buffer, size, offset);
+	if (c->zstd) {
+		r = unpack(f, c);
+		if (r == 0)
+			memcpy(buffer, c->plain + offset, size);
+		return r;
+	}
 	return elf_image_read(f->image, buffer, size, c->offset + offset);
 }
 

@@ -2,7 +2,8 @@
 /*
  * The DWARF sections of one ELF file, read with bounds and in small pieces: a debug file can have a
  * gigabyte, of which a few functions are wanted. Compressed sections (SHF_COMPRESSED with zlib, and
- * the older .zdebug) are inflated as they are read.
+ * the older .zdebug) are inflated as they are read. In those with zstd there is no beginning in the
+ * middle: they are kept as a whole, as far as there is room for them.
  */
 #pragma once
 
@@ -28,9 +29,16 @@ enum dwarf_section {
 /* What was read last of a section: most reads are small and near each other. */
 #define DWARF_WINDOW 16384U
 
+/* Bytes of the sections of one file that are kept as a whole; of a file of split DWARF. */
+#define DWARF_MAX_KEPT	     ((uint64_t)64 << 20)
+#define DWARF_MAX_KEPT_SPLIT ((uint64_t)4 << 20)
+
 struct dwarf_contents {
 	uint64_t offset, size;	   /* @size: of the content */
-	struct inflater *inflater; /* NULL = it is not compressed */
+	struct inflater *inflater; /* NULL = it is not compressed, or with zstd */
+	const Elf64_Shdr *zstd;	   /* in the image; NULL = not with zstd */
+	uint8_t *plain;		   /* what is in that; NULL = not read yet */
+	int error;		   /* of reading that */
 	uint8_t *window;
 	uint64_t window_at;
 	uint32_t window_size;
@@ -40,7 +48,8 @@ struct dwarf_file {
 	struct elf_image *image; /* owned */
 	struct dwarf_contents sections[DWARF_N_SECTIONS];
 	bool is_split;		  /* its sections are called .debug_info.dwo etc. */
-	bool unknown_compression; /* and that is why sections are missing */
+	bool unknown_compression; /* or too much that is compressed: sections are missing for it */
+	uint64_t bytes_kept;	  /* of sections with zstd, read or not */
 	uint64_t *units;	  /* offsets of all units of .debug_info, rising */
 	uint32_t n_units;
 };

@@ -163,11 +163,12 @@ static int list_from_here(const struct arguments *a, struct local *local, struct
 
 int list_run(const struct arguments *a)
 {
+	static const struct source_options options;
 	struct source source = {};
 	struct error e = {};
 	int r;
 
-	r = source_open(a, false, &source, &e);
+	r = source_open(a, &options, &source, &e);
 	if (r == 0 && source.client)
 		r = list_from_daemon(a, source.client, &e);
 	else if (r == 0)

@@ -44,15 +44,16 @@ static void wait_for_tables(struct local *l)
 	}
 }
 
-int local_new(uint32_t frequency, const struct wanted *wanted, struct local **ret, struct error *e)
+int local_new(const struct local_options *options, struct local **ret, struct error *e)
 {
 	/* What others will start meanwhile is not waited for: preloading all takes minutes. */
 	const struct profiler_options o = {
 		.collector = {
-			.sample_frequency = frequency,
-			.without_waits = !wanted_has_waits(wanted),
-			.without_wakers = !wanted->wakers,
+			.sample_frequency = options->frequency,
+			.without_waits = !wanted_has_waits(options->wanted),
+			.without_wakers = !options->wanted->wakers,
 		},
+		.symbolizer.line_patience_ns = options->line_patience,
 		.unwinding = {
 			.cache = geteuid() == 0 ? UNWINDING_DEFAULT_CACHE : NULL,
 			.preload = PRELOAD_RUNNING,

@@ -17,9 +17,14 @@ struct local;
 struct selection;
 struct window;
 
-/* @frequency in Hz, 0 = the default. @wanted: what will be asked of it. The errors say what is
- * missing and what to do. */
-int local_new(uint32_t frequency, const struct wanted *wanted, struct local **ret, struct error *e);
+struct local_options {
+	uint32_t frequency;	     /* Hz; 0 = the default */
+	const struct wanted *wanted; /* what will be asked of it */
+	uint64_t line_patience;	     /* ns that local_encode() waits for lines; 0 = the default */
+};
+
+/* The errors say what is missing and what to do. */
+int local_new(const struct local_options *options, struct local **ret, struct error *e);
 struct local *local_free(struct local *l);
 
 struct local_request {

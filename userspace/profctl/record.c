@@ -22,6 +22,8 @@
 #include "profctl/text.h"
 
 #define DEFAULT_DURATION (30 * NS_PER_S)
+/* There is no next profile that would have the lines that come too late. */
+#define LINE_PATIENCE (10 * NS_PER_S)
 
 /* Descriptors that are watched: the signals, the program, then one for each process. */
 enum { WATCH_SIGNALS, WATCH_CHILD, WATCH_PIDS };
@@ -187,6 +189,10 @@ static int open_outputs(struct recorder *r, struct error *e)
 /* All that can fail is tried before anything is recorded. */
 static int prepare(struct recorder *r, struct error *e)
 {
+	const struct source_options options = {
+		.prefer_local = r->a->command != NULL,
+		.line_patience = LINE_PATIENCE,
+	};
 	int result;
 
 	for (size_t i = 0; i < WATCH_MAX_FDS; i++)
@@ -203,7 +209,7 @@ static int prepare(struct recorder *r, struct error *e)
 	r->fds[WATCH_CHILD].fd = r->child.pidfd;
 	result = open_outputs(r, e);
 	if (result == 0)
-		result = source_open(r->a, r->a->command != NULL, &r->source, e);
+		result = source_open(r->a, &options, &r->source, e);
 	return result < 0 ? result : watch_pids(r, e);
 }
 

@@ -14,10 +14,17 @@
 #include "profctl/text.h"
 #include "profile/window.h"
 
-static int open_local(const struct arguments *a, struct source *ret, struct error *e)
+static int open_local(const struct arguments *a, const struct source_options *o, struct source *ret,
+		      struct error *e)
 {
+	const struct local_options local = {
+		.frequency = a->frequency,
+		.wanted = &a->wanted,
+		.line_patience = o->line_patience,
+	};
+
 	*ret = (struct source){};
-	return local_new(a->frequency, &a->wanted, &ret->local, e);
+	return local_new(&local, &ret->local, e);
 }
 
 /* Does the daemon sample as often as @frequency asks? 1, 0 or -errno. */
@@ -39,7 +46,8 @@ static int frequency_agrees(struct client *c, uint32_t frequency, unsigned long 
 	return *ret_daemons == frequency;
 }
 
-static int open_daemon(const struct arguments *a, struct source *ret, struct error *e)
+static int open_daemon(const struct arguments *a, const struct source_options *o,
+		       struct source *ret, struct error *e)
 {
 	struct client *client;
 	unsigned long daemons = 0;
@@ -57,27 +65,28 @@ static int open_daemon(const struct arguments *a, struct source *ret, struct err
 	if (r < 0)
 		return r;
 	if (geteuid() == 0)
-		return open_local(a, ret, e);
+		return open_local(a, o, ret, e);
 	return error_set(e, EPERM,
 			 "--frequency %u: the daemon samples at %lu Hz; leave it out, or run "
 			 "profctl as root",
 			 a->frequency, daemons);
 }
 
-int source_open(const struct arguments *a, bool prefer_local, struct source *ret, struct error *e)
+int source_open(const struct arguments *a, const struct source_options *o, struct source *ret,
+		struct error *e)
 {
 	bool root = geteuid() == 0;
 	int r;
 
 	if (a->local && !root)
 		return error_set(e, ENOTCONN, "--local: collecting without the daemon needs root");
-	if (a->local || (prefer_local && root))
-		return open_local(a, ret, e);
+	if (a->local || (o->prefer_local && root))
+		return open_local(a, o, ret, e);
 	r = client_probe(a->socket);
 	if (r == 0)
-		return open_daemon(a, ret, e);
+		return open_daemon(a, o, ret, e);
 	if (root)
-		return open_local(a, ret, e);
+		return open_local(a, o, ret, e);
 	if (r == -EACCES)
 		return error_set(e, ENOTCONN,
 				 "no permission to talk to the daemon at %s: run profctl as root, "

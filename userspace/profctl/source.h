@@ -24,11 +24,17 @@ struct source {
 	struct local *local;   /* or that */
 };
 
+struct source_options {
+	bool prefer_local;	/* root collects by itself even if there is a daemon */
+	uint64_t line_patience; /* as of struct local_options; the daemon has its own */
+};
+
 /*
- * Decides and prepares. With @prefer_local root collects by itself even if there is a daemon.
+ * Decides and prepares.
  * -ENOTCONN: neither way is open; @e says how each can be opened.
  */
-int source_open(const struct arguments *a, bool prefer_local, struct source *ret, struct error *e);
+int source_open(const struct arguments *a, const struct source_options *o, struct source *ret,
+		struct error *e);
 void source_close(struct source *s);
 
 /* "the daemon" or "this process", for messages. */

@@ -24,6 +24,8 @@
 
 #define DEFAULT_INTERVAL (3 * NS_PER_S)
 #define DEFAULT_LINES	 30
+/* Keys are not looked at meanwhile; what comes later is in the next report. */
+#define LINE_PATIENCE (2 * NS_PER_S)
 /* Lines of a screen that are not rows of the table: the header of the report and of the table. */
 #define HEADER_LINES 4
 
@@ -198,9 +200,10 @@ static int collect(struct top *t, struct error *e)
 
 static int run(struct top *t, struct error *e)
 {
+	static const struct source_options options = { .line_patience = LINE_PATIENCE };
 	int r;
 
-	r = source_open(t->a, false, &t->source, e);
+	r = source_open(t->a, &options, &t->source, e);
 	if (r < 0)
 		return r;
 	r = signals_block(&t->signals);

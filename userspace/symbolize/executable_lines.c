@@ -27,6 +27,7 @@ struct question {
 	struct executable_lines_set *set;
 	struct lines *lines; /* NULL = the executable is gone */
 	struct line_request *request;
+	uint64_t arrivals; /* in the set when it began */
 	uint64_t *addresses;
 	uint32_t n;
 	struct question *prev, *next;
@@ -38,6 +39,7 @@ struct lines {
 	struct executable *executable; /* borrowed: it frees us before it goes */
 	struct line_store *store;      /* NULL = nothing is known */
 	size_t bytes;		       /* of the store, as they are counted in the set */
+	bool alt_missing;	       /* what is in the store may lack names for that */
 	uint64_t quiet_until;	       /* ns; it has no lines, or could not be read */
 	uint64_t used;
 	uint64_t *wanted; /* waits for a request */
@@ -53,6 +55,7 @@ struct executable_lines_set {
 	struct question *questions;
 	uint32_t n_questions;
 	size_t bytes, n;
+	uint64_t arrivals; /* of debug files */
 	struct executable_lines_stats stats;
 };
 
@@ -72,6 +75,7 @@ static void drop_store(struct lines *l)
 {
 	l->set->bytes -= l->bytes;
 	l->bytes = 0;
+	l->alt_missing = false;
 	l->store = line_store_free(l->store);
 }
 
@@ -187,24 +191,39 @@ static void account(struct lines *l)
 
 static void start_next(struct executable_lines_set *s);
 
-static void take_end(void *userdata, int status, bool has_dwarf, uint32_t n_missing,
-		     const struct dwarf_lines_stats *stats)
+static void count(struct executable_lines_stats *stats, const struct line_outcome *o)
+{
+	stats->failed += o->status < 0;
+	stats->crashed += o->status == -ECHILD || o->status == -ETIME;
+	stats->split_missing += o->n_missing;
+	stats->units_refused += o->stats.units_refused;
+	stats->sections_compressed += o->stats.sections_compressed;
+}
+
+/* A file that arrived while it was on its way may be the one that it did without. */
+static void keep_end(struct lines *l, const struct question *q, const struct line_outcome *o)
+{
+	bool overtaken = q->arrivals != l->set->arrivals;
+
+	if (o->status == 0 && o->has_dwarf) {
+		remember_nothing(l, q);
+		l->alt_missing |= o->alt_missing;
+	} else if (!overtaken) {
+		l->quiet_until = clock_monotonic_ns() + l->set->options.retry_ns;
+	}
+	account(l);
+	if (l->alt_missing && overtaken)
+		drop_store(l);
+}
+
+static void take_end(void *userdata, const struct line_outcome *o)
 {
 	struct question *q = userdata;
 	struct executable_lines_set *s = q->set;
-	struct lines *l = q->lines;
 
-	s->stats.failed += status < 0;
-	s->stats.crashed += status == -ECHILD || status == -ETIME;
-	s->stats.split_missing += n_missing;
-	s->stats.units_refused += stats->units_refused;
-	s->stats.sections_compressed += stats->sections_compressed;
-	if (l && status == 0 && has_dwarf)
-		remember_nothing(l, q);
-	else if (l)
-		l->quiet_until = clock_monotonic_ns() + s->options.retry_ns;
-	if (l)
-		account(l);
+	count(&s->stats, o);
+	if (q->lines)
+		keep_end(q->lines, q, o);
 	question_free(q);
 	start_next(s);
 }
@@ -263,10 +282,9 @@ static int ask(struct question *q)
 
 static void start(struct lines *l)
 {
-	static const struct dwarf_lines_stats none;
 	struct executable_lines_set *s = l->set;
 	struct question *q = calloc(1, sizeof(*q));
-	int r = -ENOMEM;
+	struct line_outcome failure = {};
 
 	if (!q) {
 		drop_wanted(l);
@@ -274,15 +292,16 @@ static void start(struct lines *l)
 	}
 	q->set = s;
 	q->lines = l;
+	q->arrivals = s->arrivals;
 	l->question = q;
 	DL_APPEND(s->questions, q);
 	s->n_questions++;
 	s->stats.asked++;
-	r = take_wanted(l, q);
-	if (r == 0)
-		r = ask(q);
-	if (r < 0)
-		take_end(q, r, false, 0, &none);
+	failure.status = take_wanted(l, q);
+	if (failure.status == 0)
+		failure.status = ask(q);
+	if (failure.status < 0)
+		take_end(q, &failure);
 }
 
 static void start_next(struct executable_lines_set *s)
@@ -373,9 +392,12 @@ void executable_lines_arrived(struct executable_lines_set *s)
 {
 	struct lines *l;
 
-	DL_FOREACH(s->list, l)
-		if (!l->store)
-			l->quiet_until = 0;
+	s->arrivals++;
+	DL_FOREACH(s->list, l) {
+		l->quiet_until = 0;
+		if (l->alt_missing && !l->question)
+			drop_store(l);
+	}
 }
 
 static struct lines *oldest(const struct executable_lines_set *s)

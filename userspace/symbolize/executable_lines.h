@@ -63,7 +63,10 @@ void executable_lines_wait(struct executable_lines_set *s, uint64_t until);
 size_t executable_lines_find(struct executable_lines_set *s, struct executable *x, uint64_t address,
 			     struct line_frame *ret, size_t max, uint64_t now, bool *ret_late);
 
-/* A debug file has arrived: all that had no lines are looked at again. */
+/*
+ * A debug file has arrived: executables that had no lines, or lacked the file that they share with
+ * others, are looked at again. Which ones it belongs to only the parser process could tell.
+ */
 void executable_lines_arrived(struct executable_lines_set *s);
 
 /* When the lines unused for longest were used; UINT64_MAX if there are none. */

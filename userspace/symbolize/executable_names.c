@@ -353,15 +353,26 @@ void executable_names_status(const struct executable *x, struct executable_names
 	ret->asked = n->n_asked;
 }
 
+static bool has_build_id(const struct names *n, const uint8_t *build_id, size_t size)
+{
+	return n->answer && n->answer->identity.build_id_size == size &&
+	       memcmp(n->answer->identity.build_id, build_id, size) == 0;
+}
+
 void executable_names_arrived(struct executable_names_set *s, const uint8_t *build_id,
 			      size_t build_id_size)
 {
 	struct names *n, *next;
 
-	DL_FOREACH_SAFE(s->loaded, n, next)
-		if (n->answer && n->answer->identity.build_id_size == build_id_size &&
-		    memcmp(n->answer->identity.build_id, build_id, build_id_size) == 0)
-			drop_table(n);
+	DL_FOREACH(s->empty, n)
+		if (has_build_id(n, build_id, build_id_size))
+			n->retry_at = n->debug_retry_at = 0;
+	DL_FOREACH_SAFE(s->loaded, n, next) {
+		if (!has_build_id(n, build_id, build_id_size))
+			continue;
+		n->retry_at = n->debug_retry_at = 0;
+		drop_table(n);
+	}
 }
 
 uint64_t executable_names_oldest(const struct executable_names_set *s)

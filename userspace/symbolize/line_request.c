@@ -29,9 +29,9 @@ struct line_request {
 	int fd, debug_fd, alt_fd;
 	int split[MAX_SPLIT];
 	uint32_t n_split;
-	uint32_t debug_tried, alt_tried, rounds, n_missing;
-	bool has_dwarf, package_tried;
-	struct dwarf_lines_stats stats;
+	uint32_t debug_tried, alt_tried, rounds;
+	bool package_tried;
+	struct line_outcome outcome; /* as far as it is known */
 };
 
 static void close_split(struct line_request *q)
@@ -194,7 +194,7 @@ static bool find_split(struct line_request *q, const struct line_reading *g)
 		snprintf(path, sizeof(path), "%s%s%s", w->name[0] == '/' ? "" : w->directory,
 			 w->name[0] == '/' ? "" : "/", w->name);
 		add_split(q, path);
-		q->n_missing += q->n_split == before;
+		q->outcome.n_missing += q->n_split == before;
 	}
 	return q->n_split > 0;
 }
@@ -227,11 +227,12 @@ static bool go_on(struct line_request *q, const struct line_reading *g)
 
 	if (g->answer.wants_debug_file && may && next_debug_file(q, &g->answer.identity))
 		return true;
-	q->has_dwarf |= !g->answer.wants_debug_file;
+	q->outcome.has_dwarf |= !g->answer.wants_debug_file;
 	if (g->answer.wants_alt && may && next_alt(q, &g->answer.alt))
 		return true;
+	q->outcome.alt_missing = g->answer.wants_alt;
 	if (q->rounds == 1 || q->n_split == 0)
-		q->stats = g->answer.stats;
+		q->outcome.stats = g->answer.stats;
 	if (g->answer.n_wanted > 0 && may && find_split(q, g)) {
 		tell(q, g, true);
 		return q->n > 0;
@@ -249,7 +250,8 @@ static bool handle(struct line_request *q, int status, const void *data, size_t 
 		status = line_job_take(data, size, q->n, &g);
 	if (status == 0 && go_on(q, &g))
 		return true;
-	q->handler->done(q->userdata, status, q->has_dwarf, q->n_missing, &q->stats);
+	q->outcome.status = status;
+	q->handler->done(q->userdata, &q->outcome);
 	line_request_free(q);
 	return false;
 }

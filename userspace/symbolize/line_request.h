@@ -21,18 +21,23 @@ struct line_reader {
 	unsigned int job;      /* the worker's number of line_job_run() */
 };
 
+/* How a question ended. */
+struct line_outcome {
+	int status;	    /* 0 or -errno, as of worker_submit() */
+	bool has_dwarf;	    /* there was a file with DWARF */
+	bool alt_missing;   /* but not the one that it shares with others */
+	uint32_t n_missing; /* files of split DWARF that were not found */
+	struct dwarf_lines_stats stats;
+};
+
 struct line_request_handler {
 	/*
 	 * Chains that will not get any better, of addresses by their number. Called one or more
 	 * times, and not for addresses of which nothing is known.
 	 */
 	void (*chain)(void *userdata, uint32_t i, const struct line_frame *frames, size_t n);
-	/*
-	 * The end: the request frees itself. @status: 0 or -errno, as of worker_submit().
-	 * @has_dwarf: there was a file with DWARF. @n_missing: files of split DWARF not found.
-	 */
-	void (*done)(void *userdata, int status, bool has_dwarf, uint32_t n_missing,
-		     const struct dwarf_lines_stats *stats);
+	/* The end: the request frees itself. */
+	void (*done)(void *userdata, const struct line_outcome *o);
 };
 
 /*

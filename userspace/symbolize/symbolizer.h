@@ -78,7 +78,8 @@ struct symbolizer_options {
 	X(lines_evicted, "executables whose lines were dropped to save memory, or not used")       \
 	X(lines_split_missing, "files of split debug information that were not found")             \
 	X(lines_units_refused, "units of debug information that were damaged or too large")        \
-	X(lines_sections_compressed, "files with debug information compressed in an unknown way")  \
+	X(lines_sections_compressed,                                                               \
+	  "files with debug information compressed in an unknown way, or too much of it")          \
 	X(perf_maps_loaded, "perf maps of processes read")                                         \
 	X(perf_maps_cut, "times that a limit kept the rest of a perf map from being read")         \
 	X(perf_map_lines_bad, "lines of perf maps that could not be understood")                   \
