@@ -16,10 +16,10 @@
 static void *example(size_t *ret_size)
 {
 	const struct line_frame frames[] = {
-		{ "_ZN1a1bEv", "/src/a.h", 10, 3, 8 },
-		{ "main", "/src/main.c", 100, 7, 90 },
+		{ "_ZN1a1bEv", "/src/a.h", 10, 3, 8, false },
+		{ "main", "/src/main.c", 100, 7, 90, true },
 	};
-	const struct line_frame nameless = { NULL, NULL, 5, 0, 0 };
+	const struct line_frame nameless = { .line = 5 };
 	struct line_builder *b = line_builder_new(3);
 	void *data;
 
@@ -50,6 +50,7 @@ static void test_what_goes_in_comes_out(void **state)
 	assert_int_equal(frames[1].line, 100);
 	assert_int_equal(frames[1].column, 7);
 	assert_int_equal(frames[1].start_line, 90);
+	assert_true(frames[1].is_exact && !frames[0].is_exact);
 	assert_int_equal(line_table_get(&t, 0, frames, LINE_MAX_CHAIN), 1);
 	assert_string_equal(frames[0].name, "");
 	assert_string_equal(frames[0].file, "");

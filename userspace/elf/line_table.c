@@ -22,6 +22,7 @@ struct block_chain {
 struct block_frame {
 	uint32_t name, file; /* strings */
 	uint32_t line, column, start_line;
+	uint32_t is_exact; /* or not: 0 */
 };
 
 struct line_builder {
@@ -97,6 +98,7 @@ static int add_frame(struct line_builder *b, const struct line_frame *frame)
 	f->line = frame->line;
 	f->column = frame->column;
 	f->start_line = frame->start_line;
+	f->is_exact = frame->is_exact;
 	b->n_frames++;
 	return 0;
 }
@@ -262,6 +264,7 @@ size_t line_table_get(const struct line_table *t, uint32_t i, struct line_frame 
 			.line = f->line,
 			.column = f->column,
 			.start_line = f->start_line,
+			.is_exact = f->is_exact != 0,
 		};
 	}
 	return n;

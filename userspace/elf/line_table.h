@@ -28,6 +28,7 @@ struct line_frame {
 	const char *file; /* where @line is: an absolute path if that is known; "" = not known */
 	uint32_t line, column;
 	uint32_t start_line; /* where the function is declared, if that is in @file */
+	bool is_exact;	     /* the name goes before that in the symbol table */
 };
 
 /* The chains of a job while they are gathered. */

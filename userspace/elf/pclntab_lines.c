@@ -21,6 +21,7 @@ static int set_chain(const struct go_binary *go, uint64_t address, uint32_t i,
 			.file = lines[k].file,
 			.line = lines[k].line,
 			.start_line = lines[k].start_line,
+			.is_exact = true, /* it may be in a wrapper that is left out */
 		};
 	return n > 0 ? line_builder_set(b, i, frames, n) : 0;
 }

@@ -14,6 +14,7 @@
 struct stored_frame {
 	uint32_t name, file; /* strings */
 	uint32_t line, column, start_line;
+	bool is_exact;
 };
 
 struct slot {
@@ -116,6 +117,7 @@ int line_store_put(struct line_store *s, uint64_t address, const struct line_fra
 		f->line = frames[i].line;
 		f->column = frames[i].column;
 		f->start_line = frames[i].start_line;
+		f->is_exact = frames[i].is_exact;
 		if (!f->name || !f->file)
 			return -ENOMEM;
 	}
@@ -143,6 +145,7 @@ bool line_store_get(const struct line_store *s, uint64_t address, struct line_fr
 			.line = f->line,
 			.column = f->column,
 			.start_line = f->start_line,
+			.is_exact = f->is_exact,
 		};
 	}
 	*ret_n = n;

@@ -6,7 +6,8 @@
  *
  * A frame of a file has two sources: its symbol table, which is waited for, and its source lines
  * with the functions that were inlined, which may come too late for this time. What the file is
- * called in the symbol table names the outermost, the real function.
+ * called in the symbol table names the outermost, the real function; but where Go's table of lines
+ * leaves out a function that its compiler has made, that is not the one that is meant.
  */
 #include "symbolize/symbolizer.h"
 
@@ -397,7 +398,7 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 		    : find_lines(s, frame, lines, MIN(max, (size_t)SYMBOL_MAX_INLINED));
 	if (n == 0)
 		lines[n++] = (struct line_frame){ .name = "", .file = "" };
-	if (!symbol && lines[n - 1].name[0])
+	if ((!symbol || lines[n - 1].is_exact) && lines[n - 1].name[0])
 		symbol = lines[n - 1].name;
 	for (size_t i = 0; i + 1 < n; i++)
 		ret[i] = symbol_of(s, &lines[i],
