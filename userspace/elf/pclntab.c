@@ -312,13 +312,14 @@ static void delta_rows(const struct pclntab *t, const struct pclntab_function *f
 
 	while (v.pc < f->end) {
 		struct unwind_rule rule;
+		uint64_t from = v.pc;
 
 		if (!pclntab_values_next(&v) || v.value < 0 || v.value > INT32_MAX - 8) {
-			row(userdata, v.pc, &frame_pointer_rule);
+			row(userdata, from, &frame_pointer_rule);
 			return;
 		}
 		rule = rule_of(v.value);
-		row(userdata, v.from, &rule);
+		row(userdata, from, &rule);
 	}
 }
 
