@@ -526,7 +526,8 @@ static void test_chain(void **state)
 {
 	struct collector_options o = { .sample_frequency = frequency(),
 				       .open_event = open_for_self,
-				       .ring_size = RING_SIZE };
+				       .ring_size = RING_SIZE,
+				       .without_waits = true };
 	struct collector_state after;
 	struct cost shallow, deep;
 	static struct fixture f; /* large, and not to be a part of the stack */

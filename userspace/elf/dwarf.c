@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/search.h"
 #include "elf/dwarf_reader.h"
 
 #define MAX_SPLIT 64U
@@ -43,17 +44,7 @@ static uint64_t lowest_code(const struct elf_image *image)
 
 static uint32_t first_not_below(const struct job *j, uint64_t address)
 {
-	uint32_t low = 0, high = j->n;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (j->places[middle].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return SEARCH(j->n, i, j->places[i].address < address);
 }
 
 /* Of units that overlap the one with the smaller range has the address. */

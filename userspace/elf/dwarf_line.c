@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/search.h"
 
 #define MAX_PROGRAM ((uint64_t)96 << 20)
 #define MAX_ENTRIES 1000000U /* directories, files */
@@ -257,17 +258,7 @@ static void reset(struct machine *m)
 
 static size_t first_not_below(const struct machine *m, uint64_t address)
 {
-	size_t low = 0, high = m->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (m->addresses[middle] < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return SEARCH(m->n, i, m->addresses[i] < address);
 }
 
 /* A row holds from its address to that of the next one. */

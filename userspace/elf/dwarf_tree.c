@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/search.h"
 #include "elf/dwarf_reader.h"
 
 /* Functions inside of each other. Deeper ones are not followed. */
@@ -48,17 +49,7 @@ struct entry {
 
 static size_t first_not_below(const struct walk *w, uint64_t address)
 {
-	size_t low = 0, high = w->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (w->targets[middle].address < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return SEARCH(w->n, i, w->targets[i].address < address);
 }
 
 /* The path from the innermost real function on is the chain. */

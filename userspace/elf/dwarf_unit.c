@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/search.h"
 #include "elf/dwarf_forms.h"
 
 #define MAX_UNITS      ((uint32_t)8 << 20)
@@ -332,18 +333,10 @@ int dwarf_file_list_units(struct dwarf_file *f)
 
 bool dwarf_file_unit_of(const struct dwarf_file *f, uint64_t offset, uint64_t *ret)
 {
-	uint32_t low = 0, high = f->n_units;
+	uint32_t n = SEARCH(f->n_units, i, f->units[i] <= offset);
 
-	if (high == 0 || offset < f->units[0])
+	if (n == 0)
 		return false;
-	while (high - low > 1) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (f->units[middle] <= offset)
-			low = middle;
-		else
-			high = middle;
-	}
-	*ret = f->units[low];
+	*ret = f->units[n - 1];
 	return true;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/search.h"
 #include "elf/elf_symbols_build.h"
 
 static const char *names_of(const struct elf_symbols *t)
@@ -58,23 +59,15 @@ void elf_symbols_get(const struct elf_symbols *t, uint32_t i, struct elf_symbol 
 bool elf_symbols_find(const struct elf_symbols *t, uint64_t address, struct elf_symbol *ret)
 {
 	uint64_t offset = address - t->base;
-	uint32_t low = 0, high = t->n;
+	uint32_t n;
 
 	if (address < t->base)
 		return false;
-	/* The first entry that begins after the address: the one before it is the only candidate.
-	 */
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (t->entries[middle].address <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == 0 || offset - t->entries[low - 1].address >= t->entries[low - 1].size)
+	/* Of those that begin up to the address the last one is the only candidate. */
+	n = SEARCH(t->n, i, t->entries[i].address <= offset);
+	if (n == 0 || offset - t->entries[n - 1].address >= t->entries[n - 1].size)
 		return false;
-	elf_symbols_get(t, low - 1, ret);
+	elf_symbols_get(t, n - 1, ret);
 	return true;
 }
 

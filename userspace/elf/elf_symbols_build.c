@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/search.h"
 
 /* The largest programs there are have 3 million functions and 400 MB of names. */
 #define DEFAULT_SYMBOLS (8U << 20)
@@ -72,19 +73,11 @@ int elf_symbols_builder_set_code(struct elf_symbols_builder *b, const struct elf
 const struct elf_code_range *elf_symbols_builder_code_at(const struct elf_symbols_builder *b,
 							 uint64_t address)
 {
-	uint32_t low = 0, high = b->n_code;
+	uint32_t n = SEARCH(b->n_code, i, b->code[i].start <= address);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (b->code[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == 0 || address >= b->code[low - 1].end)
+	if (n == 0 || address >= b->code[n - 1].end)
 		return NULL;
-	return &b->code[low - 1];
+	return &b->code[n - 1];
 }
 
 static bool strings_fit(const struct elf_symbols_builder *b, size_t size)

@@ -2,6 +2,7 @@
 #include "elf/pclntab.h"
 #include "elf/pclntab_read.h"
 #include "base/cleanup.h"
+#include "base/search.h"
 
 #include <errno.h>
 
@@ -202,20 +203,12 @@ const char *pclntab_name(const struct pclntab *t, uint32_t i)
 
 bool pclntab_find(const struct pclntab *t, uint64_t address, uint32_t *ret)
 {
-	uint32_t low = 0, high = t->n_functions;
+	uint32_t n = SEARCH(t->n_functions, i, entry_address(t, i) <= address);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (entry_address(t, middle) <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	/* The word behind the last function is where it ends. */
-	if (low == 0 || address >= entry_address(t, low))
+	if (n == 0 || address >= entry_address(t, n))
 		return false;
-	*ret = low - 1;
+	*ret = n - 1;
 	return true;
 }
 
@@ -319,13 +312,14 @@ static void delta_rows(const struct pclntab *t, const struct pclntab_function *f
 
 	while (v.pc < f->end) {
 		struct unwind_rule rule;
+		uint64_t from = v.pc;
 
 		if (!pclntab_values_next(&v) || v.value < 0 || v.value > INT32_MAX - 8) {
-			row(userdata, v.pc, &frame_pointer_rule);
+			row(userdata, from, &frame_pointer_rule);
 			return;
 		}
 		rule = rule_of(v.value);
-		row(userdata, v.from, &rule);
+		row(userdata, from, &rule);
 	}
 }
 

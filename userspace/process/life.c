@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/search.h"
 #include "process/life.h"
 
 /* Frees what is in no list or hash any more. */
@@ -196,17 +197,7 @@ int life_set_identity(struct life *life, struct shared *identity)
 /* The place of @tid among the threads, or where it would be put in. */
 static uint32_t thread_place(const struct life *life, uint32_t tid)
 {
-	uint32_t from = 0, to = life->n_threads;
-
-	while (from < to) {
-		uint32_t middle = from + (to - from) / 2;
-
-		if (life->threads[middle] < tid)
-			from = middle + 1;
-		else
-			to = middle;
-	}
-	return from;
+	return SEARCH(life->n_threads, i, life->threads[i] < tid);
 }
 
 int life_add_thread(struct process_table *t, struct life *life, uint32_t tid)

@@ -30,11 +30,11 @@ static bool has(const struct wanted *w, uint8_t kind)
 
 static int add_word(struct wanted *w, const char *word, size_t size)
 {
-	for (uint8_t kind = ABI_KIND_CPU; kind < ARRAY_SIZE(names); kind++) {
+	for (size_t kind = ABI_KIND_CPU; kind < ARRAY_SIZE(names); kind++) {
 		if (strlen(names[kind]) != size || strncmp(names[kind], word, size) != 0)
 			continue;
-		if (!has(w, kind))
-			w->kinds[w->n++] = kind;
+		if (!has(w, (uint8_t)kind))
+			w->kinds[w->n++] = (uint8_t)kind;
 		return 0;
 	}
 	return -EINVAL;

@@ -319,6 +319,9 @@ struct names {
 	uint32_t all;
 };
 
+static const struct names reason_names = { wait_reason_name, WAIT_REASONS_COUNT, WAIT_REASONS_ALL };
+static const struct names lock_names = { wait_lock_name, WAIT_LOCKS_COUNT, WAIT_LOCKS_ALL };
+
 /* Bits of the names in a list; that of number 0, "none", cannot be asked for. */
 static int parse_set(const char *text, const struct names *names, uint32_t *ret,
 		     char ret_bad[static 32])
@@ -355,14 +358,11 @@ uint32_t wait_reasons_default(void)
 
 int wait_reasons_parse(const char *text, uint32_t *ret, char ret_bad[static 32])
 {
-	static const struct names names = { wait_reason_name, WAIT_REASONS_COUNT,
-					    WAIT_REASONS_ALL };
-
 	if (!*text) {
 		*ret = wait_reasons_default();
 		return 0;
 	}
-	return parse_set(text, &names, ret, ret_bad);
+	return parse_set(text, &reason_names, ret, ret_bad);
 }
 
 uint32_t wait_locks_default(void)
@@ -377,13 +377,11 @@ uint32_t wait_locks_default(void)
 
 int wait_locks_parse(const char *text, uint32_t *ret, char ret_bad[static 32])
 {
-	static const struct names names = { wait_lock_name, WAIT_LOCKS_COUNT, WAIT_LOCKS_ALL };
-
 	if (!*text) {
 		*ret = wait_locks_default();
 		return 0;
 	}
-	return parse_set(text, &names, ret, ret_bad);
+	return parse_set(text, &lock_names, ret, ret_bad);
 }
 
 struct wait_filter wait_filter_default(unsigned int kind)
@@ -414,26 +412,26 @@ bool wait_is_refinable(struct wait w)
 	       w.lock != WAIT_LOCK_kernel;
 }
 
-void wait_list_reasons(char *text, size_t size)
+/* What parse_set() takes, with commas in between. */
+static void list_set(const struct names *names, char *text, size_t size)
 {
 	size_t used = 0;
 
 	text[0] = '\0';
-	for (unsigned int i = 1; i < WAIT_REASONS_COUNT && used < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%s, ", reasons[i].name);
+	for (unsigned int i = 1; i < names->n && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s, ", names->name(i));
 	if (used < size)
 		snprintf(text + used, size - used, "all");
 }
 
+void wait_list_reasons(char *text, size_t size)
+{
+	list_set(&reason_names, text, size);
+}
+
 void wait_list_locks(char *text, size_t size)
 {
-	size_t used = 0;
-
-	text[0] = '\0';
-	for (unsigned int i = 1; i < WAIT_LOCKS_COUNT && used < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%s, ", locks[i].name);
-	if (used < size)
-		snprintf(text + used, size - used, "all");
+	list_set(&lock_names, text, size);
 }
 
 int64_t wait_clip(int64_t value, uint64_t since, uint64_t end, uint64_t from, uint64_t to)

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/intern.h"
+#include "base/search.h"
 #include "symbolize/jitdump.h"
 #include "symbolize/ranges.h"
 
@@ -187,17 +188,9 @@ static const struct jitdump_line *line_at(const struct jit_code *c, const struct
 					  uint64_t offset)
 {
 	const struct jitdump_line *lines = c->lines + code->first_line;
-	uint32_t low = 0, high = code->n_lines;
+	uint32_t n = SEARCH(code->n_lines, i, lines[i].offset <= offset);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (lines[middle].offset <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low > 0 ? &lines[low - 1] : NULL;
+	return n > 0 ? &lines[n - 1] : NULL;
 }
 
 bool jit_code_find(const struct jit_code *c, uint64_t address, struct jit_symbol *ret)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/search.h"
 
 #define MAX_SYMBOLS (4U << 20)
 #define MAX_NAMES   ((size_t)256 << 20)
@@ -300,22 +301,15 @@ void kallsyms_done(struct kallsyms *k)
 const char *kallsyms_find(const struct kallsyms *k, uint64_t address)
 {
 	uint64_t offset = address - k->base, reach;
-	uint32_t low = 0, high = k->n;
+	uint32_t n;
 	const char *name;
 
 	if (address < k->base)
 		return NULL;
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (k->entries[middle].offset <= offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == 0 || k->entries[low - 1].name == KALLSYMS_NO_TEXT)
+	n = SEARCH(k->n, i, k->entries[i].offset <= offset);
+	if (n == 0 || k->entries[n - 1].name == KALLSYMS_NO_TEXT)
 		return NULL;
-	name = k->names + k->entries[low - 1].name;
+	name = k->names + k->entries[n - 1].name;
 	reach = strchr(name, '[') ? MAX_MODULE_FUNCTION : MAX_FUNCTION;
-	return offset - k->entries[low - 1].offset < reach ? name : NULL;
+	return offset - k->entries[n - 1].offset < reach ? name : NULL;
 }

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/fileio.h"
 #include "base/hash.h"
+#include "base/search.h"
 #include "symbolize/kallsyms.h"
 
 #define MAX_DYNAMIC	 65536
@@ -67,17 +68,7 @@ struct kernel_names *kernel_names_free(struct kernel_names *k)
 /* The number of entries that begin at @address or below. */
 static uint32_t dynamic_up_to(const struct kernel_names *k, uint64_t address)
 {
-	uint32_t low = 0, high = k->n_dynamic;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (k->dynamic[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return SEARCH(k->n_dynamic, i, k->dynamic[i].address <= address);
 }
 
 static void dynamic_drop(struct kernel_names *k, uint32_t first, uint32_t end)

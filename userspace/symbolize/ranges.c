@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/search.h"
 
 #define RUN 16 /* ranges that are put in order without allocating */
 
@@ -113,15 +114,7 @@ int ranges_add(struct ranges *r, const struct range *newer, uint32_t n)
 
 const struct range *ranges_find(const struct ranges *r, uint64_t address)
 {
-	uint32_t low = 0, high = r->n;
+	uint32_t n = SEARCH(r->n, i, r->list[i].start <= address);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (r->list[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low > 0 && address < r->list[low - 1].end ? &r->list[low - 1] : NULL;
+	return n > 0 && address < r->list[n - 1].end ? &r->list[n - 1] : NULL;
 }

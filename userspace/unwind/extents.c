@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/search.h"
+
 static int insert(struct extents *e, size_t at, uint32_t start, uint32_t size)
 {
 	if (e->n >= e->allocated) {
@@ -32,17 +34,7 @@ static void erase(struct extents *e, size_t at)
 /* The first free stretch that begins at @start or later. */
 static size_t position(const struct extents *e, uint32_t start)
 {
-	size_t low = 0, high = e->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (e->free[middle].start < start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return SEARCH(e->n, i, e->free[i].start < start);
 }
 
 int extents_give(struct extents *e, uint32_t start, uint32_t size)

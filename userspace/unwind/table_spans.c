@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unwind/table_spans.h"
 #include "base/cleanup.h"
+#include "base/search.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -59,17 +60,7 @@ void spans_sort(struct spans *s)
 /* The first span that does not begin below @offset. */
 static size_t lower_bound(const struct spans *s, uint64_t offset)
 {
-	size_t low = 0, high = s->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (s->at[middle].start < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return SEARCH(s->n, i, s->at[i].start < offset);
 }
 
 /*
