@@ -2,11 +2,15 @@
 #include "http_select.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fileio.h"
 #include "http_request.h"
 #include "manager.h"
 #include "profile/window.h"

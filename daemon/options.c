@@ -495,7 +495,7 @@ void options_print_help(FILE *out)
 			row->type == OPTION_CHOICE ? "WORD" : words[row->type]);
 		if (row->type == OPTION_CHOICE)
 			fprintf(out, " (%s)", row->choices);
-		fprintf(out, "   default: %s\n", row->initial);
+		fprintf(out, "   default: %s\n", row->initial[0] ? row->initial : "empty");
 		print_wrapped(out, indent, row->help, 79);
 	}
 }

@@ -162,8 +162,8 @@ started = []
 scratch = []
 
 
-def temporary_directory():
-    path = tempfile.mkdtemp(prefix="profd-test.")
+def temporary_directory(where=None):
+    path = tempfile.mkdtemp(prefix="profd-test.", dir=where)
     os.chmod(path, 0o755)
     scratch.append(path)
     return path

@@ -7,7 +7,7 @@ import os
 import shutil
 
 import pprof
-from harness import (ROOT, Workload, check, equal, go_pprof_report, in_background,
+from harness import (ROOT, WORKLOADS, Workload, check, equal, go_pprof_report, in_background,
                      new_mount_namespace, profile_of, run, shared_daemon,
                      temporary_directory, test, tool)
 from pprof import total
@@ -138,19 +138,23 @@ def node_with_a_perf_map():
                         cwd=temporary_directory()))
 
 
+def tmp_of_its_own():
+    """For also=: another /tmp, with other perf maps and jitdumps, which may hide our tree too."""
+    new_mount_namespace()
+    if os.system("mount -t tmpfs tmpfs /tmp") != 0:
+        os._exit(99)
+
+
+def beside_tmp(path):
+    """A copy that is there whatever /tmp is."""
+    return shutil.copy(path, temporary_directory("/var/tmp"))
+
+
 @test
 def node_in_another_mount_namespace():
-    # Its /tmp is its own, so is the perf map.
-    def inside():
-        new_mount_namespace()
-        if os.system("mount -t tmpfs tmpfs /tmp") != 0:
-            os._exit(99)
-    script = shutil.copy(os.path.join(ROOT, "tests/workloads/spin.js"), "/var/tmp/profd-spin.js")
-    try:
-        check_node(Workload(tool("node"), "--perf-basic-prof", script, 6, also=inside,
-                            cwd=temporary_directory()))
-    finally:
-        os.unlink(script)
+    script = beside_tmp(os.path.join(ROOT, "tests/workloads/spin.js"))
+    check_node(Workload(tool("node"), "--perf-basic-prof", script, 6, also=tmp_of_its_own,
+                        cwd=temporary_directory()))
 
 
 def check_jitted(workload, settle=0.5):
@@ -175,11 +179,7 @@ def jitdump():
 
 @test
 def jitdump_in_another_mount_namespace():
-    def inside():
-        new_mount_namespace()
-        if os.system("mount -t tmpfs tmpfs /tmp") != 0:
-            os._exit(99)
-    check_jitted(Workload("jitted", 5, "/tmp", also=inside))
+    check_jitted(Workload(beside_tmp(os.path.join(WORKLOADS, "jitted")), 5, "/tmp", also=tmp_of_its_own))
 
 
 @test
