@@ -50,8 +50,8 @@ def two_thousand_processes():
             children[int(words[1])] = (words[2], int(words[3]))
     # A pid can come again; then the table above has its last life only.
     equal(kept.stop(), 0, "exit status")
-    profile, = (read_profile(os.path.join(base, name))
-                for base, _, names in os.walk(kept.directory) for name in names)
+    profile, = (read_profile(os.path.join(base, name)) for base, _, names in os.walk(kept.directory)
+                for name in names if "-cpu." in name)
     equal(len(children), COUNT, "children")
     names = {"A": "brief_a", "B": "brief_b"}
     samples = [s for s in profile.samples if s.pid in children]

@@ -122,7 +122,8 @@ def slices_that_are_too_short():
     stacks = truncated(profile)
     say(f"slices of 64 bytes: {reasons}, {stacks.most_common(2)}")
     cut = sum(n for stack, n in stacks.items() if stack.endswith("[truncated: slice_cut]"))
-    check(cut > 20, f"{reasons}: {stacks.most_common(5)}")
+    # Each program gets its table within a few samples.
+    check(cut > 4, f"{reasons}: {stacks.most_common(5)}")
     check(reasons["slice_cut"] >= cut, f"{reasons}")
     check(not any("unreadable" in stack for stack in stacks), f"{stacks}")
 

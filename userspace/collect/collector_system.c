@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/btf.h>
 #include <sys/capability.h>
@@ -76,10 +77,13 @@ bool collector_system_is_confidential(void)
 
 bool collector_system_has_tracepoint(const char *name)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
+	struct btf *btf;
 	char type[64];
 	bool has;
 
+	if (access(COLLECTOR_BTF_PATH, R_OK)) /* libbpf would complain for itself */
+		return false;
+	btf = btf__load_vmlinux_btf();
 	if (!btf)
 		return false;
 	snprintf(type, sizeof(type), "btf_trace_%s", name);

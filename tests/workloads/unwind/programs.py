@@ -252,7 +252,7 @@ PROGRAMS = [
             note="no rules of its own: frame pointers, guessed"),
     Program("go", [GO + " -o {out} {here}/chain.go"], GO_CHAIN),
     Program("go-stripped", [GO + " -ldflags='-s -w' -o {out} {here}/chain.go"],
-            "~go-stripped.* " * 8 + "...", note="rules by Go's own table, no names"),
+            GO_CHAIN, note="rules and names by Go's own table"),
     Program("node", [], "~JS:.jsMiddle.* " * 3 + "...", run=["node", "--perf-basic-prof",
                                                  "--interpreted-frames-native-stack",
                                                  "{here}/chain.js", "{seconds}"],
