@@ -95,7 +95,8 @@ static int take_table(struct symbol_request *q, const void *data, size_t size)
 	copy = malloc(size ? size : 1);
 	if (!copy)
 		return -ENOMEM;
-	memcpy(copy, data, size);
+	if (size)
+		memcpy(copy, data, size);
 	r = symbol_job_take(copy, size, &table, &answer);
 	if (r < 0) {
 		free(copy);
