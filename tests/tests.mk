@@ -9,6 +9,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 HOST_TESTS := $(patsubst tests/host/%.c,$(BUILD)/tests/host/%,$(wildcard tests/host/test_*.c))
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 E2E_TESTS  := $(wildcard tests/e2e/test_*.py)
+# Those that wait more than they work, and compare no times: they can run beside each other.
+E2E_TOGETHER := $(patsubst %,tests/e2e/test_%.py,files http lines manners names pprof_client runner start wait_http)
 # Code that several unit tests share.
 UNIT_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 
@@ -77,7 +79,8 @@ RUN_UNITS = --jobs $(JOBS) --timeout 120 --label gcc $(UNIT_TESTS:$(BUILD)/%=$(B
 	$(UNIT_TESTS:$(BUILD)/%=$(BUILD)/clang/%) $(HOST_TESTS:$(BUILD)/%=$(BUILD)/clang/%) \
 	--label plain $(PLAIN_TESTS)
 RUN_FUZZ  = --jobs $(JOBS) --timeout 300 --label "" tests/fuzz/run_fuzzers
-RUN_E2E   = --jobs 1 --timeout 300 --label "" $(E2E_TESTS)
+RUN_E2E   = --jobs $(JOBS) --timeout 300 --label "" $(E2E_TOGETHER) \
+	--jobs 1 $(filter-out $(E2E_TOGETHER),$(E2E_TESTS))
 TEST_ENVIRONMENT = $(SANITIZER_OPTIONS) BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS)
 check lint: export LINT_CFLAGS = -std=gnu11 $(ALL_CPPFLAGS)
 
