@@ -95,6 +95,7 @@ ENV_INLINE void lock_begin(struct task_struct *task, struct wait_task *t, u64 no
 {
 	struct lock_bucket *bucket;
 	struct lock_key key;
+	u64 uncharged = 0;
 	u32 i, slot;
 
 	if (!lock_of(task, t, &key))
@@ -106,8 +107,10 @@ ENV_INLINE void lock_begin(struct task_struct *task, struct wait_task *t, u64 no
 	bpf_spin_lock(&bucket->lock);
 	slot = lock_find(bucket->slots, &key);
 	if (slot < LOCK_SLOTS)
-		lock_wait(&bucket->slots[slot], &key, now);
+		uncharged = lock_wait(&bucket->slots[slot], &key, now);
 	bpf_spin_unlock(&bucket->lock);
+	if (uncharged)
+		env_count(ABI_COUNTER_locks_uncharged_ns, uncharged);
 	if (slot < LOCK_SLOTS)
 		t->lock = (i * LOCK_SLOTS | slot) + 1;
 	else
