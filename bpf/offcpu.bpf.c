@@ -77,7 +77,7 @@ ENV_INLINE void wait_take_early(void *ctx, struct task_struct *task, struct wait
 	record_leave(r);
 }
 
-ENV_INLINE void wait_goes(void *ctx, struct task_struct *task, struct wait_cpu *cpu,
+ENV_INLINE void wait_goes(void *ctx, struct task_struct *task, struct abi_wait_cpu *cpu,
 			  unsigned int state, u64 now)
 {
 	struct wait_task *t = wait_find(task);
@@ -126,7 +126,7 @@ int BPF_PROG(wait_switch, bool preempt, struct task_struct *prev, struct task_st
 {
 	u32 number = bpf_get_smp_processor_id();
 	u64 now = bpf_ktime_get_ns();
-	struct wait_cpu *cpu;
+	struct abi_wait_cpu *cpu;
 
 	cpu = bpf_map_lookup_elem(&wait_cpus, &number);
 	if (!cpu)
@@ -173,7 +173,7 @@ ENV_INLINE int wait_returned(void *ctx, u32 skip)
 	u32 number = bpf_get_smp_processor_id();
 	struct task_struct *task;
 	struct wait_task *t;
-	struct wait_cpu *cpu;
+	struct abi_wait_cpu *cpu;
 
 	cpu = bpf_map_lookup_elem(&wait_cpus, &number);
 	if (!cpu || !cpu->pending)

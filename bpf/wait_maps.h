@@ -42,18 +42,13 @@ struct wait_tasks_map {
 	__type(value, struct wait_task);
 };
 
-/* One for each CPU, a cache line each. An array by CPU number, because its look-ups are inlined. */
-struct wait_cpu {
-	u64 waits;   /* counted here, and not in the counters, as it is the hottest one */
-	u64 pending; /* the stack of the thread that was switched to is wanted */
-	u64 reserved[6];
-};
-
+/* An array by CPU number, because its look-ups are inlined; user space reads it as memory. */
 struct wait_cpus_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct wait_cpu);
+	__type(value, struct abi_wait_cpu);
 };
 
 /* The table of locks, see lock_table.h. */

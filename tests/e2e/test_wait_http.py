@@ -304,5 +304,14 @@ def metrics_and_status_name_the_hook():
                     daemon().log()), f"so does the log: {daemon().log()}")
 
 
+@test
+def what_is_not_seen_of_waits_is_counted():
+    metrics = daemon().metrics()
+    for name in ("bpf_wait_missed", "waits_lost_memory", "locks_lost_memory",
+                 "locks_uncharged_ns", "sideband_buffers_bad"):
+        check(f"profd_{name}_total" in metrics, f"no metric {name}")
+    check(0 < metrics["profd_waits_kept_total"] <= metrics["profd_waits_total"], "waits are added")
+
+
 if __name__ == "__main__":
     run()

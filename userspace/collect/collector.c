@@ -51,7 +51,8 @@ struct collector {
 	uint64_t (
 		*per_cpu)[ABI_COUNTERS_COUNT]; /* counters as the map gives them: by possible CPU */
 	int n_possible;
-	uint64_t map_bytes;
+	uint64_t map_bytes; /* of maps that were made with the skeleton */
+	uint32_t verified_instructions;
 	uint64_t sideband_bad;
 	struct collector_files files;
 	struct collector_tables tables;
@@ -310,6 +311,7 @@ int collector_new(const struct collector_options *o, struct collector **ret, str
 		.first_segment_fd = -1,
 	};
 	c->map_bytes = collector_load_map_bytes(c->bpf);
+	c->verified_instructions = collector_load_verified(c->bpf);
 	err = start(c, e);
 	if (err)
 		return err;
@@ -426,16 +428,18 @@ const char *collector_selftest_text(const struct collector *c)
 	return c->selftest.number ? c->selftest.text : "";
 }
 
-static void add_counters(struct collector *c, struct collector_state *s)
+void collector_get_counters(struct collector *c, uint64_t ret[static ABI_COUNTERS_COUNT])
 {
 	uint32_t zero = 0;
 	int cpu, i;
 
+	memset(ret, 0, ABI_COUNTERS_COUNT * sizeof(*ret));
+	ret[ABI_COUNTER_waits] = collector_waits_count(&c->waits);
 	if (bpf_map_lookup_elem(bpf_map__fd(c->bpf->maps.counters), &zero, c->per_cpu))
 		return;
 	for (cpu = 0; cpu < c->n_possible; cpu++) {
 		for (i = 0; i < ABI_COUNTERS_COUNT; i++)
-			s->counters[i] += c->per_cpu[cpu][i];
+			ret[i] += c->per_cpu[cpu][i];
 	}
 }
 
@@ -449,7 +453,7 @@ void collector_get_state(struct collector *c, struct collector_state *ret)
 		.event = "cpu-clock",
 		.vma_walk_works = !c->selftest.number,
 		.segment_bytes = c->tables.n_segments * sizeof(struct unwind_segment),
-		.verified_instructions = collector_load_verified(c->bpf),
+		.verified_instructions = c->verified_instructions,
 		.sideband_bad = c->sideband_bad,
 	};
 	size_t i;
@@ -462,7 +466,7 @@ void collector_get_state(struct collector *c, struct collector_state *ret)
 		if (c->cpus[i].sideband.page)
 			s.map_bytes += page + c->cpus[i].sideband.size;
 	}
-	add_counters(c, &s);
+	collector_get_counters(c, s.counters);
 	if (!bpf_obj_get_info_by_fd(bpf_program__fd(c->bpf->progs.sample_cpu), &info, &size)) {
 		s.run_ns = info.run_time_ns;
 		s.run_count = info.run_cnt;

@@ -61,7 +61,7 @@ struct collector_state {
 	uint8_t wait_hook;		      /* enum abi_wait_hook that is in use */
 	char wait_hook_text[128];	      /* why no better one is, "" = it is the best */
 	uint64_t wait_run_ns, wait_run_count; /* of the programs of waits, as run_ns */
-	uint64_t wait_missed;  /* events they did not see, because one interrupted itself */
+	uint64_t wait_missed; /* events that they did not see, as they had interrupted themselves */
 	uint64_t sideband_bad; /* times a side-band buffer was given up as inconsistent */
 };
 
@@ -124,7 +124,13 @@ int collector_read_waits(struct collector *c, uint32_t tgid,
 			 void (*record)(void *userdata, const void *record, size_t size),
 			 void *userdata);
 
+/*
+ * Everything above. Asks the kernel of each program and how many threads there are: for when
+ * somebody wants to see it.
+ */
 void collector_get_state(struct collector *c, struct collector_state *ret);
+/* The counters alone: one system call, on a machine of any size. */
+void collector_get_counters(struct collector *c, uint64_t ret[static ABI_COUNTERS_COUNT]);
 
 /* The words of the last self-test that failed; "" when vma_walk_works. Borrowed. */
 const char *collector_selftest_text(const struct collector *c);
