@@ -363,6 +363,11 @@ size_t window_memory(const struct window *w)
 	       w->values_allocated * sizeof(*w->values);
 }
 
+uint32_t window_entries(const struct window *w)
+{
+	return intern_count(w->keys);
+}
+
 /* Writes the frames of a stack; returns how many. */
 static size_t unpack_stack(const struct window *w, uint32_t stack, struct frame *frames)
 {
