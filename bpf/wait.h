@@ -224,7 +224,6 @@ ENV_INLINE void wait_ends(struct wait_task *t, u64 now)
 		t->usual = wait_usual(t->usual, now > t->since ? now - t->since : 0);
 }
 
-/* Sends a finished record of @size bytes, as often as it is wanted for something. */
 /*
  * Is there room for what can be done without? One call can wake ten thousand threads, faster than
  * anybody reads: the second half of the ring is for the waits themselves, and for locks.
@@ -237,6 +236,7 @@ ENV_INLINE bool wait_has_room(void)
 	return false;
 }
 
+/* Sends a finished record of @size bytes, as often as it is wanted for something. */
 ENV_INLINE void wait_output(struct record_scratch *r, u64 size, enum abi_sample_kind kind,
 			    const struct wait_estimate *e)
 {
