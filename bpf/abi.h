@@ -130,7 +130,8 @@ static inline int abi_stack_is_truncated(__u32 end)
 	X(waits_lost_memory, "waits not seen for want of task storage")                            \
 	X(waits_lost_hook, "waits kept whose stack was not taken: the hook was missed")            \
 	X(locks_kept, "releases of locks that others waited for, whose stack was taken")           \
-	X(locks_lost_memory, "waits for locks not charged to anybody: the table of them is full")  \
+	X(locks_lost_memory,                                                                       \
+	  "waits for locks not charged to anybody: the table is full, or a word not readable")     \
 	X(samples_lost_ring_full, "samples dropped because the ring buffer was full")              \
 	X(samples_lost_nested, "samples dropped because the scratch space was in use")             \
 	X(kernel_stacks_failed, "samples whose kernel stack could not be taken")                   \

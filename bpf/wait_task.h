@@ -20,6 +20,14 @@ enum wait_keep_flag {
 	WAIT_KEEP_RUNQUEUE = 1 << 1, /* and the delay after it */
 };
 
+/* One of the words that futex_waitv(2) waits for: struct futex_waitv of uapi linux/futex.h. */
+struct wait_word {
+	u64 value;
+	u64 address;
+	u32 flags;
+	u32 reserved;
+};
+
 /*
  * Written by the CPU that the thread leaves, then by the one that wakes it, then by the one that it
  * returns to: one after the other, so nothing here is locked.
@@ -30,12 +38,13 @@ struct wait_task {
 	struct wait_estimate wait;
 	struct wait_estimate runqueue;
 	u64 kernel_lock; /* address of the lock of the kernel that it tries to get, 0 = none */
-	u64 usual;	 /* how long it waits usually, ns; hook switch_out */
-	u32 scale;	 /* what its stack stands for that was taken, 0 = it was not; same */
-	u32 lock;	 /* its place in the table of locks, see lock.h; 0 = none */
-	u8 state;	 /* of the task when it went */
-	u8 keep;	 /* enum wait_keep_flag */
-	u8 returned;	 /* it is back, and the hook comes next */
+	struct wait_word first; /* of several, in futex_waitv(2); all zero if it was not readable */
+	u64 usual;		/* how long it waits usually, ns; hook switch_out */
+	u32 scale;		/* what its stack stands for that was taken, 0 = it was not; same */
+	u32 lock;		/* its place in the table of locks, see lock.h; 0 = none */
+	u8 state;		/* of the task when it went */
+	u8 keep;		/* enum wait_keep_flag */
+	u8 returned;		/* it is back, and the hook comes next */
 	u8 reserved[1];
 };
 
