@@ -17,7 +17,7 @@ KINDS = (BLOCK, MUTEX)
 
 @functools.lru_cache(maxsize=None)
 def daemon():
-    return Daemon(sample_frequency=99, rotate_interval="4s")
+    return Daemon(sample_frequency=99, rotate_interval="4s", block_rate="1ms")
 
 
 @functools.lru_cache(maxsize=None)
