@@ -690,7 +690,7 @@ static void test_deleted_file(void **state)
 	fd = open(at(w, "gone"), O_RDONLY | O_CLOEXEC);
 	p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
-		skip_because("%s: no code can be mapped", w->directory);
+		skip_because("%s: no code can be mapped", w->root);
 	assert_int_equal(unlink(at(w, "gone")), 0);
 	a.tgid = (uint32_t)getpid();
 	a.vm_start = (uint64_t)(uintptr_t)p;
