@@ -125,7 +125,7 @@ static inline int abi_stack_is_truncated(__u32 end)
 	X(waits, "times that a task with a user stack went to sleep")                              \
 	X(waits_kept, "of these, waits whose stack was taken")                                     \
 	X(waits_spared_ring,                                                                       \
-	  "stacks of wakers and delays left out, the ring buffer was half full")                   \
+	  "stacks of wakers and delays left out, the ring buffer was filling up")                  \
 	X(wait_stacks_taken, "stacks taken for waits, for who ended them and for releases")        \
 	X(waits_lost_memory, "waits not seen for want of task storage")                            \
 	X(waits_lost_hook, "waits kept whose stack was not taken: the hook was missed")            \

@@ -244,11 +244,11 @@ ENV_INLINE void wait_ends(struct wait_task *t, u64 now)
 
 /*
  * Is there room for what can be done without? One call can wake ten thousand threads, faster than
- * anybody reads: the second half of the ring is for the waits themselves, and for locks.
+ * anybody reads: what is above the high-water mark is for the waits themselves, and for locks.
  */
 ENV_INLINE bool wait_has_room(void)
 {
-	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <= 2 * ring_high_water)
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <= ring_high_water)
 		return true;
 	env_count(ABI_COUNTER_waits_spared_ring, 1);
 	return false;

@@ -182,7 +182,7 @@ void http_metrics(struct http_request *r)
 	collector_get_state(profiler_collector(r->manager->profiler), &state);
 	print_build(r->manager, f);
 	print_collector(&state, f);
-	print_waits(r->manager, &state, f);
+	print_waits(&state, f);
 	print_quality(r->manager, f);
 	print_library(r->manager, f);
 	print_resident(f);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is left to chance, who moves, who ends: sums stay right, and nothing is left behind."""
 
+import collections
 import functools
 import math
 import os
@@ -100,22 +101,41 @@ def threads_that_move_while_they_wait():
     near(contentions(mine), report["pipe_count"], 2, "contentions")
 
 
+def many_asleep(seconds):
+    """A workload of 10,000 threads that all wait; they go on when it gets SIGUSR1."""
+    workload = Workload("wait-lives", "many", seconds)
+
+    def states():
+        out = collections.Counter()
+        for thread in os.listdir(f"/proc/{workload.pid}/task"):
+            with open(f"/proc/{workload.pid}/task/{thread}/stat", encoding="ascii") as f:
+                out[f.read().rsplit(")", 1)[1].split()[0]] += 1
+        return out
+    # With the one that has begun them. While they are begun they sleep for nothing else.
+    wait_until(lambda: states() == {"S": 10001}, "all are asleep", 100, 0.2)
+    return workload
+
+
+def lost_in_ring(running):
+    return kept(running)[2] + running.metrics().get("profd_samples_lost_ring_full_total", 0)
+
+
 @test
 def ten_thousand_threads():
     with sampling_daemon() as running:
-        workload = Workload("wait-lives", "many", 8)
-        wait_until(lambda: len(os.listdir(f"/proc/{workload.pid}/task")) > 10000, "all are there")
-        wait_until(lambda: running.get(f"{BLOCK}?pid={workload.pid}").status == 200, "it is known", 5)
+        before = lost_in_ring(running)
+        workload = many_asleep(8)
+        wait_until(lambda: running.get(f"{BLOCK}?pid={workload.pid}").status == 200, "it is known")
         ongoing = fetch(running, BLOCK, workload.pid)
         mine = having(ongoing.samples, "wait_of_many", reason="pipe")
         # Not all are equally long at it, and all of them are above the rate.
         near(contentions(mine), 10000, 100, "contentions while they wait")
+        os.kill(workload.pid, signal.SIGUSR1)
         report = workload.report()
         settle(running)
         ended = fetch(running, BLOCK, workload.pid)
         mine = having(ended.samples, "wait_of_many", reason="pipe")
-        lost = kept(running)[2] + running.metrics().get("profd_samples_lost_ring_full_total", 0)
-        equal(lost, 0, "lost")
+        equal(lost_in_ring(running), before, "lost")
         within(mine, report["pipe_wait_ns"], "10,000 threads", of=ended.samples)
         near(contentions(mine), 10000, 100, "contentions")
 
@@ -126,7 +146,9 @@ def many_threads_leave_nothing():
     running = sampling()
     before = kept(running)
     for _ in range(3):
-        Workload("wait-lives", "many", 0.5).report()
+        workload = many_asleep(0)
+        os.kill(workload.pid, signal.SIGUSR1)
+        workload.report()
     equal(kept(running)[2], before[2], "waits lost for want of memory")
 
 

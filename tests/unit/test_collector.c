@@ -190,8 +190,7 @@ static void evicts_what_is_unused_for_longest(void **state)
 	uint32_t ids[16], i;
 
 	(void)state;
-	if (!may_load_bpf())
-		skip();
+	needs_bpf();
 	files.map = bpf_map_create(BPF_MAP_TYPE_HASH, "test_files", sizeof(key), sizeof(file), 16,
 				   NULL);
 	assert_true(files.map >= 0);
@@ -338,8 +337,7 @@ static void samples_this_process(void **state)
 	struct error e = { 0 };
 
 	(void)state;
-	if (!may_load_bpf())
-		skip();
+	needs_bpf();
 	all.spin_offset = file_offset_of((uint64_t)(uintptr_t)spin);
 	assert_int_equal(stream_new(&handler, &stream), 0);
 	if (collector_new(&o, &c, &e))
@@ -379,8 +377,7 @@ static void errors_name_the_cause(void **state)
 	struct error e = { 0 };
 
 	(void)state;
-	if (!may_load_bpf())
-		skip();
+	needs_bpf();
 	assert_int_equal(collector_new(&o, &c, &e), -EACCES);
 	assert_non_null(strstr(e.text, "perf_event_paranoid"));
 	result = -EMFILE;
