@@ -363,9 +363,7 @@ int pprof_encode(struct window *const *windows, size_t n, const struct pprof_opt
 		return -EINVAL;
 	r = encoder_init(e, o, symbolizer);
 	if (r == 0)
-		r = encoder_prepare(e, windows, n);
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = encoder_gather(e, windows[i], window_quality(windows[i], o->kind));
+		r = encoder_gather(e, windows, n);
 	if (r == 0)
 		r = write_file(e, ret_data, ret_size);
 	if (r < 0)
