@@ -4,7 +4,6 @@
  *
  *   protect   they are protected
  *   drop      they are in a file, and mapped no more: the next access gets them again
- *   swap      the kernel is asked to put them out, which it does where there is swap
  */
 #include <pthread.h>
 #include <string.h>
@@ -44,10 +43,8 @@ static void hide(void *from, size_t size)
 {
 	if (!strcmp(mode, "protect"))
 		mprotect(from, size, PROT_NONE);
-	else if (!strcmp(mode, "drop"))
-		madvise(from, size, MADV_DONTNEED);
 	else
-		madvise(from, size, MADV_PAGEOUT);
+		madvise(from, size, MADV_DONTNEED);
 }
 
 /* The pages between its own frame and the thread's, which the kernel and the C library need. */

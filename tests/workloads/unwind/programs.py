@@ -186,6 +186,7 @@ PROGRAMS = [
         note="no names, and .eh_frame only by its program header"),
     frames("debugframe", flags=NO_EH),
     frames("debugframe-gz", flags=NO_EH + " -gz=zlib"),
+    frames("debugframe-old", flags=NO_EH + " -gz=zlib-gnu"),
     frames("debugframe-ext", flags=NO_EH, link=build_id(3), extra=(
         "objcopy --only-keep-debug {out} {out}.debug",
         "objcopy --strip-debug --add-gnu-debuglink={out}.debug {out}")),
