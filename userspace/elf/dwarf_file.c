@@ -9,13 +9,15 @@
 
 #include "base/cleanup.h"
 #include "elf/inflater.h"
+#include "elf/relocations.h"
 
 static const char *const names[DWARF_N_SECTIONS] = {
 	[DWARF_INFO] = "info",	       [DWARF_ABBREV] = "abbrev",
 	[DWARF_LINE] = "line",	       [DWARF_STR] = "str",
 	[DWARF_LINE_STR] = "line_str", [DWARF_STR_OFFSETS] = "str_offsets",
 	[DWARF_ADDR] = "addr",	       [DWARF_RANGES] = "ranges",
-	[DWARF_RNGLISTS] = "rnglists", [DWARF_CU_INDEX] = "cu_index",
+	[DWARF_RNGLISTS] = "rnglists", [DWARF_ARANGES] = "aranges",
+	[DWARF_CU_INDEX] = "cu_index",
 };
 
 /* ELFCOMPRESS_ZSTD, which the elf.h of glibc 2.36 does not have yet. */
@@ -91,27 +93,38 @@ static int open_plain(struct dwarf_file *f, const Elf64_Shdr *s, struct dwarf_co
 	return 0;
 }
 
-static int open_section(struct dwarf_file *f, enum dwarf_section i)
+/* GCC puts each unit of types into a section of its own, before that of the unit with the code. */
+static const Elf64_Shdr *find_section(const struct dwarf_file *f, enum dwarf_section i,
+				      const char *prefix)
 {
 	const char *suffix = f->is_split && i != DWARF_CU_INDEX ? ".dwo" : "";
-	struct dwarf_contents *c = &f->sections[i];
-	const Elf64_Shdr *s;
 	char name[32];
+
+	snprintf(name, sizeof(name), ".%sdebug_%s%s", prefix, names[i], suffix);
+	return i == DWARF_INFO ? elf_image_last_section(f->image, name)
+			       : elf_image_section(f->image, name);
+}
+
+static int open_section(struct dwarf_file *f, enum dwarf_section i)
+{
+	struct dwarf_contents *c = &f->sections[i];
+	const Elf64_Shdr *s = find_section(f, i, "");
 	int r;
 
-	snprintf(name, sizeof(name), ".debug_%s%s", names[i], suffix);
-	s = elf_image_section(f->image, name);
 	if (s) {
 		r = s->sh_flags & SHF_COMPRESSED ? open_compressed(f, s, c) : open_plain(f, s, c);
+		if (r == 0)
+			r = relocations_open(f->image, s, &c->relocations);
 	} else {
-		snprintf(name, sizeof(name), ".zdebug_%s%s", names[i], suffix);
-		s = elf_image_section(f->image, name);
+		s = find_section(f, i, "z");
 		r = s ? open_old_compressed(f, s, c) : 0;
 	}
 	f->unknown_compression |= r == -ENOTSUP;
 	/* Without a section that is damaged there are still the others. */
-	if (r < 0)
+	if (r < 0) {
+		inflater_free(c->inflater);
 		*c = (struct dwarf_contents){};
+	}
 	return r == -ENOMEM ? r : 0;
 }
 
@@ -143,6 +156,7 @@ void dwarf_file_done(struct dwarf_file *f)
 	if (!f->image)
 		return;
 	for (unsigned int i = 0; i < DWARF_N_SECTIONS; i++) {
+		relocations_free(f->sections[i].relocations);
 		inflater_free(f->sections[i].inflater);
 		free(f->sections[i].plain);
 		free(f->sections[i].window);
@@ -185,8 +199,8 @@ static int unpack(struct dwarf_file *f, struct dwarf_contents *c)
 	return 0;
 }
 
-static int read_through(struct dwarf_file *f, struct dwarf_contents *c, uint64_t offset,
-			uint64_t size, void *buffer)
+static int read_raw(struct dwarf_file *f, struct dwarf_contents *c, uint64_t offset, uint64_t size,
+		    void *buffer)
 {
 	int r;
 
@@ -199,6 +213,15 @@ static int read_through(struct dwarf_file *f, struct dwarf_contents *c, uint64_t
 		return r;
 	}
 	return elf_image_read(f->image, buffer, size, c->offset + offset);
+}
+
+static int read_through(struct dwarf_file *f, struct dwarf_contents *c, uint64_t offset,
+			uint64_t size, void *buffer)
+{
+	int r = read_raw(f, c, offset, size, buffer);
+
+	return r == 0 && c->relocations ? relocations_apply(c->relocations, offset, size, buffer)
+					: r;
 }
 
 /* Has the window begin at most a window before @offset. */

@@ -49,6 +49,8 @@ int elf_image_read_new(const struct elf_image *image, uint64_t size, uint64_t of
 
 /* The first section of this name that has bytes in the file; NULL if there is none. */
 const Elf64_Shdr *elf_image_section(const struct elf_image *image, const char *name);
+/* The last one; object files can have several. */
+const Elf64_Shdr *elf_image_last_section(const struct elf_image *image, const char *name);
 /* The first section of this type; NULL if there is none. */
 const Elf64_Shdr *elf_image_section_of_type(const struct elf_image *image, uint32_t type);
 /* The section that @section refers to as its string table or symbol table; NULL if to none. */
