@@ -84,6 +84,7 @@ static int open_file(void *userdata, struct executable *x)
 static int make_kernel(struct symbolizer *s, const struct symbolizer_options *o, uint64_t retry_ns)
 {
 	const char *kallsyms = o->kallsyms ? o->kallsyms : "/proc/kallsyms";
+	const char *modules = o->modules ? o->modules : "/proc/modules";
 	struct utsname name = {};
 	const struct vmlinux_search search = {
 		.root = o->root ? o->root : "/",
@@ -92,13 +93,12 @@ static int make_kernel(struct symbolizer *s, const struct symbolizer_options *o,
 		.directories = s->debug_directories,
 		.debuginfod = o->debuginfod,
 	};
-	int r = kernel_names_new(o->without_proc ? "" : kallsyms,
-				 o->modules ? o->modules : "/proc/modules", &s->kernel);
+	int r = kernel_names_new(o->without_proc ? "" : kallsyms, modules, &s->kernel);
 
 	if (r < 0 || o->without_proc || o->without_lines)
 		return r;
 	uname(&name);
-	return kernel_file_new(&search, retry_ns, &s->kernel_file);
+	return kernel_file_new(&search, modules, retry_ns, &s->kernel_file);
 }
 
 static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
@@ -299,26 +299,58 @@ static void each_file(struct symbolizer *s, const struct wanted_frame *wanted, s
 	}
 }
 
-static void want_kernel_lines(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+/* An address in the kernel's file, or in one of a module. */
+struct kernel_place {
+	struct executable *executable;
+	uint64_t address;
+};
+
+static int compare_kernel_places(const void *a, const void *b)
 {
-	_cleanup_free_ uint64_t *addresses = NULL;
+	const struct kernel_place *x = a, *y = b;
+	uintptr_t p = (uintptr_t)x->executable, q = (uintptr_t)y->executable;
+
+	return (p > q) - (p < q);
+}
+
+static size_t find_kernel_places(struct symbolizer *s, const struct wanted_frame *wanted, size_t n,
+				 struct kernel_place *ret)
+{
 	uint64_t now = clock_monotonic_ns(), start, end;
-	struct executable *kernel;
 	size_t count = 0;
 
 	kernel_names_range(s->kernel, now, &start, &end);
-	kernel = kernel_file_get(s->kernel_file, start, end, now);
-	if (!kernel)
+	kernel_file_look(s->kernel_file, start, end, now);
+	for (size_t i = 0; i < n; i++) {
+		struct kernel_place *p = &ret[count];
+
+		if (wanted[i].frame.kind != FRAME_KERNEL)
+			continue;
+		p->executable =
+			kernel_file_of(s->kernel_file, wanted[i].frame.address, now, &p->address);
+		count += p->executable != NULL;
+	}
+	qsort(ret, count, sizeof(*ret), compare_kernel_places);
+	return count;
+}
+
+static void want_kernel_lines(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+{
+	_cleanup_free_ struct kernel_place *places = calloc(n, sizeof(*places));
+	_cleanup_free_ uint64_t *addresses = calloc(n, sizeof(*addresses));
+	size_t count, end;
+
+	if (!places || !addresses)
 		return;
-	addresses = calloc(n, sizeof(*addresses));
-	if (!addresses)
-		return;
-	for (size_t i = 0; i < n; i++)
-		if (wanted[i].frame.kind == FRAME_KERNEL &&
-		    kernel_file_of(s->kernel_file, wanted[i].frame.address, &addresses[count]))
-			count++;
-	s->lines_missing +=
-		executable_lines_want(s->lines, kernel, addresses, count, NULL, s->clock);
+	count = find_kernel_places(s, wanted, n, places);
+	for (size_t first = 0; first < count; first = end) {
+		struct executable *x = places[first].executable;
+
+		for (end = first; end < count && places[end].executable == x; end++)
+			addresses[end] = places[end].address;
+		s->lines_missing += executable_lines_want(s->lines, x, addresses + first,
+							  end - first, NULL, s->clock);
+	}
 }
 
 static size_t keep_files(struct wanted_frame *wanted, size_t n)
@@ -486,7 +518,7 @@ static size_t find_lines(struct symbolizer *s, const struct frame *frame, struct
 		x = frame->executable;
 		address = executable_address(x, frame->address);
 	} else if (frame->kind == FRAME_KERNEL && s->kernel_file) {
-		x = kernel_file_of(s->kernel_file, frame->address, &address);
+		x = kernel_file_of(s->kernel_file, frame->address, 0, &address);
 	}
 	if (!s->lines || !x)
 		return 0;
