@@ -79,10 +79,43 @@ size_t store_unwritten(const struct store *s, struct window *const **ret)
 	return s->n - s->n_written;
 }
 
+static int add_cpu(const struct window_entry *e, void *userdata)
+{
+	struct window_entry sum = {
+		.process = e->process,
+		.kind = ABI_KIND_CPU,
+		.user_end = ABI_STACK_none,
+		.samples = e->samples,
+		.count = e->count,
+		.value = e->value,
+	};
+
+	return e->kind == ABI_KIND_CPU ? window_add_entry(userdata, &sum) : 0;
+}
+
+/* Without memory for less it stays what it is. */
+static void summarise(struct store *s, size_t i)
+{
+	struct window *whole = s->windows[i], *sum = window_new(window_start(whole));
+
+	if (!sum || window_each(whole, add_cpu, sum) != 0) {
+		window_free(sum);
+		return;
+	}
+	window_close(sum, window_end(whole));
+	window_free(whole);
+	s->windows[i] = sum;
+	s->bytes -= s->sizes[i];
+	s->sizes[i] = window_memory(sum);
+	s->bytes += s->sizes[i];
+}
+
 void store_mark_written(struct store *s, size_t n)
 {
-	for (; n > 0 && s->n_written < s->n; n--)
+	for (; n > 0 && s->n_written < s->n; n--) {
+		summarise(s, s->n_written);
 		s->bytes_written += s->sizes[s->n_written++];
+	}
 }
 
 size_t store_since(const struct store *s, uint64_t since, struct window *const **ret)

@@ -74,7 +74,7 @@ static void bounds(void **state)
 	struct store *s = store_new(SIZE_MAX);
 	struct window *const *windows;
 	struct store_stats stats;
-	size_t each;
+	size_t each, written;
 
 	(void)state;
 	for (unsigned int i = 0; i < 4; i++)
@@ -89,7 +89,10 @@ static void bounds(void **state)
 	/* Written ones go first, and uncounted. */
 	store_mark_written(s, 2);
 	assert_int_equal(store_unwritten(s, &windows), 2);
-	store_trim(s, each * 3);
+	store_get_stats(s, &stats);
+	written = (stats.bytes - each * 2) / 2;
+	assert_true(written < each);
+	store_trim(s, each * 2 + written);
 	store_get_stats(s, &stats);
 	assert_int_equal(stats.windows, 3);
 	assert_int_equal(stats.dropped_unwritten, 0);
@@ -102,6 +105,56 @@ static void bounds(void **state)
 	assert_int_equal(stats.dropped_unwritten, 1);
 	assert_int_equal(store_unwritten(s, &windows), 1);
 	assert_int_equal(window_start(windows[0]), 30 * NS_PER_S);
+	store_free(s);
+}
+
+static int add_to_process(const struct window_entry *e, void *userdata)
+{
+	int64_t *sums = userdata;
+
+	assert_int_equal(e->kind, ABI_KIND_CPU);
+	assert_int_equal(e->n_frames, 0);
+	sums[e->process == &processes[1]] += e->count;
+	return 0;
+}
+
+/* Who used how much CPU is kept, and nothing else. */
+static void written_windows_are_summaries(void **state)
+{
+	const struct sample wait = {
+		.kind = ABI_KIND_BLOCK,
+		.user_end = ABI_STACK_complete,
+		.value = 5,
+		.count = 1024,
+		.process = &processes[0],
+		.n_frames = 1,
+		.frames = &(struct frame){ .kind = FRAME_ADDRESS, .address = 0x2000 },
+	};
+	struct store *s = store_new(SIZE_MAX);
+	struct window *const *windows, *w = window_new(0);
+	int64_t sums[2] = { 0 };
+
+	(void)state;
+	for (unsigned int i = 0; i < 100; i++) {
+		const struct frame frame = { .kind = FRAME_ADDRESS, .address = 0x1000 + i };
+		struct sample sample = wait;
+
+		sample.kind = ABI_KIND_CPU;
+		sample.process = &processes[i % 4 == 0];
+		sample.tid = i;
+		sample.count = 1;
+		sample.frames = &frame;
+		assert_int_equal(window_add(w, &sample), 0);
+	}
+	assert_int_equal(window_add(w, &wait), 0);
+	window_close(w, 10 * NS_PER_S);
+	store_add(s, w);
+	store_mark_written(s, 1);
+	assert_int_equal(store_since(s, 0, &windows), 1);
+	assert_int_equal(window_end(windows[0]), 10 * NS_PER_S);
+	assert_int_equal(window_each(windows[0], add_to_process, sums), 0);
+	assert_int_equal(sums[0], 75);
+	assert_int_equal(sums[1], 25);
 	store_free(s);
 }
 
@@ -243,6 +296,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bounds),
+		cmocka_unit_test(written_windows_are_summaries),
 		cmocka_unit_test(no_more_than_it_can_hold),
 		cmocka_unit_test_setup_teardown(one_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(split_files, setup, teardown),
