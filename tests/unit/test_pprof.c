@@ -341,6 +341,26 @@ static void test_labels_of_everybody(void **state)
 	window_free(w);
 }
 
+/* What a process calls itself reaches a terminal through pprof. */
+static void test_labels_without_control_characters(void **state)
+{
+	struct window *w = window_new(0);
+	struct process *p = &world_processes[2];
+	char *comm = p->comm;
+	struct encoded e;
+
+	(void)state;
+	p->comm = (char[]){ "a\nb\x1b[31m" };
+	add(w, 2, ABI_STACK_complete, &app_frame, 1);
+	e = encode_one(w, NULL);
+	p->comm = comm;
+	check_rules(&e);
+	assert_string_equal(label(&e.profile->samples[0], "comm")->string, "a\xef\xbf\xbd"
+									   "b\xef\xbf\xbd[31m");
+	encoded_done(&e);
+	window_free(w);
+}
+
 static void test_truncated_stacks_say_so(void **state)
 {
 	struct window *w = window_new(0);
@@ -915,6 +935,7 @@ int main(void)
 		cmocka_unit_test(test_one_process),
 		cmocka_unit_test(test_first_mapping),
 		cmocka_unit_test(test_labels_of_everybody),
+		cmocka_unit_test(test_labels_without_control_characters),
 		cmocka_unit_test(test_truncated_stacks_say_so),
 		cmocka_unit_test(test_kernel_frames),
 		cmocka_unit_test(test_code_without_a_file),
