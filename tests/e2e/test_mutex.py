@@ -158,6 +158,12 @@ def semaphore():
 
 
 @test
+def several_words_at_once():
+    # futex_waitv(), woken by the second of them.
+    check_sync("vector", "bell_wants", "futex", "bell_rings")
+
+
+@test
 def barrier():
     check_sync("barrier", "barrier_wants", "barrier")
 

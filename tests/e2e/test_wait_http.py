@@ -18,7 +18,7 @@ COMM = f"locks-{os.getpid()}"  # of no other process
 
 @functools.lru_cache(maxsize=None)
 def daemon():
-    return Daemon(sample_frequency=99, rotate_interval="4s")
+    return Daemon(sample_frequency=99, rotate_interval="4s", block_rate="1ms")
 
 
 @functools.lru_cache(maxsize=None)
@@ -303,6 +303,15 @@ def metrics_and_status_name_the_hook():
           str(names))
     check(re.search(r"sched_exit_tp|finish_task_switch|sched_switch|exit_tp|kprobe|switch_out",
                     daemon().log()), f"so does the log: {daemon().log()}")
+
+
+@test
+def what_is_not_seen_of_waits_is_counted():
+    metrics = daemon().metrics()
+    for name in ("bpf_wait_missed", "waits_lost_memory", "locks_lost_memory",
+                 "locks_uncharged_ns", "sideband_buffers_bad"):
+        check(f"profd_{name}_total" in metrics, f"no metric {name}")
+    check(0 < metrics["profd_waits_kept_total"] <= metrics["profd_waits_total"], "waits are added")
 
 
 if __name__ == "__main__":

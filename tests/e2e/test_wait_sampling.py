@@ -4,6 +4,7 @@
 
 import collections
 import functools
+import math
 import os
 import signal
 import time
@@ -12,8 +13,10 @@ from harness import (Daemon, Workload, check, equal, near, run, skip, test, wait
 from waits import (BLOCK, MUTEX, contentions, daemon_of_all_waits, delay, fetch, finished, having,
                    kept, lost, sampling_daemon, settle, table, within)
 
-# The default: one stack for each millisecond of waiting.
+# One stack for each millisecond of waiting: sampling_daemon().
 RATE_NS = 1000000
+# What block_rate=auto allows a second and CPU, see wait_rate.h.
+AUTO_STACKS = 1000
 sampling = functools.lru_cache(maxsize=None)(sampling_daemon)
 daemon = functools.lru_cache(maxsize=None)(daemon_of_all_waits)
 
@@ -39,6 +42,51 @@ def short_and_long_waits_are_unbiased():
           f"{delay(everything.samples) / 1e9:.1f} s")
     check(stacks < 0.7 * (end[0] - begin[0]), f"{stacks} stacks of {end[0] - begin[0]} waits")
     equal(end[2], begin[2], "waits lost")
+
+
+def auto_state(running):
+    """(stacks taken until now, the rate in force, seconds of some clock)."""
+    metrics = running.metrics()
+    return (metrics["profd_wait_stacks_taken_total"], metrics["profd_block_rate_seconds"],
+            time.monotonic())
+
+
+def stacks_a_second(before, after):
+    return (after[0] - before[0]) / (after[2] - before[2])
+
+
+@test
+def flood_makes_the_rate_coarser():
+    # Eight threads that sleep 100 us at a time wait for several seconds each second; with wakers and
+    # delays that is more stacks at 1 ms than may be. Sums are right however the rate changes.
+    aim = AUTO_STACKS * os.cpu_count()
+    with sampling_daemon("auto") as running:
+        workload = Workload("wait-lives", "lengths", 8)
+        time.sleep(3)
+        seen = [auto_state(running)]
+        while workload.child.poll() is None:
+            time.sleep(0.5)
+            seen.append(auto_state(running))
+        report = workload.report()
+        settle(running)
+        # The last one may be of a time after its end.
+        rate = stacks_a_second(seen[0], seen[-2])
+        coarsest = max(s[1] for s in seen)
+        check(coarsest > 0.001, f"the rate is {coarsest} s, with {rate:.0f} stacks a second")
+        check(rate < 1.5 * aim, f"{rate:.0f} stacks a second, aim {aim}: {seen}")
+        samples = fetch(running, BLOCK, workload.pid, reason="sleep").samples
+        mine = having(samples, "wait_shortly")
+        # By chance, what was kept differs by this much (one in 10,000 times more).
+        chance = 400 * math.sqrt(coarsest * 1e9 / report["short_wait_ns"])
+        within(mine, report["short_wait_ns"], f"short, at up to {coarsest} s", 5 + chance, of=samples)
+        equal(kept(running)[2], 0, "waits lost")
+        # When it is over, it becomes finer again, unless others have gone on.
+        before = auto_state(running)
+        try:
+            wait_until(lambda: auto_state(running)[1] < coarsest, "it becomes finer", 15, 0.5)
+        except AssertionError:
+            rate = stacks_a_second(before, auto_state(running))
+            check(rate > 0.4 * aim, f"{rate:.0f} stacks a second, and it stays coarse")
 
 
 @test
@@ -221,7 +269,7 @@ def rungs_give_the_same_totals():
     # The switch-out rung keeps a flat part of the waits: more chance, so more of them.
     totals = {}
     for hook in ("exit_tp", "switch_out"):
-        with Daemon(sample_frequency=19, wait_hook=hook) as running:
+        with Daemon(sample_frequency=19, wait_hook=hook, block_rate="1ms") as running:
             metrics = running.metrics()
             active = [name for name, value in metrics.items() if "wait_hook" in name and value]
             check(any(hook in name for name in active), f"{hook}: {active}")

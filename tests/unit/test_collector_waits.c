@@ -252,6 +252,7 @@ static void check(const struct thread *t, const struct seen *seen)
 
 static void check_state(struct collector *c, uint8_t hook)
 {
+	uint64_t counters[ABI_COUNTERS_COUNT];
 	struct collector_state s;
 
 	collector_get_state(c, &s);
@@ -264,6 +265,10 @@ static void check_state(struct collector *c, uint8_t hook)
 	assert_true(s.counters[ABI_COUNTER_locks_kept] > 0);
 	assert_int_equal(s.counters[ABI_COUNTER_waits_lost_memory], 0);
 	assert_int_equal(s.counters[ABI_COUNTER_samples_lost_ring_full], 0);
+	collector_get_counters(c, counters);
+	for (int i = 0; i < ABI_COUNTERS_COUNT; i++)
+		assert_true(counters[i] >= s.counters[i]);
+	assert_true(counters[ABI_COUNTER_locks_kept] > 0);
 }
 
 static void run(struct collector *c, struct stream *stream, struct thread *t, struct seen *seen)

@@ -174,7 +174,7 @@ static void good_file(void **state)
 				   "sample_frequency=999\nretain_age=36h\nsplit=process\n"
 				   "socket=\ninsecure=YES\nmemory_budget=1G\n"
 				   "unwind_memory=1M\nunwind_cache=\npreload=running\n"
-				   "slice_bytes=4K\ndebug_directories=/a:/b\n"
+				   "slice_bytes=4K\nblock_rate=2ms\ndebug_directories=/a:/b\n"
 				   "debuginfod_urls=http://a/ https://b\n",
 				   &e),
 			 0);
@@ -191,6 +191,7 @@ static void good_file(void **state)
 	assert_string_equal(o.unwind_cache, "");
 	assert_string_equal(o.preload, "running");
 	assert_int_equal(o.slice_bytes, 4096);
+	assert_int_equal(o.block_rate, 2 * NS_PER_MS);
 	assert_string_equal(o.debug_directories, "/a:/b");
 	assert_string_equal(o.debuginfod_urls, "http://a/ https://b");
 	assert_string_equal(o.directory, "/var/lib/profd");
@@ -234,6 +235,8 @@ static void bad_files(void **state)
 		{ "[Profd]\nunwind_cache=cache", "an absolute path" },
 		{ "[Profd]\npreload=some", "one of: all running none" },
 		{ "[Profd]\nslice_bytes=17K", "from 0 to 16K in steps of 8" },
+		{ "[Profd]\nblock_rate=5s", "must be auto, or a duration" },
+		{ "[Profd]\nblock_rate=automatic", "must be auto, or a duration" },
 		{ "[Profd]\nslice_bytes=4095", "from 0 to 16K in steps of 8" },
 		{ "[Profd]\ndebug_directories=/a:b", "absolute paths with ':' between them" },
 		{ "[Profd]\ndebuginfod_urls=file:///etc", "http:// or https:// URLs" },

@@ -456,6 +456,57 @@ static void semaphore_part(void)
 	pthread_join(thread, NULL);
 }
 
+/* Several words at once; the one that is rung is not the first. */
+#define BELLS	    2
+#define FUTEX_WAITV 449 /* futex_waitv(2), which musl does not know */
+
+/* struct futex_waitv */
+struct bell {
+	uint64_t value, address;
+	uint32_t flags, reserved;
+};
+
+static _Atomic uint32_t bells[BELLS];
+
+void bell_wants(void), bell_rings(void);
+
+NAMED void bell_rings(void)
+{
+	bells[1]++;
+	syscall(SYS_futex, &bells[1], 1 | 128, 1, NULL, NULL, 0); /* FUTEX_WAKE, private */
+	NOT_A_TAIL_CALL;
+}
+
+NAMED void bell_wants(void)
+{
+	struct bell wanted[BELLS];
+
+	for (int i = 0; i < BELLS; i++)
+		wanted[i] = (struct bell){ bells[i], (uintptr_t)&bells[i], 2 | 128, 0 };
+	MEASURED(&sync_tally, syscall(FUTEX_WAITV, wanted, BELLS, 0, NULL, 0));
+}
+
+static void *bell_thread(void *argument)
+{
+	while (!time_is_up())
+		bell_wants();
+	bells[0] = 1; /* that was the last one */
+	return argument;
+}
+
+static void vector_part(void)
+{
+	pthread_t thread;
+
+	must(syscall(FUTEX_WAITV, NULL, 0, 0, NULL, 0) < 0 && errno == EINVAL, "futex_waitv");
+	thread = begin_thread(bell_thread, NULL);
+	while (!bells[0]) {
+		pause_ns(5 * MSEC);
+		bell_rings();
+	}
+	pthread_join(thread, NULL);
+}
+
 static pthread_barrier_t barrier;
 static bool barrier_ends;
 
@@ -549,6 +600,7 @@ static const struct part parts[] = {
 	{ "rwlock", rwlock_part, &lock_tally },
 	{ "condition", condition_part, &sync_tally },
 	{ "semaphore", semaphore_part, &sync_tally },
+	{ "vector", vector_part, &sync_tally },
 	{ "barrier", barrier_part, &sync_tally },
 	{ "join", join_part, &sync_tally },
 	{ "fight", fight_part, NULL },
