@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "elf/relocations.h"
 #include "profile/sample.h"
+#include "scratch.h"
 #include "symbol_image.h"
 #include "symbolize/kernel_modules.h"
 #include "symbolize/symbolizer.h"
@@ -46,7 +47,7 @@ static const uint8_t this_kernel[] = { 0xab, 0xcd, 0xef, 0x01 };
 static const uint8_t another[] = { 0xab, 0xcd, 0xef, 0x02 };
 
 struct world {
-	char root[64], kallsyms[80], modules[80], notes[80];
+	char root[SCRATCH_SIZE], kallsyms[80], modules[80], notes[80];
 	struct symbolizer *symbolizer;
 	struct wanted_frame frames[N];
 };
@@ -108,8 +109,7 @@ static int setup(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 	char path[128];
 
-	strcpy(w->root, "/tmp/test_kernel_lines.XXXXXX");
-	assert_non_null(mkdtemp(w->root));
+	assert_int_equal(scratch_make(w->root), 0);
 	snprintf(path, sizeof(path), "%s/source", w->root);
 	image_write_file(path, source, strlen(source));
 	snprintf(w->kallsyms, sizeof(w->kallsyms), "%s/kallsyms", w->root);
@@ -133,12 +133,10 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct world *w = *state;
-	char command[128];
 	int r;
 
 	symbolizer_free(w->symbolizer);
-	snprintf(command, sizeof(command), "rm -r %s", w->root);
-	r = system(command);
+	r = scratch_remove(w->root);
 	free(w);
 	return r;
 }

@@ -13,6 +13,7 @@
 #include "profile.pb-c.h"
 #include "profile/gunzip.h"
 #include "profile_world.h"
+#include "scratch.h"
 
 #define PERIOD 10101010
 
@@ -636,21 +637,24 @@ static void test_merging(void **state)
 /* Other tools must read it too ($PROFILE). Skipped where they are missing. */
 static void run_tool(const char *tool, const char *command, const struct encoded *e)
 {
-	char path[] = "/tmp/profd-test-XXXXXX", line[128];
-	_cleanup_close_ int fd = -1;
+	char directory[SCRATCH_SIZE], path[SCRATCH_SIZE + 16], line[128];
+	FILE *file;
 
 	snprintf(line, sizeof(line), "command -v %s >/dev/null 2>&1", tool);
 	if (system(line) != 0) {
 		print_message("no %s: skipped\n", tool);
 		return;
 	}
-	fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, e->data, e->size), e->size);
+	assert_int_equal(scratch_make(directory), 0);
+	snprintf(path, sizeof(path), "%s/profile", directory);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(e->data, 1, e->size, file), e->size);
+	fclose(file);
 	setenv("PROFILE", path, 1);
 	if (system(command) != 0)
 		fail_msg("%s", command);
-	unlink(path);
+	assert_int_equal(scratch_remove(directory), 0);
 }
 
 static void test_tools(void **state)
