@@ -7,7 +7,7 @@ import os
 import shutil
 
 import pprof
-from harness import (ROOT, WORKLOADS, Workload, check, equal, go_pprof_report, in_background,
+from harness import (ROOT, WORKLOADS, Daemon, Workload, check, equal, go_pprof_report, in_background,
                      new_mount_namespace, profile_of, run, shared_daemon,
                      temporary_directory, test, tool)
 from pprof import total
@@ -34,6 +34,25 @@ def cplusplus():
     check(all("geometry::paint" in " ".join(s.names) and "main" in s.names for s in leaf),
           "callers")
     workload.end()
+
+
+@test
+def how_much_of_a_cplusplus_name_is_shown():
+    mangled = "_ZN8geometry5paintERNS_4GridIdEEd", "_ZN8geometry4GridIdE4fillEdj"
+    # Word of the option -> the same two names.
+    forms = {
+        "templates": ("geometry::paint", "geometry::Grid<double>::fill"),
+        "full": ("geometry::paint(geometry::Grid<double>&, double)",
+                 "geometry::Grid<double>::fill(double, unsigned int)"),
+        "none": mangled,
+    }
+    workload = Workload("shapes", 60)
+    for word, names in forms.items():
+        with Daemon(sample_frequency=499, demangle=word) as one:
+            profile = profile_of(one, workload, 1)
+        shown = {f.system_name: f.name for f in profile.functions}
+        for system_name, name in zip(mangled, names):
+            equal(shown.get(system_name), name, f"demangle={word}")
 
 
 def check_rust(program, mangled):

@@ -6,6 +6,7 @@ import http.server
 import lzma
 import os
 import shutil
+import signal
 import threading
 
 from harness import (LIBC, PROFCTL, ROOT, Daemon, Workload,
@@ -78,6 +79,42 @@ def debug_directories():
     workload = Workload(program, 60)
     with Daemon(debug_directories=f"{place}/first:{debug}") as daemon:
         named(observe(daemon, workload), "installed")
+
+
+def name_parser(daemon):
+    """The parser process that answers questions about names: the third that profd starts."""
+    with open(f"/proc/{daemon.pid}/task/{daemon.pid}/children", encoding="ascii") as f:
+        children = f.read().split()
+
+    def name(pid):
+        with open(f"/proc/{pid}/comm", encoding="ascii") as f:
+            return f.read().strip()
+    parsers = [int(pid) for pid in children if name(pid) == "profd-parser"]
+    equal(len(parsers), 4, "parsers")
+    return parsers[2]
+
+
+@test
+def names_that_come_late_are_in_the_next_profile():
+    place = temporary_directory()
+    program = build(os.path.join(place, "hidden"), "late")
+    workload = Workload(program, 60)
+    late = 'profd_symbolizer_unnamed_total{reason="late"}'
+    with Daemon(rotate_interval="1h") as daemon:
+        before = daemon.metrics()[late]
+        parser = name_parser(daemon)
+        os.kill(parser, signal.SIGSTOP)
+        try:
+            profile = profile_of(daemon, workload, 1)
+        finally:
+            os.kill(parser, signal.SIGCONT)
+        # Nobody waited for the parser: the profile is there, and says what it lacks.
+        unnamed(profile, "hidden")
+        check(int(profile.quality()["frames_unnamed_late"]) > 0, f"{profile.comments}")
+        check(daemon.metrics()[late] > before, "it is not counted")
+        profile = observe(daemon, workload)
+        named(profile, "late")
+        check("frames_unnamed_late" not in profile.quality(), f"{profile.comments}")
 
 
 @test

@@ -15,8 +15,8 @@
 
 #define LEAST_PATIENCE (10 * NS_PER_MS)
 /* Less than one in so many may be missing without all patience being used. */
-#define NAMES_PART  64
-#define LINES_PART  16
+#define NAMES_PART  32
+#define LINES_PART  8
 #define MAX_POLL_MS 1000 /* workers want to see now and then what takes too long */
 
 /* By executable; those of processes that can still be looked into first. */
