@@ -125,10 +125,13 @@ static inline int abi_stack_is_truncated(__u32 end)
 	X(waits, "times that a task with a user stack went to sleep")                              \
 	X(waits_kept, "of these, waits whose stack was taken")                                     \
 	X(waits_spared_ring,                                                                       \
-	  "stacks of wakers and delays left out, the ring buffer was half full")                   \
+	  "stacks of wakers and delays left out, the ring buffer was filling up")                  \
+	X(wait_stacks_taken, "stacks taken for waits, for who ended them and for releases")        \
 	X(waits_lost_memory, "waits not seen for want of task storage")                            \
+	X(waits_lost_hook, "waits kept whose stack was not taken: the hook was missed")            \
 	X(locks_kept, "releases of locks that others waited for, whose stack was taken")           \
-	X(locks_lost_memory, "waits for locks not charged to anybody: the table of them is full")  \
+	X(locks_lost_memory,                                                                       \
+	  "waits for locks not charged to anybody: the table is full, or a word not readable")     \
 	X(locks_uncharged_ns,                                                                      \
 	  "ns waited for locks, not charged to anybody: the last who waited gave up")              \
 	X(samples_lost_ring_full, "samples dropped because the ring buffer was full")              \

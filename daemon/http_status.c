@@ -218,7 +218,8 @@ static void print_waits(struct manager *m, const struct collector_state *s, FILE
 {
 	char rate[UNITS_TEXT_LEN];
 
-	fprintf(f, "block_rate: %s\n", units_format_duration(m->options.block_rate, rate));
+	fprintf(f, "block_rate: %s%s\n", units_format_duration(s->block_rate, rate),
+		m->options.block_rate == OPTIONS_AUTO ? " (auto)" : "");
 	fprintf(f, "wait_hook: %s\n", collector_wait_hook_name(s->wait_hook));
 	if (s->wait_hook_text[0])
 		fprintf(f, "wait_hook_reason: %s\n", s->wait_hook_text);

@@ -75,14 +75,14 @@ static void print_quality(struct manager *m, FILE *f)
 		q[ABI_KIND_CPU].user_stacks_from_slices);
 }
 
-static void print_waits(struct manager *m, const struct collector_state *s, FILE *f)
+static void print_waits(const struct collector_state *s, FILE *f)
 {
 	exposition_gauge(f, "wait_hook", "1 for the place where stacks of waits are taken");
 	for (unsigned int i = 0; i < ABI_WAIT_HOOKS_COUNT; i++)
 		exposition_gauge_value(f, "wait_hook", "hook", collector_wait_hook_name(i),
 				       s->wait_hook == i);
-	gauge(f, "block_rate_seconds", "waiting per stack that is taken; 0 = none is",
-	      (double)m->options.block_rate / (double)NS_PER_S);
+	gauge(f, "block_rate_seconds", "waiting per stack that is taken, now; 0 = none is",
+	      (double)s->block_rate / (double)NS_PER_S);
 	exposition_seconds(
 		f, "bpf_wait_run_seconds",
 		"time in the programs of waits; 0 unless kernel.bpf_stats_enabled is set",
@@ -182,7 +182,7 @@ void http_metrics(struct http_request *r)
 	collector_get_state(profiler_collector(r->manager->profiler), &state);
 	print_build(r->manager, f);
 	print_collector(&state, f);
-	print_waits(r->manager, &state, f);
+	print_waits(&state, f);
 	print_quality(r->manager, f);
 	print_library(r->manager, f);
 	print_resident(f);

@@ -39,10 +39,10 @@ enum option_type {
 struct option_row {
 	const char *key;
 	enum option_type type;
-	size_t offset;	   /* in struct options */
-	uint64_t min, max; /* numbers, sizes and durations */
-	uint64_t step;	   /* the value must be a multiple of it; 0 = any */
-	const char *choices;
+	size_t offset;	     /* in struct options */
+	uint64_t min, max;   /* numbers, sizes and durations */
+	uint64_t step;	     /* the value must be a multiple of it; 0 = any */
+	const char *choices; /* of a duration: one word, which stands for OPTIONS_AUTO */
 	const char *initial; /* as it would be written in the file */
 	bool reloads;	     /* may change while profd runs */
 	const char *help;
@@ -113,9 +113,12 @@ static const struct option_row table[] = {
 	  .help = "How much of a stack is copied when a file in it has no unwinding table yet, to "
 		  "be "
 		  "walked when the table is there; 0: walk it by frame pointers instead." },
-	{ "block_rate", OPTION_DURATION, AT(block_rate), 0, 4 * NS_PER_S, .initial = "1ms",
+	{ "block_rate", OPTION_DURATION, AT(block_rate), 0, 4 * NS_PER_S, .choices = "auto",
+	  .initial = "auto",
 	  .help = "Of what processes wait for, one stack is taken per this much waiting, about; "
-		  "1ns: of every wait; 0: of none." },
+		  "1ns: of every wait; 0: of none; auto: 1ms, and coarser while that gives more "
+		  "than "
+		  "1000 stacks a second and CPU." },
 	{ "wait_hook", OPTION_CHOICE, AT(wait_hook), .choices = "auto exit_tp kprobe switch_out",
 	  .initial = "auto",
 	  .help = "Where in the kernel those stacks are taken. auto: at the best place that this "
@@ -162,7 +165,7 @@ static const char *format_number(enum option_type type, uint64_t value,
 	if (type == OPTION_SIZE)
 		return units_format_size(value, buffer);
 	if (type == OPTION_DURATION)
-		return units_format_duration(value, buffer);
+		return value == OPTIONS_AUTO ? "auto" : units_format_duration(value, buffer);
 	snprintf(buffer, UNITS_TEXT_LEN, "%" PRIu64, value);
 	return buffer;
 }
@@ -195,7 +198,8 @@ static void describe(const struct option_row *row, char *text, size_t size)
 	default:
 		if (row->step)
 			snprintf(step, sizeof(step), " in steps of %" PRIu64, row->step);
-		snprintf(text, size, "a %s from %s to %s%s",
+		snprintf(text, size, "%s%sa %s from %s to %s%s", row->choices ? row->choices : "",
+			 row->choices ? ", or " : "",
 			 row->type == OPTION_SIZE	? "size (with K, M, G or T)"
 			 : row->type == OPTION_DURATION ? "duration (as 90s, 5min, 2h or 7d)"
 							: "whole number",
@@ -288,6 +292,10 @@ static int parse_number(const struct option_row *row, const char *value, uint64_
 	uint64_t number;
 	int r;
 
+	if (row->choices && strcmp(value, row->choices) == 0) {
+		*ret = OPTIONS_AUTO;
+		return 0;
+	}
 	if (row->type == OPTION_DURATION) {
 		r = units_parse_duration(value, &number);
 	} else {
@@ -495,6 +503,8 @@ void options_print_help(FILE *out)
 			row->type == OPTION_CHOICE ? "WORD" : words[row->type]);
 		if (row->type == OPTION_CHOICE)
 			fprintf(out, " (%s)", row->choices);
+		else if (row->choices)
+			fprintf(out, " (or %s)", row->choices);
 		fprintf(out, "   default: %s\n", row->initial[0] ? row->initial : "empty");
 		print_wrapped(out, indent, row->help, 79);
 	}

@@ -9,7 +9,8 @@ import socket
 import threading
 import time
 
-from harness import (PROFD, Workload, check, equal, near, run, shared_daemon, test, wait_until)
+from harness import (PROFD, Workload, another, check, cpu_used, equal, near, run, shared_daemon,
+                     temporary_directory, test, wait_until)
 from pprof import Profile, total
 
 BASE = "/debug/pprof"
@@ -113,12 +114,13 @@ def debug_does_not_make_it_text():
 
 @test
 def selection_by_pid_in_query_and_path():
-    workload = Workload("chain-pie", 12)
-    time.sleep(0.3)
+    comm = f"http-{os.getpid()}"  # of no other process
+    workload = Workload(another("chain-pie", os.path.join(temporary_directory(), comm)), 60)
+    wait_until(lambda: cpu_used(workload.pid) > 0.1, "it runs")
     paths = [f"{BASE}/profile?seconds=1&pid={workload.pid}",
              f"/pid/{workload.pid}{BASE}/profile?seconds=1",
-             f"/comm/chain-pie{BASE}/profile?seconds=1",
-             f"{BASE}/profile?seconds=1&comm=chain-pie"]
+             f"/comm/{comm}{BASE}/profile?seconds=1",
+             f"{BASE}/profile?seconds=1&comm={comm}"]
     for path in paths:
         profile = daemon().profile(path)
         equal({s.pid for s in profile.samples}, {workload.pid}, path)

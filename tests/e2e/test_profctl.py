@@ -230,6 +230,7 @@ def doctor():
     equal(code, 0, f"{out} {err}")
     for word in ("BTF", "perf_event_paranoid"):
         check(word in out, out)
+    check(re.search(r"daemon waits +a stack per \d+ms \(auto\) of waiting, taken by \w+", out), out)
     code, out, err = command(PROFCTL, "doctor", NOWHERE, also=nobody)
     check(code != 0, f"without rights something is missing: {out}")
     check("root" in out or "CAP_" in out, out)

@@ -8,22 +8,25 @@ import os
 import re
 import time
 
-from harness import (PROFCTL, Daemon, Workload, check, command, equal, go_pprof, go_pprof_report, near,
+from harness import (PROFCTL, WORKLOADS, Daemon, Workload, check, command, equal, go_pprof, go_pprof_report, near,
                      protoc_decode, read_profile, run, temporary_directory, test, wait_until)
 from waits import BLOCK, MUTEX, delay, having, table
 
 KINDS = (BLOCK, MUTEX)
+COMM = f"locks-{os.getpid()}"  # of no other process
 
 
 @functools.lru_cache(maxsize=None)
 def daemon():
-    return Daemon(sample_frequency=99, rotate_interval="4s")
+    return Daemon(sample_frequency=99, rotate_interval="4s", block_rate="1ms")
 
 
 @functools.lru_cache(maxsize=None)
 def load():
     """A program that waits all through the file; its pid."""
-    workload = Workload("wait-locks", "holder", 150)
+    program = os.path.join(temporary_directory(), COMM)
+    os.symlink(os.path.join(WORKLOADS, "wait-locks"), program)
+    workload = Workload(program, "holder", 250)
     Workload.running.remove(workload)  # it outlives the case
     daemon()
     wait_until(lambda: daemon().get(f"/pid/{workload.pid}{MUTEX}").status == 200 and
@@ -99,8 +102,8 @@ def delta_is_what_happened_meanwhile():
 def selections():
     pid = load()
     for path in KINDS:
-        for address in (f"/pid/{pid}{path}", f"/comm/wait-locks{path}", f"{path}?pid={pid}",
-                        f"{path}?comm=wait-locks"):
+        for address in (f"/pid/{pid}{path}", f"/comm/{COMM}{path}", f"{path}?pid={pid}",
+                        f"{path}?comm={COMM}"):
             profile = daemon().profile(address)
             equal({s.pid for s in profile.samples}, {pid}, address)
         plain_error(daemon().get(f"/pid/4194303{path}"), 404, "4194303")

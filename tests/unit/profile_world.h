@@ -98,13 +98,13 @@ void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t
 	*ret_end = s->kernel_end;
 }
 
-void symbolizer_want(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
+void symbolizer_want(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
 {
 	(void)wanted;
 	s->wanted += n;
 }
 
-void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
+void symbolizer_prepare(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
 {
 	(void)wanted;
 	s->prepared += n;

@@ -19,6 +19,7 @@
 #include "../../daemon/units.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "skip.h"
 
 static void sizes(void **state)
 {
@@ -172,7 +173,7 @@ static void good_file(void **state)
 				   "sample_frequency=999\nretain_age=36h\nsplit=process\n"
 				   "socket=\ninsecure=YES\nmemory_budget=1G\n"
 				   "unwind_memory=1M\nunwind_cache=\npreload=running\n"
-				   "slice_bytes=4K\ndebug_directories=/a:/b\n"
+				   "slice_bytes=4K\nblock_rate=2ms\ndebug_directories=/a:/b\n"
 				   "debuginfod_urls=http://a/ https://b\n",
 				   &e),
 			 0);
@@ -189,6 +190,7 @@ static void good_file(void **state)
 	assert_string_equal(o.unwind_cache, "");
 	assert_string_equal(o.preload, "running");
 	assert_int_equal(o.slice_bytes, 4096);
+	assert_int_equal(o.block_rate, 2 * NS_PER_MS);
 	assert_string_equal(o.debug_directories, "/a:/b");
 	assert_string_equal(o.debuginfod_urls, "http://a/ https://b");
 	assert_string_equal(o.directory, "/var/lib/profd");
@@ -232,6 +234,8 @@ static void bad_files(void **state)
 		{ "[Profd]\nunwind_cache=cache", "an absolute path" },
 		{ "[Profd]\npreload=some", "one of: all running none" },
 		{ "[Profd]\nslice_bytes=17K", "from 0 to 16K in steps of 8" },
+		{ "[Profd]\nblock_rate=5s", "must be auto, or a duration" },
+		{ "[Profd]\nblock_rate=automatic", "must be auto, or a duration" },
 		{ "[Profd]\nslice_bytes=4095", "from 0 to 16K in steps of 8" },
 		{ "[Profd]\ndebug_directories=/a:b", "absolute paths with ':' between them" },
 		{ "[Profd]\ndebuginfod_urls=file:///etc", "http:// or https:// URLs" },
@@ -486,7 +490,7 @@ static void installed_file_agrees(void **state)
 
 	(void)state;
 	if (!file)
-		skip();
+		skip_because("systemd/profd.conf is not there");
 	n = fread(installed, 1, sizeof(installed) - 1, file);
 	installed[n] = '\0';
 	fclose(file);

@@ -24,6 +24,7 @@
 #include "process/executable.h"
 #include "process/process.h"
 #include "profile/sample.h"
+#include "skip.h"
 #include "symbol_image.h"
 #include "process/debug_file.h"
 #include "symbolize/symbol_job.h"
@@ -201,10 +202,8 @@ static void test_same_as_here_of_a_large_file(void **state)
 {
 	const char *path = "/usr/lib/x86_64-linux-gnu/libLLVM-14.so.1"; /* clang's */
 
-	if (access(path, R_OK) < 0) {
-		print_message("# %s is not there\n", path);
-		skip();
-	}
+	if (access(path, R_OK) < 0)
+		skip_because("%s is not there", path);
 	assert_same_tables(*state, path, 10000);
 }
 

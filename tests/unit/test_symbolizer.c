@@ -24,6 +24,7 @@
 #include "process/process.h"
 #include "process/sideband.h"
 #include "profile/sample.h"
+#include "skip.h"
 #include "symbol_image.h"
 #include "symbolize/symbolizer.h"
 
@@ -269,7 +270,7 @@ static void test_vdso(void **state)
 	close(w->table.fd);
 	w->table.fd = open_vdso();
 	if (w->table.fd < 0)
-		skip();
+		skip_because("there is no vdso");
 	strcpy(w->executable.path, "[vdso]");
 	w->executable.n_segments = 0;
 	for (uint64_t offset = 0; offset < 0x4000 && !found; offset += 16)

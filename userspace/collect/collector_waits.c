@@ -301,6 +301,7 @@ void collector_waits_state(const struct collector_waits *w, const struct profd_b
 	snprintf(s->wait_hook_text, sizeof(s->wait_hook_text), "%s", w->text);
 	if (!w->hook)
 		return;
+	s->block_rate = bpf->data->block_rate;
 	s->map_bytes += collector_system_threads() * THREAD_BYTES;
 	add_program(bpf->progs.wait_switch, s);
 	add_program(bpf->progs.wait_waking, s);

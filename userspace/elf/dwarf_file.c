@@ -21,12 +21,6 @@ static const char *const names[DWARF_N_SECTIONS] = {
 /* ELFCOMPRESS_ZSTD, which the elf.h of glibc 2.36 does not have yet. */
 #define COMPRESS_ZSTD 2
 
-/* The beginning of a .zdebug section: "ZLIB" and the size of the content, big-endian. */
-struct old_header {
-	char magic[4];
-	uint8_t size[8];
-};
-
 /* Whether it will be possible to read it: nothing is read yet. */
 static int open_zstd(struct dwarf_file *f, const Elf64_Shdr *s, struct dwarf_contents *c)
 {
@@ -68,16 +62,16 @@ static int open_compressed(struct dwarf_file *f, const Elf64_Shdr *s, struct dwa
 
 static int open_old_compressed(struct dwarf_file *f, const Elf64_Shdr *s, struct dwarf_contents *c)
 {
-	struct old_header header;
-	uint64_t size;
-	int r = elf_image_read(f->image, &header, sizeof(header), s->sh_offset);
+	uint8_t header[ELF_OLD_HEADER];
+	int r = elf_image_read(f->image, header, sizeof(header), s->sh_offset);
 
 	if (r < 0)
 		return r;
-	if (s->sh_size < sizeof(header) || memcmp(header.magic, "ZLIB", 4) != 0)
+	if (s->sh_size < sizeof(header))
 		return -EBADMSG;
-	memcpy(&size, header.size, sizeof(size));
-	c->size = be64toh(size);
+	r = elf_image_old_size(header, &c->size);
+	if (r < 0)
+		return r;
 	return inflater_new(f->image, s->sh_offset + sizeof(header), s->sh_size - sizeof(header),
 			    c->size, &c->inflater);
 }
@@ -100,14 +94,13 @@ static int open_section(struct dwarf_file *f, enum dwarf_section i)
 	int r;
 
 	snprintf(name, sizeof(name), ".debug_%s%s", names[i], suffix);
-	s = elf_image_section(f->image, name);
-	if (s) {
+	s = elf_image_debug_section(f->image, name);
+	if (!s)
+		return 0;
+	if (elf_image_is_old_compressed(f->image, s))
+		r = open_old_compressed(f, s, c);
+	else
 		r = s->sh_flags & SHF_COMPRESSED ? open_compressed(f, s, c) : open_plain(f, s, c);
-	} else {
-		snprintf(name, sizeof(name), ".zdebug_%s%s", names[i], suffix);
-		s = elf_image_section(f->image, name);
-		r = s ? open_old_compressed(f, s, c) : 0;
-	}
 	f->unknown_compression |= r == -ENOTSUP;
 	/* Without a section that is damaged there are still the others. */
 	if (r < 0)

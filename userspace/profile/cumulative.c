@@ -15,6 +15,8 @@
 
 /* Memory of an entry besides its stacks: key, value, and its places in the tables. */
 #define ENTRY_BYTES 128
+/* Of a frame besides its ids in stacks, which is there once for all of them. */
+#define FRAME_BYTES 48
 /* What folding leaves, of the budget: room to grow until the next time. */
 #define KEEP_PART 3
 /* What is added at least, of the budget, before anything is looked for that can go. */
@@ -57,14 +59,14 @@ struct candidate {
 	size_t index;
 	uint64_t exit_time; /* UINT64_MAX = it lives, or it is folded already */
 	int64_t value;
-	size_t bytes;
 	bool folded;
 };
 
 struct folding {
 	struct cumulative *cumulative;
 	struct candidate *list;
-	bool *keep; /* by index */
+	bool *keep;   /* by index */
+	bool *frames; /* by id, of the window that is folded: those of entries that are kept */
 	size_t n, allocated;
 	struct window *window; /* the new one */
 };
@@ -73,6 +75,7 @@ static void folding_done(struct folding *f)
 {
 	free(f->list);
 	free(f->keep);
+	free(f->frames);
 	window_free(f->window);
 }
 
@@ -93,7 +96,6 @@ static int add_candidate(const struct window_entry *e, void *userdata)
 		.index = f->n,
 		.exit_time = e->process->exit_time ? e->process->exit_time : UINT64_MAX,
 		.value = e->value,
-		.bytes = ENTRY_BYTES + (e->n_frames + e->n_waker_frames) * sizeof(uint64_t),
 		.folded = e->folded,
 	};
 	f->n++;
@@ -114,21 +116,43 @@ static int by_worth(const void *a, const void *b)
 	return x->index < y->index ? -1 : 1;
 }
 
+/* A stack, and of its frames those that no entry has which is kept already. */
+static size_t stack_bytes(struct folding *f, const uint32_t *ids, size_t n)
+{
+	size_t bytes = n * sizeof(*ids);
+
+	for (size_t i = 0; i < n; i++) {
+		bytes += f->frames[ids[i]] ? 0 : FRAME_BYTES;
+		f->frames[ids[i]] = true;
+	}
+	return bytes;
+}
+
+static size_t entry_bytes(struct folding *f, size_t index)
+{
+	const struct window_entry e = window_get(f->cumulative->window, (uint32_t)index);
+
+	return ENTRY_BYTES + stack_bytes(f, e.frames, e.n_frames) +
+	       stack_bytes(f, e.waker_frames, e.n_waker_frames);
+}
+
 static int choose(struct folding *f)
 {
 	size_t room = f->cumulative->options.budget / KEEP_PART;
 
 	f->keep = calloc(MAX(f->n, (size_t)1), sizeof(*f->keep));
-	if (!f->keep)
+	f->frames = calloc(window_frames(f->cumulative->window) + 1, sizeof(*f->frames));
+	if (!f->keep || !f->frames)
 		return -ENOMEM;
 	if (f->n)
 		qsort(f->list, f->n, sizeof(*f->list), by_worth);
 	for (size_t i = 0; i < f->n; i++) {
 		const struct candidate *c = &f->list[i];
+		size_t bytes = entry_bytes(f, c->index);
 
-		if (!c->folded && c->bytes > room)
+		if (!c->folded && bytes > room)
 			break;
-		room -= MIN(room, c->bytes);
+		room -= MIN(room, bytes);
 		f->keep[c->index] = true;
 	}
 	return 0;

@@ -109,19 +109,19 @@ static bool is_over(const struct merging *m, const struct process *p)
 	       (p->exit_time + CUMULATIVE_GRACE_NS <= o->now && o->has_ended(o->userdata, p));
 }
 
-static bool is_of_files(const struct frame *frames, size_t n)
+static bool is_of_files(const struct window *w, const uint32_t *frames, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (frames[i].kind == FRAME_ADDRESS)
+		if (window_frame(w, frames[i], NULL).kind == FRAME_ADDRESS)
 			return false;
 	return true;
 }
 
 /* Whose the stack is from now on: borrowed, NULL when out of memory. */
-static struct process *owner_of(struct merging *m, struct process *p, const struct frame *frames,
-				size_t n)
+static struct process *owner_of(struct merging *m, const struct window *w, struct process *p,
+				const uint32_t *frames, size_t n)
 {
-	return is_over(m, p) && is_of_files(frames, n) ? group_of(m, p) : p;
+	return is_over(m, p) && is_of_files(w, frames, n) ? group_of(m, p) : p;
 }
 
 static int merge_entry(const struct window_entry *e, void *userdata)
@@ -131,9 +131,10 @@ static int merge_entry(const struct window_entry *e, void *userdata)
 
 	m->visited++;
 	if (!e->folded) {
-		merged.process = owner_of(m, e->process, e->frames, e->n_frames);
+		merged.process = owner_of(m, e->window, e->process, e->frames, e->n_frames);
 		if (e->waker)
-			merged.waker = owner_of(m, e->waker, e->waker_frames, e->n_waker_frames);
+			merged.waker = owner_of(m, e->window, e->waker, e->waker_frames,
+						e->n_waker_frames);
 		if (!merged.process || (e->waker && !merged.waker))
 			return -ENOMEM;
 	}
