@@ -188,7 +188,7 @@ struct merged {
 static int see_merged(const struct window_entry *e, void *userdata)
 {
 	struct merged *m = userdata;
-	bool jitted = e->frames[1].kind == FRAME_ADDRESS;
+	bool jitted = window_frame(e->window, e->frames[1], NULL).kind == FRAME_ADDRESS;
 
 	assert_false(e->folded);
 	assert_int_equal(e->n_frames, 2);

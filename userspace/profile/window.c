@@ -136,18 +136,26 @@ static uint32_t executable_id(struct window *w, struct executable *x)
 	return id;
 }
 
-static int pack_frame(struct window *w, const struct frame *f, uint64_t *ret)
+/* The executable of the frame before, which most often is that of the next one. */
+struct last_executable {
+	struct executable *executable;
+	uint32_t id;
+};
+
+static int pack_frame(struct window *w, const struct frame *f, struct last_executable *last,
+		      uint64_t *ret)
 {
 	uint64_t word = (uint64_t)f->kind << WORD_KIND_SHIFT | (f->guessed ? WORD_GUESSED : 0);
 
 	if (f->kind == FRAME_FILE) {
-		uint32_t id = executable_id(w, f->executable);
-
-		if (id == 0)
+		if (f->executable != last->executable)
+			*last = (struct last_executable){ f->executable,
+							  executable_id(w, f->executable) };
+		if (last->id == 0)
 			return -ENOMEM;
-		if (id > WORD_EXECUTABLE_MAX || f->address > WORD_OFFSET_MASK)
+		if (last->id > WORD_EXECUTABLE_MAX || f->address > WORD_OFFSET_MASK)
 			return -EOVERFLOW;
-		word |= (uint64_t)id << WORD_EXECUTABLE_SHIFT | f->address;
+		word |= (uint64_t)last->id << WORD_EXECUTABLE_SHIFT | f->address;
 	} else {
 		word |= f->address & WORD_ADDRESS_MASK;
 	}
@@ -155,11 +163,12 @@ static int pack_frame(struct window *w, const struct frame *f, uint64_t *ret)
 	return 0;
 }
 
-static int add_frame(struct window *w, const struct frame *f, uint32_t process, uint32_t *ret_id)
+static int add_frame(struct window *w, const struct frame *f, uint32_t process,
+		     struct last_executable *last, uint32_t *ret_id)
 {
 	struct frame_key key = { .process = process };
 	uint32_t id;
-	int r = pack_frame(w, f, &key.word);
+	int r = pack_frame(w, f, last, &key.word);
 
 	if (r < 0)
 		return r;
@@ -215,6 +224,7 @@ static int pack_stack(struct window *w, const struct frame *frames, size_t n, ui
 		      uint32_t *ret_id)
 {
 	uint32_t ids[SAMPLE_MAX_FRAMES], id;
+	struct last_executable last = {};
 
 	if (n > SAMPLE_MAX_FRAMES)
 		return -EOVERFLOW;
@@ -223,7 +233,7 @@ static int pack_stack(struct window *w, const struct frame *frames, size_t n, ui
 		return 0;
 	}
 	for (size_t i = 0; i < n; i++) {
-		int r = add_frame(w, &frames[i], process, &ids[i]);
+		int r = add_frame(w, &frames[i], process, &last, &ids[i]);
 
 		if (r < 0)
 			return r;
