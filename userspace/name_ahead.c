@@ -23,7 +23,8 @@ struct name_ahead {
 };
 
 struct asked_frame {
-	uint64_t executable, address;
+	uint64_t of; /* whose address it is: an executable's, a process's */
+	uint64_t address;
 };
 
 struct name_ahead *name_ahead_new(uint64_t end)
@@ -51,10 +52,14 @@ DEFINE_CLEANUP(struct name_ahead *, name_ahead_free);
 
 static int want(struct name_ahead *a, const struct frame *frame, struct process *process)
 {
-	const struct asked_frame key = { (uintptr_t)frame->executable, frame->address };
+	const struct asked_frame key = {
+		.of = frame->kind == FRAME_ADDRESS ? (uintptr_t)process
+						   : (uintptr_t)frame->executable,
+		.address = frame->address,
+	};
 	uint32_t count = intern_count(a->asked);
 
-	if (frame->kind == FRAME_ADDRESS || intern_bytes(a->asked, &key, sizeof(key)) <= count)
+	if (intern_bytes(a->asked, &key, sizeof(key)) <= count)
 		return 0;
 	if (a->n == a->allocated) {
 		size_t allocated = a->allocated ? a->allocated * 2 : FIRST_FRAMES;

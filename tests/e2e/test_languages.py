@@ -201,8 +201,9 @@ def node_with_a_jitdump():
 def jitdump_that_is_nonsense():
     workload = Workload("jitted", 4, temporary_directory(), "nonsense")
     profile = profile_of(daemon(), workload, 2)
-    leaf = [s for s in profile.samples if s.names[0].startswith("[anon]+0x")]
+    leaf = [s for s in profile.samples if s.names[0].startswith("[jit]+0x")]
     check(total(leaf) > 0.9 * total(profile.samples), "code that nobody has named")
+    check(daemon().metrics()['profd_symbolizer_unnamed_total{reason="refused"}'] > 0, "and why")
     check(daemon().metrics()["profd_symbolizer_jitdump_records_bad_total"] > 100, "bad records")
     equal(daemon().get("/healthz").status, 200, "health")
     workload.end()

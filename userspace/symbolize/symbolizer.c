@@ -128,8 +128,8 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 		.proc = o->without_proc ? NULL : s->proc,
 		.max_map = s->budget / 4,
 		.processes = o->processes,
-		.worker = o->jitdump_worker,
-		.jitdump_job = o->jitdump_job,
+		.worker = o->worker,
+		.job = o->jit_job,
 	};
 	int r;
 
@@ -321,6 +321,14 @@ static void want_kernel_lines(struct symbolizer *s, const struct wanted_frame *w
 		executable_lines_want(s->lines, kernel, addresses, count, NULL, s->clock);
 }
 
+static void want_jit(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (wanted[i].frame.kind == FRAME_ADDRESS && wanted[i].process)
+			s->names_missing += jit_names_want(s->jit, wanted[i].process,
+							   wanted[i].frame.address, s->clock);
+}
+
 static size_t keep_files(struct wanted_frame *wanted, size_t n)
 {
 	size_t kept = 0;
@@ -337,6 +345,7 @@ void symbolizer_want(struct symbolizer *s, struct wanted_frame *wanted, size_t n
 	s->names_missing = s->lines_missing = 0;
 	if (n > 0 && s->lines && s->kernel_file)
 		want_kernel_lines(s, wanted, n);
+	want_jit(s, wanted, n);
 	n = keep_files(wanted, n);
 	if (n == 0)
 		return;
@@ -357,7 +366,8 @@ static void process(struct symbolizer *s, uint64_t now)
 /* How long to wait for what is not known yet; 0 = it is known. */
 static uint64_t latest(const struct symbolizer *s, uint64_t names, uint64_t lines)
 {
-	uint64_t until = executable_names_is_busy(s->executables) ? names : 0;
+	bool busy = executable_names_is_busy(s->executables) || jit_names_is_busy(s->jit);
+	uint64_t until = busy ? names : 0;
 
 	if (s->lines && executable_lines_is_busy(s->lines))
 		until = MAX(until, lines);
@@ -408,6 +418,7 @@ static enum unnamed_reason why(struct symbolizer *s, const struct frame *frame,
 			       const struct process *process)
 {
 	struct executable_names_status status;
+	enum unnamed_reason reason;
 	uint64_t start, end;
 
 	switch (frame->kind) {
@@ -418,6 +429,9 @@ static enum unnamed_reason why(struct symbolizer *s, const struct frame *frame,
 		executable_names_status(frame->executable, &status);
 		return status.why ? status.why : UNNAMED_no_symbol; /* out of memory */
 	default:
+		reason = process ? jit_names_why(s->jit, process) : UNNAMED_NOT;
+		if (reason != UNNAMED_NOT)
+			return reason;
 		return process && jit_runtime_of(process->executable) ? UNNAMED_jit_without_map
 								      : UNNAMED_anonymous;
 	}
@@ -440,7 +454,7 @@ static const char *find(struct symbolizer *s, const struct frame *frame, struct 
 static struct cached_name make_up(struct symbolizer *s, const struct frame *frame,
 				  enum unnamed_reason reason)
 {
-	const char *module = reason == UNNAMED_jit_without_map ? "[jit]" : "[anon]", *slash;
+	const char *module = reason == UNNAMED_anonymous ? "[anon]" : "[jit]", *slash;
 	uint64_t address = frame->address;
 	char text[NAME_MAX + 32];
 
@@ -592,6 +606,11 @@ void symbolizer_refresh_process(struct symbolizer *s, struct process *process)
 	stay_in_budget(s, s->clock);
 }
 
+bool symbolizer_has_process(const struct symbolizer *s, const struct process *process)
+{
+	return jit_names_has(s->jit, process);
+}
+
 void symbolizer_forget_process(struct symbolizer *s, const struct process *process)
 {
 	jit_names_forget(s->jit, process);
@@ -646,6 +665,7 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 		.lines_sections_compressed = lines.sections_compressed,
 		.perf_maps_loaded = jit.loaded,
 		.perf_maps_cut = jit.cut,
+		.perf_maps_failed = jit.failed,
 		.perf_map_lines_bad = jit.bad_lines,
 		.jitdumps_loaded = jit.dumps_loaded,
 		.jitdumps_cut = jit.dumps_cut,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "symbolize/jitdump_block.h"
+#include "symbolize/jit_block.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -8,8 +8,19 @@
 
 #include "base/cleanup.h"
 #include "base/intern.h"
+#include "symbolize/jit_builder.h"
 
-#define BLOCK_MAGIC 0x31424a44u /* "DJB1" */
+#define BLOCK_MAGIC 0x32424a44u /* "DJB2" */
+
+struct jit_limits jit_limits_complete(const struct jit_limits *limits)
+{
+	struct jit_limits l = *limits;
+
+	l.max_bytes = l.max_bytes ? l.max_bytes : JIT_DEFAULT_BYTES;
+	l.max_codes = l.max_codes ? l.max_codes : JIT_DEFAULT_CODES;
+	l.max_lines = l.max_lines ? l.max_lines : JIT_DEFAULT_LINES;
+	return l;
+}
 
 static int grow(void *list, uint32_t n, uint32_t *allocated, size_t size)
 {
@@ -26,16 +37,16 @@ static int grow(void *list, uint32_t n, uint32_t *allocated, size_t size)
 	return 0;
 }
 
-int jitdump_builder_init(struct jitdump_builder *b)
+int jit_builder_init(struct jit_builder *b)
 {
-	*b = (struct jitdump_builder){ .strings = intern_new() };
+	*b = (struct jit_builder){ .strings = intern_new() };
 	if (!b->strings || grow(&b->text, 0, &b->text_allocated, 1) < 0)
 		return -ENOMEM;
 	b->text[b->text_size++] = '\0';
 	return 0;
 }
 
-void jitdump_builder_done(struct jitdump_builder *b)
+void jit_builder_done(struct jit_builder *b)
 {
 	intern_free(b->strings);
 	free(b->codes);
@@ -44,14 +55,14 @@ void jitdump_builder_done(struct jitdump_builder *b)
 	free(b->offsets);
 }
 
-int64_t jitdump_builder_text(struct jitdump_builder *b, const uint8_t *text, size_t size)
+int64_t jit_builder_text(struct jit_builder *b, const uint8_t *text, size_t size)
 {
 	uint32_t count = intern_count(b->strings), id;
 
-	size = MIN(size, (size_t)JITDUMP_TEXT_MAX);
+	size = MIN(size, (size_t)JIT_TEXT_MAX);
 	if (size == 0)
 		return 0;
-	if (b->text_size + size + 1 > JITDUMP_MAX_STRINGS)
+	if (b->text_size + size + 1 > JIT_BLOCK_MAX_STRINGS)
 		return -EFBIG;
 	id = intern_bytes(b->strings, text, size);
 	if (id == 0)
@@ -70,7 +81,7 @@ int64_t jitdump_builder_text(struct jitdump_builder *b, const uint8_t *text, siz
 	return b->offsets[id - 1];
 }
 
-int jitdump_builder_add_code(struct jitdump_builder *b, const struct jitdump_code *code)
+int jit_builder_add_code(struct jit_builder *b, const struct jit_block_code *code)
 {
 	if (grow(&b->codes, b->n_codes, &b->codes_allocated, sizeof(*b->codes)) < 0)
 		return -ENOMEM;
@@ -78,7 +89,7 @@ int jitdump_builder_add_code(struct jitdump_builder *b, const struct jitdump_cod
 	return 0;
 }
 
-int jitdump_builder_add_line(struct jitdump_builder *b, const struct jitdump_line *line)
+int jit_builder_add_line(struct jit_builder *b, const struct jit_block_line *line)
 {
 	if (grow(&b->lines, b->n_lines, &b->lines_allocated, sizeof(*b->lines)) < 0)
 		return -ENOMEM;
@@ -86,16 +97,16 @@ int jitdump_builder_add_line(struct jitdump_builder *b, const struct jitdump_lin
 	return 0;
 }
 
-int jitdump_builder_make(const struct jitdump_builder *b, uint64_t next_offset, bool more,
-			 struct jitdump_block **ret, size_t *ret_size)
+int jit_builder_make(const struct jit_builder *b, uint64_t next_offset, bool more,
+		     struct jit_block **ret, size_t *ret_size)
 {
 	size_t codes = b->n_codes * sizeof(*b->codes), lines = b->n_lines * sizeof(*b->lines);
-	size_t size = sizeof(struct jitdump_block) + codes + lines + b->text_size;
-	struct jitdump_block *block = calloc(1, size);
+	size_t size = sizeof(struct jit_block) + codes + lines + b->text_size;
+	struct jit_block *block = calloc(1, size);
 
 	if (!block)
 		return -ENOMEM;
-	*block = (struct jitdump_block){
+	*block = (struct jit_block){
 		.magic = BLOCK_MAGIC,
 		.n_codes = b->n_codes,
 		.n_lines = b->n_lines,
@@ -114,19 +125,20 @@ int jitdump_builder_make(const struct jitdump_builder *b, uint64_t next_offset, 
 	return 0;
 }
 
-static bool code_is_valid(const struct jitdump_block *b, const struct jitdump_code *c)
+static bool code_is_valid(const struct jit_block *b, const struct jit_block_code *c)
 {
 	return c->size > 0 && c->size <= UINT32_MAX && c->size <= UINT64_MAX - c->address &&
 	       c->name < b->strings_size && c->first_line <= b->n_lines &&
 	       c->n_lines <= b->n_lines - c->first_line;
 }
 
-int jitdump_check(const void *data, size_t size, uint64_t offset)
+int jit_block_check(const void *data, size_t size, uint64_t offset)
 {
-	const struct jitdump_block *b = data;
-	const struct jitdump_line *lines;
+	const struct jit_block *b = data;
+	const struct jit_block_line *lines;
 
-	if (size < sizeof(*b) || b->magic != BLOCK_MAGIC || b->next_offset < offset || b->more > 1)
+	if (size < sizeof(*b) || b->magic != BLOCK_MAGIC || b->more > 1 ||
+	    (b->first_offset != offset && b->first_offset != 0) || b->next_offset < b->first_offset)
 		return -EBADMSG;
 	size -= sizeof(*b);
 	if (b->n_codes > size / sizeof(*b->codes))
@@ -135,13 +147,13 @@ int jitdump_check(const void *data, size_t size, uint64_t offset)
 	if (b->n_lines > size / sizeof(*lines))
 		return -EBADMSG;
 	size -= b->n_lines * sizeof(*lines);
-	if (b->strings_size == 0 || b->strings_size != size || jitdump_strings(b)[0] != '\0' ||
-	    jitdump_strings(b)[size - 1] != '\0')
+	if (b->strings_size == 0 || b->strings_size != size || jit_block_strings(b)[0] != '\0' ||
+	    jit_block_strings(b)[size - 1] != '\0')
 		return -EBADMSG;
 	for (uint32_t i = 0; i < b->n_codes; i++)
 		if (!code_is_valid(b, &b->codes[i]))
 			return -EBADMSG;
-	lines = jitdump_lines(b);
+	lines = jit_block_lines(b);
 	for (uint32_t i = 0; i < b->n_lines; i++)
 		if (lines[i].file >= b->strings_size)
 			return -EBADMSG;
