@@ -184,6 +184,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_packages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remedies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_packages_with_other_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_to_say, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 	};

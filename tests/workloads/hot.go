@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+// hot SECONDS: a method that is inlined only where a profile says that it is hot.
 package main
 
 import (
