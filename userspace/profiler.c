@@ -165,8 +165,7 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 	pipeline.symbolizer.symbol_job = PARSER_SYMBOLS;
 	pipeline.symbolizer.line_worker = unwinding_line_worker(p->unwinding);
 	pipeline.symbolizer.line_job = PARSER_LINES;
-	pipeline.symbolizer.jitdump_worker = unwinding_worker(p->unwinding);
-	pipeline.symbolizer.jitdump_job = PARSER_JITDUMP;
+	pipeline.symbolizer.jit_job = PARSER_JIT;
 	r = pipeline_new(&pipeline, &p->pipeline);
 	if (r < 0)
 		return error_set(e, -r, "cannot set up the profiler's tables: %s", strerror(-r));

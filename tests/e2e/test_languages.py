@@ -3,12 +3,15 @@
 """Names of C++ and Rust are demangled; Go's are those that Go has; those of a JIT come from its perf
 map or jitdump."""
 
+import glob
 import os
+import re
 import shutil
+import subprocess
 
 import pprof
 from harness import (ROOT, WORKLOADS, Daemon, Workload, check, equal, go_pprof_report, in_background,
-                     new_mount_namespace, profile_of, run, shared_daemon,
+                     new_mount_namespace, profile_of, run, shared_daemon, skip,
                      temporary_directory, test, tool)
 from pprof import total
 
@@ -77,6 +80,43 @@ def rust_with_new_mangling():
     check_rust("numbers-v0", "_R")
 
 
+def check_compiled(program, leaf, callers, source):
+    """Most samples are in leaf, in lines of the source, below these callers."""
+    if not os.path.exists(os.path.join(WORKLOADS, program)):
+        skip(f"no compiler of {source} is installed")
+    workload = Workload(program, LONG)
+    profile = profile_of(daemon(), workload, 3)
+    inside = [s for s in profile.samples if leaf in s.names]
+    check(total(inside) > 0.8 * total(profile.samples), f"{[f.name for f in profile.functions]}")
+    for name in callers:
+        check(total([s for s in inside if name in s.names]) > 0.9 * total(inside),
+              f"{name}: {inside[0].names}")
+    for f, line in [(f, line) for s in inside for location in s.locations
+                    for f, line in zip(location.functions, location.lines)
+                    if f.name in (leaf, *callers)]:
+        check(os.path.basename(f.file) == source and line > 0, f"{f.name}: {f.file}:{line}")
+    workload.end()
+    return profile
+
+
+@test
+def d():
+    profile = check_compiled("shapes-d", "geometry.shapes.Grid!(uint).Grid.fill",
+                             ("geometry.shapes.Shape.area", "geometry.shapes.Round.area", "D main"),
+                             "shapes.d")
+    equal([f.system_name for f in functions(profile, "Round.area")],
+          ["_D8geometry6shapes5Round4areaMFkZk"], "mangled")
+
+
+@test
+def ocaml():
+    # The parts of the run-time library are in C, of which the package has no lines.
+    profile = check_compiled("forest", "Forest.insert", ("Forest.build", "Forest.entry"), "forest.ml")
+    check(all(f.system_name.startswith("camlForest__") for f in functions(profile, "Forest.")),
+          "mangled")
+    check(functions(profile, "Stdlib.List.iter"), "the standard library")
+
+
 def main_frames(profile):
     """How often each chain of functions of the program's own is a leaf: (names, file, line)."""
     leaves = {}
@@ -141,6 +181,41 @@ def go_stripped():
 @test
 def go_position_independent():
     check_go("gopher-pie")
+
+
+def newer_go():
+    """A Go that can use profiles to compile: 1.21 or later."""
+    for path in [shutil.which("go"), *sorted(glob.glob("/usr/lib/go-1.*/bin/go"))]:
+        out = path and subprocess.run([path, "version"], check=True, stdout=subprocess.PIPE,
+                                      env=dict(os.environ, GOTOOLCHAIN="local")).stdout.decode()
+        version = out and re.search(r"go1\.(\d+)", out)
+        if version and int(version[1]) >= 21:
+            return path
+    return skip("no Go of 1.21 or later is installed")
+
+
+@test
+def go_compiles_with_our_profile():
+    directory, go = temporary_directory(), newer_go()
+    shutil.copy(os.path.join(ROOT, "tests/workloads/hot.go"), os.path.join(directory, "main.go"))
+    with open(os.path.join(directory, "go.mod"), "w", encoding="utf-8") as f:
+        f.write("module example.com/hot\n\ngo 1.21\n")
+
+    def build(*flags):
+        return subprocess.run([go, "build", "-gcflags=-m", *flags, "-o", "hot", "."], cwd=directory,
+                              check=True, stderr=subprocess.PIPE, timeout=250,
+                              env=dict(os.environ, HOME=directory, GOTOOLCHAIN="local", GOFLAGS="",
+                                       GOCACHE=os.path.join(directory, "cache"))).stderr.decode()
+
+    inlined = "inlining call to (*grid).mix"
+    check(inlined not in build("-pgo=off"), "it is too large without a profile")
+    workload = Workload(os.path.join(directory, "hot"), LONG)
+    profile = profile_of(daemon(), workload, 3)
+    workload.end()
+    with open(os.path.join(directory, "cpu.pprof"), "wb") as f:
+        f.write(profile.data)
+    out = build("-pgo=cpu.pprof")
+    check(inlined in out, out)
 
 
 def check_node(workload, seconds=2, settle=1.5):

@@ -14,8 +14,8 @@
 #include "base/cleanup.h"
 #include "base/fileio.h"
 #include "bytes.h"
+#include "symbolize/jit_file.h"
 #include "symbolize/jitdump.h"
-#include "symbolize/jitdump_file.h"
 
 #if defined(__x86_64__)
 #define MACHINE EM_X86_64
@@ -110,8 +110,8 @@ static void put_lines(struct bytes *d, uint64_t address, const struct place *pla
 struct world {
 	struct bytes dump;
 	int fd;
-	struct jitdump_file *file;
-	uint64_t bad;
+	struct jit_reader reader;
+	struct jit_file *file;
 };
 
 static int setup(void **state)
@@ -122,7 +122,8 @@ static int setup(void **state)
 		return -1;
 	*state = w;
 	w->fd = memfd_create("jit", MFD_CLOEXEC);
-	w->file = jitdump_file_new(&(struct jitdump_file_options){ .max_memory = 1 << 20 });
+	w->reader = (struct jit_reader){ .format = JIT_JITDUMP, .max_memory = 1 << 20 };
+	w->file = jit_file_new(&w->reader);
 	return w->fd < 0 || !w->file ? -1 : 0;
 }
 
@@ -130,7 +131,8 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	jitdump_file_free(w->file);
+	jit_file_free(w->file);
+	assert_int_equal(w->reader.memory, 0);
 	close(w->fd);
 	free(w);
 	return 0;
@@ -148,14 +150,15 @@ static void write_until(struct world *w, size_t size)
 static int read_all(struct world *w)
 {
 	write_until(w, w->dump.n);
-	return jitdump_file_read(w->file, w->fd, &w->bad);
+	jit_file_read(w->file, w->fd);
+	return jit_file_error(w->file);
 }
 
 static void assert_name(const struct world *w, uint64_t address, const char *name)
 {
 	struct jit_symbol s;
 
-	if (!jitdump_file_find(w->file, address, &s)) {
+	if (!jit_file_find(w->file, address, &s)) {
 		assert_null(name);
 		return;
 	}
@@ -167,7 +170,7 @@ static void assert_place(const struct world *w, uint64_t address, const char *fi
 {
 	struct jit_symbol s;
 
-	assert_true(jitdump_file_find(w->file, address, &s));
+	assert_true(jit_file_find(w->file, address, &s));
 	if (!file) {
 		assert_null(s.file);
 		return;
@@ -190,7 +193,7 @@ static void test_load(void **state)
 	end(&w->dump, begin(&w->dump, 3)); /* close */
 	end(&w->dump, begin(&w->dump, 77));
 	assert_int_equal(read_all(w), 0);
-	assert_int_equal(w->bad, 0);
+	assert_int_equal(w->reader.bad, 0);
 	assert_name(w, 0xfff, NULL);
 	assert_name(w, 0x1000, "f");
 	assert_name(w, 0x10ff, "f");
@@ -253,7 +256,7 @@ static void test_lines_of_garbage(void **state)
 	put_lines(&w->dump, 0x1000, lines);
 	put_load(&w->dump, "f", 0x1000, 0x100, 1);
 	assert_int_equal(read_all(w), 0);
-	assert_int_equal(w->bad, 2);
+	assert_int_equal(w->reader.bad, 2);
 	assert_place(w, 0x1018, "a.js", 10, 5);
 }
 
@@ -300,9 +303,10 @@ static void test_grows(void **state)
 	put_load(&w->dump, "g", 0x2000, 0x20, 2);
 	for (size_t i = 0; i <= w->dump.n; i++) {
 		write_until(w, i);
-		assert_int_equal(jitdump_file_read(w->file, w->fd, &w->bad), 0);
+		jit_file_read(w->file, w->fd);
+		assert_int_equal(jit_file_error(w->file), 0);
 	}
-	assert_int_equal(w->bad, 0);
+	assert_int_equal(w->reader.bad, 0);
 	assert_name(w, 0x1000, "f");
 	assert_name(w, 0x2000, "g");
 	assert_place(w, 0x2010, "a.js", 5, 1);
@@ -323,13 +327,23 @@ static void test_written_anew(void **state)
 	assert_int_equal(read_all(w), 0);
 	assert_name(w, 0x1000, "h");
 	assert_name(w, 0x2000, NULL);
+	/* Longer by the time it is seen. */
+	assert_int_equal(ftruncate(w->fd, 0), 0);
+	w->dump.n = 0;
+	put_header(&w->dump);
+	put_load(&w->dump, "i", 0x2000, 0x20, 1);
+	put_load(&w->dump, "i2", 0x3000, 0x20, 2);
+	assert_int_equal(read_all(w), 0);
+	assert_name(w, 0x1000, NULL);
+	assert_name(w, 0x2000, "i");
+	assert_name(w, 0x3000, "i2");
 }
 
 static int read_bytes(const void *bytes, size_t size)
 {
 	_cleanup_close_ int fd = memfd_create("jit", MFD_CLOEXEC);
-	const struct jitdump_limits limits = {};
-	struct jitdump_block *b;
+	const struct jit_limits limits = {};
+	struct jit_block *b;
 	size_t n;
 	int r;
 
@@ -337,7 +351,7 @@ static int read_bytes(const void *bytes, size_t size)
 	r = jitdump_read(fd, &limits, &b, &n);
 	if (r < 0)
 		return r;
-	assert_int_equal(jitdump_check(b, n, 0), 0);
+	assert_int_equal(jit_block_check(b, n, 0), 0);
 	free(b);
 	return 0;
 }
@@ -384,7 +398,7 @@ static void test_bad_records(void **state)
 	put_load(&w->dump, "wraps", UINT64_MAX - 4, 0x10, 1);
 	put_load(&w->dump, "good", 0x1000, 0x10, 1);
 	assert_int_equal(read_all(w), 0);
-	assert_int_equal(w->bad, 6);
+	assert_int_equal(w->reader.bad, 6);
 	assert_name(w, 0x1000, "good");
 	assert_name(w, 0x8000, NULL);
 	assert_name(w, UINT64_MAX - 4, NULL);
@@ -392,10 +406,12 @@ static void test_bad_records(void **state)
 	at = begin(&w->dump, 0);
 	(void)at;
 	put_load(&w->dump, "lost", 0x2000, 0x10, 2);
-	assert_int_equal(read_all(w), 0);
-	assert_int_equal(w->bad, 7);
+	assert_int_equal(read_all(w), -EBADMSG);
+	assert_int_equal(w->reader.bad, 7);
 	put_load(&w->dump, "more", 0x3000, 0x10, 3);
-	assert_true(read_all(w) <= 0);
+	assert_int_equal(read_all(w), -EBADMSG);
+	assert_int_equal(w->reader.bad, 7); /* it was not read again */
+	assert_int_equal(w->reader.failed, 1);
 	assert_name(w, 0x2000, NULL);
 	assert_name(w, 0x1000, "good");
 }
@@ -403,15 +419,15 @@ static void test_bad_records(void **state)
 /* Reads all in answers of at most two codes; returns how many answers it took. */
 static uint32_t read_in_rounds(int fd, uint32_t max_lines, uint64_t end)
 {
-	struct jitdump_limits limits = { .max_codes = 2, .max_lines = max_lines };
+	struct jit_limits limits = { .max_codes = 2, .max_lines = max_lines };
 	uint32_t codes = 0, rounds = 0, more = 1;
 
 	while (more) {
-		struct jitdump_block *b;
+		struct jit_block *b;
 		size_t size;
 
 		assert_int_equal(jitdump_read(fd, &limits, &b, &size), 0);
-		assert_int_equal(jitdump_check(b, size, limits.offset), 0);
+		assert_int_equal(jit_block_check(b, size, limits.offset), 0);
 		assert_true(b->n_codes <= 2);
 		assert_true(b->n_lines <= max_lines);
 		assert_int_equal(b->bad, 0);
@@ -452,8 +468,9 @@ static void test_full(void **state)
 	struct world *w = *state;
 	char name[2000];
 
-	jitdump_file_free(w->file);
-	w->file = jitdump_file_new(&(struct jitdump_file_options){ .max_memory = 3000 });
+	jit_file_free(w->file);
+	w->reader.max_memory = 3000;
+	w->file = jit_file_new(&w->reader);
 	put_header(&w->dump);
 	memset(name, 'n', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
@@ -464,7 +481,8 @@ static void test_full(void **state)
 	assert_name(w, 0x1000, name);
 	assert_name(w, 0x2000, NULL);
 	put_load(&w->dump, "later", 0x3000, 0x10, 3);
-	assert_int_equal(read_all(w), 0); /* it is not tried again */
+	assert_int_equal(read_all(w), -EFBIG);
+	assert_int_equal(w->reader.cut, 1); /* it is not tried again */
 	assert_name(w, 0x3000, NULL);
 }
 
@@ -472,9 +490,9 @@ static void test_full(void **state)
 static void test_damaged_answer(void **state)
 {
 	static const struct place lines[] = { { 0x1000, 5, 1, "a.js" }, {} };
-	const struct jitdump_limits limits = {};
+	const struct jit_limits limits = {};
 	struct world *w = *state;
-	struct jitdump_block *b;
+	struct jit_block *b;
 	size_t size;
 
 	put_header(&w->dump);
@@ -488,15 +506,21 @@ static void test_damaged_answer(void **state)
 		struct jit_symbol s;
 
 		((uint8_t *)b)[i] ^= 0xff;
-		if (jitdump_check(b, size, 0) == 0 && jit_code_add(c, b) == 0)
+		if (jit_block_check(b, size, 0) == 0 && jit_code_add(c, b) == 0)
 			for (uint64_t a = 0xfff; a < 0x2011; a += 7)
 				jit_code_find(c, a, &s);
 		((uint8_t *)b)[i] ^= 0xff;
 		jit_code_free(c);
 	}
-	assert_int_equal(jitdump_check(b, size, 0), 0);
-	assert_int_equal(jitdump_check(b, size - 1, 0), -EBADMSG);
-	assert_int_equal(jitdump_check(b, size, b->next_offset + 1), -EBADMSG);
+	assert_int_equal(jit_block_check(b, size, 0), 0);
+	assert_int_equal(jit_block_check(b, size - 1, 0), -EBADMSG);
+	/* It may begin anew, but not elsewhere. */
+	assert_int_equal(jit_block_check(b, size, b->next_offset), 0);
+	b->first_offset = 1;
+	assert_int_equal(jit_block_check(b, size, 0), -EBADMSG);
+	assert_int_equal(jit_block_check(b, size, 1), 0);
+	b->first_offset = b->next_offset + 1;
+	assert_int_equal(jit_block_check(b, size, b->first_offset), -EBADMSG);
 	free(b);
 }
 

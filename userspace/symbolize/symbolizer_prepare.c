@@ -113,6 +113,14 @@ static void want_kernel_lines(struct symbolizer *s, const struct wanted_frame *w
 	}
 }
 
+static void want_jit(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (wanted[i].frame.kind == FRAME_ADDRESS && wanted[i].process &&
+		    jit_names_want(s->jit, wanted[i].process, wanted[i].frame.address, s->clock))
+			s->names_missing += MAX(wanted[i].weight, (uint64_t)1);
+}
+
 void symbolizer_want(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
 {
 	_cleanup_free_ const struct wanted_frame **files = calloc(n, sizeof(*files));
@@ -121,6 +129,7 @@ void symbolizer_want(struct symbolizer *s, const struct wanted_frame *wanted, si
 
 	s->clock++;
 	s->names_missing = s->lines_missing = 0;
+	want_jit(s, wanted, n);
 	/* Without memory each is asked for when its name is wanted. */
 	if (n == 0 || !files || !addresses)
 		return;
@@ -145,7 +154,8 @@ static void process(struct symbolizer *s, uint64_t now)
 /* How long to wait for what is not known yet; 0 = it is known. */
 static uint64_t latest(const struct symbolizer *s, uint64_t names, uint64_t lines)
 {
-	uint64_t until = executable_names_is_busy(s->executables) ? names : 0;
+	bool busy = executable_names_is_busy(s->executables) || jit_names_is_busy(s->jit);
+	uint64_t until = busy ? names : 0;
 
 	if (s->lines && executable_lines_is_busy(s->lines))
 		until = MAX(until, lines);
