@@ -18,7 +18,11 @@
 
 #define WAIT_RATE_FINEST_NS   1000000ULL
 #define WAIT_RATE_COARSEST_NS (WAIT_RATE_FINEST_NS << 10)
-#define WAIT_RATE_STACKS      1000 /* a second and CPU, at most in the mean */
+/*
+ * A second and CPU, at most in the mean. A stack took 8 us when it was measured, from the hook to
+ * its place in a window: this is less than 1 % of a CPU.
+ */
+#define WAIT_RATE_STACKS 1000
 
 struct wait_rate {
 	uint64_t ns;	 /* in force */
