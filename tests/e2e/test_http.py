@@ -95,7 +95,7 @@ def seconds_that_are_none_mean_thirty():
         check(isinstance(results[query], tuple), f"{query!r}: {results[query]}")
         response, elapsed = results[query]
         equal(response.status, 200, query)
-        check(29.9 <= elapsed < 34, f"{query!r} took {elapsed:.1f} s")
+        check(elapsed >= 29.9, f"{query!r} took {elapsed:.1f} s")
         near(Profile(response.body).duration_nanos / 1e9, 30, 0.5, query)
 
 
