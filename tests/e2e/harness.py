@@ -299,7 +299,7 @@ class Daemon:
         if wait:
             self.wait_ready()
 
-    def wait_ready(self, timeout=20):
+    def wait_ready(self, timeout=60):
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             if self.child.poll() is not None:
@@ -399,10 +399,16 @@ def read_profile(path):
 
 def shared_daemon(**options):
     """A daemon that is started at its first use and serves the rest of the file."""
+    lock = threading.Lock()
+
     @functools.lru_cache(maxsize=None)
     def get():
         return Daemon(**options)
-    return get
+
+    def one_for_all_threads():
+        with lock:
+            return get()
+    return one_for_all_threads
 
 
 def profile_of(daemon, workload, seconds, settle=0.5, samples=50):
