@@ -398,17 +398,14 @@ def read_profile(path):
 
 
 def shared_daemon(**options):
-    """A daemon that is started at its first use and serves the rest of the file."""
-    lock = threading.Lock()
+    """A daemon that is started at its first use and serves the rest of the file.
 
+    Not first in a thread: what a thread has started ends with that thread (PR_SET_PDEATHSIG).
+    """
     @functools.lru_cache(maxsize=None)
     def get():
         return Daemon(**options)
-
-    def one_for_all_threads():
-        with lock:
-            return get()
-    return one_for_all_threads
+    return get
 
 
 def profile_of(daemon, workload, seconds, settle=0.5, samples=50):

@@ -77,6 +77,7 @@ def seconds_is_how_long_it_takes():
 @test
 def seconds_that_are_none_mean_thirty():
     # Go: missing, not a base-10 integer, zero and negative are 30. All at once: it costs 30 s once.
+    daemon()
     results = {}
 
     def fetch(query):
@@ -279,6 +280,7 @@ def metrics_are_prometheus_text():
 
 @test
 def requests_overlap():
+    daemon()
     workload = Workload("chain-pie", 60)
     time.sleep(0.3)
     results = []
