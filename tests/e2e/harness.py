@@ -299,7 +299,7 @@ class Daemon:
         if wait:
             self.wait_ready()
 
-    def wait_ready(self, timeout=20):
+    def wait_ready(self, timeout=60):
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             if self.child.poll() is not None:
@@ -398,7 +398,10 @@ def read_profile(path):
 
 
 def shared_daemon(**options):
-    """A daemon that is started at its first use and serves the rest of the file."""
+    """A daemon that is started at its first use and serves the rest of the file.
+
+    Not first in a thread: what a thread has started ends with that thread (PR_SET_PDEATHSIG).
+    """
     @functools.lru_cache(maxsize=None)
     def get():
         return Daemon(**options)
