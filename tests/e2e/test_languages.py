@@ -171,6 +171,9 @@ def go():
     profile = check_go("gopher")
     listing = go_pprof_report(profile, "-peek", "main.churn$")
     check("main.work" in listing, listing)
+    # The source beside its instructions, which `go tool pprof` finds for programs in Go only.
+    listing = go_pprof_report(profile, "-output=/dev/stdout", "-weblist=main.mix$")
+    check(re.search(r"class=livesrc> +\S+ +[0-9.]+m?s\s+\S", listing), listing[-3000:])
 
 
 @test

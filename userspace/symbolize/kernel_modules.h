@@ -7,8 +7,10 @@
  * to have.
  *
  * How it can be wrong: the list of modules is read every KERNEL_MODULES_REREAD_NS, so one that was
- * loaded since has no lines yet, and where it took an old one's addresses, that one's. Code that a
- * module runs while it is loaded (.init.text) has none.
+ * loaded since has no lines yet, and where it took an old one's addresses, that one's; another
+ * build of the same module at the same address is not noticed. Code that a module runs while it is
+ * loaded
+ * (.init.text) has none.
  */
 #pragma once
 
