@@ -11,7 +11,7 @@ const char *option_format_number(enum option_type type, uint64_t value,
 	if (type == OPTION_SIZE)
 		return units_format_size(value, buffer);
 	if (type == OPTION_DURATION)
-		return units_format_duration(value, buffer);
+		return value == OPTIONS_AUTO ? "auto" : units_format_duration(value, buffer);
 	snprintf(buffer, UNITS_TEXT_LEN, "%" PRIu64, value);
 	return buffer;
 }
@@ -100,6 +100,8 @@ void options_print_help(FILE *out)
 			row->type == OPTION_CHOICE ? "WORD" : words[row->type]);
 		if (row->type == OPTION_CHOICE)
 			fprintf(out, " (%s)", row->choices);
+		else if (row->choices)
+			fprintf(out, " (or %s)", row->choices);
 		fprintf(out, "   default: %s\n", row->initial[0] ? row->initial : "empty");
 		print_wrapped(out, indent, row->help, 79);
 	}

@@ -42,7 +42,8 @@ static void describe(const struct option_row *row, char *text, size_t size)
 	default:
 		if (row->step)
 			snprintf(step, sizeof(step), " in steps of %" PRIu64, row->step);
-		snprintf(text, size, "a %s from %s to %s%s",
+		snprintf(text, size, "%s%sa %s from %s to %s%s", row->choices ? row->choices : "",
+			 row->choices ? ", or " : "",
 			 row->type == OPTION_SIZE	? "size (with K, M, G or T)"
 			 : row->type == OPTION_DURATION ? "duration (as 90s, 5min, 2h or 7d)"
 							: "whole number",
@@ -129,6 +130,10 @@ static int parse_number(const struct option_row *row, const char *value, uint64_
 	uint64_t number;
 	int r;
 
+	if (row->choices && strcmp(value, row->choices) == 0) {
+		*ret = OPTIONS_AUTO;
+		return 0;
+	}
 	if (row->type == OPTION_DURATION) {
 		r = units_parse_duration(value, &number);
 	} else {

@@ -81,9 +81,12 @@ const struct option_row options_table[] = {
 	  .help = "How much of a stack is copied when a file in it has no unwinding table yet, to "
 		  "be "
 		  "walked when the table is there; 0: walk it by frame pointers instead." },
-	{ "block_rate", OPTION_DURATION, AT(block_rate), 0, 4 * NS_PER_S, .initial = "1ms",
+	{ "block_rate", OPTION_DURATION, AT(block_rate), 0, 4 * NS_PER_S, .choices = "auto",
+	  .initial = "auto",
 	  .help = "Of what processes wait for, one stack is taken per this much waiting, about; "
-		  "1ns: of every wait; 0: of none." },
+		  "1ns: of every wait; 0: of none; auto: 1ms, and coarser while that gives more "
+		  "than "
+		  "1000 stacks a second and CPU." },
 	{ "wait_hook", OPTION_CHOICE, AT(wait_hook), .choices = "auto exit_tp kprobe switch_out",
 	  .initial = "auto",
 	  .help = "Where in the kernel those stacks are taken. auto: at the best place that this "

@@ -8,14 +8,15 @@
 
 #include <stdint.h>
 
-struct name_ahead;
 struct symbolizer;
 struct window;
 
-/* For a window that ends at @end (UINT64_MAX = not known). NULL when out of memory. */
-struct name_ahead *name_ahead_new(uint64_t end);
-/* Before its window. Returns NULL; accepts NULL. */
-struct name_ahead *name_ahead_free(struct name_ahead *a);
+/* Of one window; begins as zero but for @end. */
+struct name_ahead {
+	uint64_t end;	 /* when the window ends, monotonic ns; UINT64_MAX = not known */
+	uint64_t next;	 /* when it is due */
+	uint32_t frames; /* of the window, that were asked for */
+};
 
 /* Asks for what has come to @w since the last time, if that is due. To be called often. */
 void name_ahead_step(struct name_ahead *a, const struct window *w, struct symbolizer *symbolizer,

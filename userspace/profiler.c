@@ -202,12 +202,11 @@ int profiler_capture_error(const struct profiler *p)
 
 void profiler_count_losses(struct profiler *p)
 {
-	struct collector_state state;
-	uint64_t sum, lost;
+	uint64_t counters[ABI_COUNTERS_COUNT], sum, lost;
 
-	collector_get_state(p->collector, &state);
-	sum = state.counters[ABI_COUNTER_samples_lost_ring_full] +
-	      state.counters[ABI_COUNTER_samples_lost_nested];
+	collector_get_counters(p->collector, counters);
+	sum = counters[ABI_COUNTER_samples_lost_ring_full] +
+	      counters[ABI_COUNTER_samples_lost_nested];
 	lost = sum - p->counted_losses;
 	p->counted_losses = sum;
 	if (lost && p->capture)

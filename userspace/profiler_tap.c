@@ -18,7 +18,7 @@
 struct profiler_tap {
 	struct profiler *profiler;
 	struct receiver *receiver;
-	struct name_ahead *ahead; /* NULL = memory ran out */
+	struct name_ahead ahead;
 	struct selection selection;
 	bool has_waits;
 	bool ending;	   /* at the end, waits that went on were read; it is open until then */
@@ -44,7 +44,6 @@ static void tap_free(struct profiler_tap *tap)
 {
 	DL_DELETE(tap->profiler->taps, tap);
 	tap->profiler->n_taps--;
-	name_ahead_free(tap->ahead);
 	selection_done(&tap->selection);
 	free(tap);
 }
@@ -133,7 +132,7 @@ static int tap_new(struct profiler *p, const struct profiler_tap_options *o,
 	tap->profiler = p;
 	tap->has_waits = receiver.kinds & waits;
 	tap->end_time = o->end_time;
-	tap->ahead = name_ahead_new(o->end_time);
+	tap->ahead.end = o->end_time;
 	tap->done = o->done;
 	tap->userdata = o->userdata;
 	*ret = tap;
@@ -145,9 +144,8 @@ void profiler_name_ahead(struct profiler *p, uint64_t now)
 	struct profiler_tap *tap;
 
 	DL_FOREACH(p->taps, tap)
-		if (tap->ahead)
-			name_ahead_step(tap->ahead, receiver_window(tap->receiver),
-					pipeline_symbolizer(p->pipeline), now);
+		name_ahead_step(&tap->ahead, receiver_window(tap->receiver),
+				pipeline_symbolizer(p->pipeline), now);
 }
 
 int profiler_tap_open(struct profiler *p, const struct profiler_tap_options *o,

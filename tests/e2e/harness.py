@@ -405,10 +405,15 @@ def shared_daemon(**options):
     return get
 
 
-def profile_of(daemon, workload, seconds, settle=0.5):
-    """A profile of one workload that already runs."""
+def profile_of(daemon, workload, seconds, settle=0.5, samples=50):
+    """A profile of one workload that already runs: a longer one where others leave it so little of
+    the CPUs that there are fewer samples than that."""
     time.sleep(settle)
-    return daemon.profile(seconds=seconds, pid=workload.pid)
+    while True:
+        profile = daemon.profile(seconds=seconds, pid=workload.pid)
+        if pprof.total(profile.samples) > samples or seconds > 20 or workload.child.poll() is not None:
+            return profile
+        seconds *= 2
 
 
 def in_background(daemon, seconds, **selection):

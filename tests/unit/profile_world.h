@@ -98,13 +98,13 @@ void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t
 	*ret_end = s->kernel_end;
 }
 
-void symbolizer_want(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
+void symbolizer_want(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
 {
 	(void)wanted;
 	s->wanted += n;
 }
 
-void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n)
+void symbolizer_prepare(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
 {
 	(void)wanted;
 	s->prepared += n;
@@ -189,6 +189,21 @@ static inline struct frame world_frame(uint64_t *state)
 	default:
 		return (struct frame){ .kind = FRAME_ADDRESS, .address = 0x7f0000001000 + small };
 	}
+}
+
+/* A sample of the first process with these frames. */
+static inline struct sample world_plain_sample(const struct frame *frames, size_t n)
+{
+	return (struct sample){
+		.kind = ABI_KIND_CPU,
+		.user_end = ABI_STACK_complete,
+		.tid = 7,
+		.value = 10,
+		.count = 1,
+		.process = &world_processes[0],
+		.n_frames = n,
+		.frames = frames,
+	};
 }
 
 /* A sample of up to @max frames, some of them the kernel's. @frames has room for @max. */

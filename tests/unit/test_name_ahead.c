@@ -21,14 +21,7 @@ static void add(struct window *w, uint64_t address)
 		{ .kind = FRAME_FILE, .executable = &world_library, .address = address },
 		{ .kind = FRAME_ADDRESS, .address = address },
 	};
-	const struct sample sample = { .kind = ABI_KIND_CPU,
-				       .user_end = ABI_STACK_complete,
-				       .tid = 7,
-				       .value = 10,
-				       .count = 1,
-				       .process = &world_processes[0],
-				       .n_frames = ARRAY_SIZE(frames),
-				       .frames = frames };
+	const struct sample sample = world_plain_sample(frames, ARRAY_SIZE(frames));
 
 	assert_int_equal(window_add(w, &sample), 0);
 }
@@ -44,7 +37,7 @@ static size_t step(struct name_ahead *a, struct window *w, uint64_t now)
 
 static void test_each_is_asked_for_once(void **state)
 {
-	struct name_ahead *a = name_ahead_new(END);
+	struct name_ahead ahead = { .end = END }, *a = &ahead;
 	struct window *w = window_new(0);
 
 	(void)state;
@@ -62,14 +55,13 @@ static void test_each_is_asked_for_once(void **state)
 	assert_int_equal(step(a, w, END - NS_PER_MS), 2);
 	add(w, 0x1030);
 	assert_int_equal(step(a, w, END), 0);
-	name_ahead_free(a);
 	window_free(w);
 }
 
 /* Also of one that is ended by hand, or in a long time. */
 static void test_without_an_end(void **state)
 {
-	struct name_ahead *a = name_ahead_new(UINT64_MAX);
+	struct name_ahead ahead = { .end = UINT64_MAX }, *a = &ahead;
 	struct window *w = window_new(0);
 
 	(void)state;
@@ -79,7 +71,6 @@ static void test_without_an_end(void **state)
 	add(w, 0x1010);
 	assert_int_equal(step(a, w, 61 * NS_PER_S), 0);
 	assert_int_equal(step(a, w, 120 * NS_PER_S), 2);
-	name_ahead_free(a);
 	window_free(w);
 }
 

@@ -111,7 +111,7 @@ static int add(const struct window_entry *e, void *userdata)
 	s->count += e->count;
 	s->last = *e;
 	if (e->n_waker_frames)
-		s->waker_address = e->waker_frames[0].address;
+		s->waker_address = window_frame(e->window, e->waker_frames[0], NULL).address;
 	snprintf(s->waker, sizeof(s->waker), "%.15s", e->waker ? e->waker->comm : "");
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "profile.pb-c.h"
 #include "profile/gunzip.h"
 #include "profile_world.h"
+#include "scratch.h"
 
 #define PERIOD 10101010
 
@@ -26,6 +27,57 @@ struct encoded {
 };
 
 static const char *const comments[] = { "profd: version=test", NULL };
+
+static uint64_t get_varint(const uint8_t *data, size_t size, size_t *at)
+{
+	uint64_t value = 0;
+
+	for (unsigned int shift = 0; shift < 64; shift += 7) {
+		assert_true(*at < size);
+		value |= (uint64_t)(data[*at] & 0x7f) << shift;
+		if (!(data[(*at)++] & 0x80))
+			return value;
+	}
+	fail_msg("a number of more than 64 bits");
+	return 0;
+}
+
+/* Copies the fields with this number, as they are, one behind the other. Returns their bytes. */
+static size_t fields_of(const uint8_t *data, size_t size, unsigned int number, uint8_t *to)
+{
+	size_t at = 0, n = 0;
+
+	while (at < size) {
+		size_t first = at;
+		uint64_t tag = get_varint(data, size, &at);
+		uint64_t value = get_varint(data, size, &at);
+
+		assert_true((tag & 7) == 0 || (tag & 7) == 2);
+		at += (tag & 7) == 2 ? value : 0;
+		assert_true(at <= size);
+		if (tag >> 3 != number)
+			continue;
+		memcpy(to + n, data + first, at - first);
+		n += at - first;
+	}
+	return n;
+}
+
+/* Each field is written byte for byte as protobuf-c writes it; only their order is our own. */
+static void compare_with_protobuf_c(const Perftools__Profiles__Profile *message, const uint8_t *raw,
+				    size_t size)
+{
+	_cleanup_free_ uint8_t *packed = malloc(size), *ours = malloc(size), *its = malloc(size);
+
+	assert_int_equal(perftools__profiles__profile__get_packed_size(message), size);
+	perftools__profiles__profile__pack(message, packed);
+	for (unsigned int number = 0; number < 32; number++) {
+		size_t n = fields_of(raw, size, number, ours);
+
+		assert_int_equal(fields_of(packed, size, number, its), n);
+		assert_memory_equal(ours, its, n);
+	}
+}
 
 static struct encoded encode(struct window *const *windows, size_t n, uint8_t kind,
 			     const struct selection *selection)
@@ -47,6 +99,7 @@ static struct encoded encode(struct window *const *windows, size_t n, uint8_t ki
 	assert_int_equal(gunzip(e.data, e.size, 1 << 30, &raw, &size), 0);
 	e.message = perftools__profiles__profile__unpack(NULL, size, raw);
 	assert_non_null(e.message);
+	compare_with_protobuf_c(e.message, raw, size);
 	return e;
 }
 
@@ -584,21 +637,24 @@ static void test_merging(void **state)
 /* Other tools must read it too ($PROFILE). Skipped where they are missing. */
 static void run_tool(const char *tool, const char *command, const struct encoded *e)
 {
-	char path[] = "/tmp/profd-test-XXXXXX", line[128];
-	_cleanup_close_ int fd = -1;
+	char directory[SCRATCH_SIZE], path[SCRATCH_SIZE + 16], line[128];
+	FILE *file;
 
 	snprintf(line, sizeof(line), "command -v %s >/dev/null 2>&1", tool);
 	if (system(line) != 0) {
 		print_message("no %s: skipped\n", tool);
 		return;
 	}
-	fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, e->data, e->size), e->size);
+	assert_int_equal(scratch_make(directory), 0);
+	snprintf(path, sizeof(path), "%s/profile", directory);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(e->data, 1, e->size, file), e->size);
+	fclose(file);
 	setenv("PROFILE", path, 1);
 	if (system(command) != 0)
 		fail_msg("%s", command);
-	unlink(path);
+	assert_int_equal(scratch_remove(directory), 0);
 }
 
 static void test_tools(void **state)

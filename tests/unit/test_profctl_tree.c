@@ -163,7 +163,7 @@ static int sum_values(const struct window_entry *e, void *userdata)
 
 	assert_true(e->process->tgid == 100 || e->process->tgid == 101);
 	assert_int_equal(e->n_frames, 1);
-	assert_int_equal(e->frames[0].kind, FRAME_KERNEL);
+	assert_int_equal(window_frame(e->window, e->frames[0], NULL).kind, FRAME_KERNEL);
 	*sum += e->value;
 	return 0;
 }

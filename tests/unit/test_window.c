@@ -27,7 +27,8 @@ static int sum(const struct window_entry *e, void *userdata)
 	s->count += e->count;
 	s->value += e->value;
 	s->last = *e;
-	memcpy(s->frames, e->frames, e->n_frames * sizeof(*e->frames));
+	for (size_t i = 0; i < e->n_frames; i++)
+		s->frames[i] = window_frame(e->window, e->frames[i], NULL);
 	return 0;
 }
 
@@ -62,14 +63,7 @@ static void test_frames_survive(void **state)
 		{ .kind = FRAME_ADDRESS, .address = 0 },
 		{ .kind = FRAME_ADDRESS, .address = ABI_FRAME_ADDRESS_MASK, .guessed = true },
 	};
-	struct sample sample = { .kind = ABI_KIND_CPU,
-				 .user_end = ABI_STACK_complete,
-				 .tid = 7,
-				 .value = 10,
-				 .count = 1,
-				 .process = &world_processes[0],
-				 .n_frames = ARRAY_SIZE(frames),
-				 .frames = frames };
+	struct sample sample = world_plain_sample(frames, ARRAY_SIZE(frames));
 	struct window *w = window_new(0);
 	struct sums s = {};
 
@@ -146,7 +140,8 @@ static void test_equal_samples_are_one_entry(void **state)
 	assert_int_equal(s.entries, 12);
 	assert_int_equal(s.last.n_frames, 0);
 	assert_int_equal(s.last.n_waker_frames, 1);
-	assert_int_equal(s.last.waker_frames[0].address, waker_frame.address);
+	assert_int_equal(window_frame(w, s.last.waker_frames[0], NULL).address,
+			 waker_frame.address);
 	assert_ptr_equal(s.last.waker, &world_processes[2]);
 	assert_true(s.last.folded);
 	assert_int_equal(s.last.wait.system_call, 7);

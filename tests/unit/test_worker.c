@@ -21,17 +21,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "worker/worker.h"
+#include "skip.h"
 
 #define TIME_LIMIT (300 * NS_PER_MS)
-
-static bool sanitized(void)
-{
-#if defined(__SANITIZE_ADDRESS__)
-	return true;
-#else
-	return false;
-#endif
-}
 
 /* Answers with what the first descriptor holds, followed by the arguments. */
 static int run_echo(const int *fds, size_t n_fds, const void *args, size_t args_size,
@@ -211,24 +203,24 @@ static void test_hang_costs_one_job(void **state)
 
 static void test_memory_is_limited(void **state)
 {
-	if (sanitized())
-		skip();
+	if (is_sanitized())
+		skip_because("the sandbox is not whole under sanitizers");
 	assert_int_equal(call(*state, EAT), -ENOMEM);
 	assert_echo_works(*state);
 }
 
 static void test_cannot_open_files(void **state)
 {
-	if (sanitized())
-		skip();
+	if (is_sanitized())
+		skip_because("the sandbox is not whole under sanitizers");
 	assert_int_equal(call(*state, OPEN), -ECHILD);
 	assert_echo_works(*state);
 }
 
 static void test_cannot_map_code(void **state)
 {
-	if (sanitized())
-		skip();
+	if (is_sanitized())
+		skip_because("the sandbox is not whole under sanitizers");
 	assert_int_equal(call(*state, MAP_CODE), -ECHILD);
 }
 
@@ -239,7 +231,7 @@ static void test_has_no_rights(void **state)
 	int r = worker_call(*state, RIGHTS, NULL, 0, NULL, 0, (void **)&left, &size);
 
 	/* capget() is not among the system calls that are left; where it is, nothing is. */
-	if (!sanitized()) {
+	if (!is_sanitized()) {
 		assert_int_equal(r, -ECHILD);
 		return;
 	}
@@ -333,7 +325,7 @@ static void test_without_the_right_to_end_it(void **state)
 
 	(void)state;
 	if (geteuid() != 0 || !set_cap_kill(CAP_SET)) /* then the child stays who we are */
-		skip();
+		skip_because("needs root and CAP_KILL");
 	alarm(20);
 	assert_int_equal(setup((void **)&w), 0);
 	assert_true(set_cap_kill(CAP_CLEAR));

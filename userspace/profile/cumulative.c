@@ -8,31 +8,38 @@
 #include "base/cleanup.h"
 #include "process/process.h"
 #include "process/process_object.h"
+#include "profile/cumulative_merge.h"
 #include "profile/window.h"
 
 #define OTHERS "[others]"
 
 /* Memory of an entry besides its stacks: key, value, and its places in the tables. */
 #define ENTRY_BYTES 128
+/* Of a frame besides its ids in stacks, which is there once for all of them. */
+#define FRAME_BYTES 48
 /* What folding leaves, of the budget: room to grow until the next time. */
 #define KEEP_PART 3
+/* What is added at least, of the budget, before anything is looked for that can go. */
+#define STEP_PART 8
 
 struct cumulative {
+	struct cumulative_options options;
 	struct window *window;
-	size_t budget, limit; /* limit: when to fold next */
+	size_t limit; /* bytes: when to look next for what can go */
 	struct process *names[CUMULATIVE_MAX_NAMES + 1];
 	size_t n_names;
-	uint64_t folded;
+	uint64_t folded, merged;
 };
 
-struct cumulative *cumulative_new(uint64_t start_time, size_t budget)
+struct cumulative *cumulative_new(const struct cumulative_options *o)
 {
 	struct cumulative *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
-	c->budget = c->limit = budget;
-	c->window = window_new(start_time);
+	c->options = *o;
+	c->limit = o->has_ended ? o->budget / STEP_PART : o->budget;
+	c->window = window_new(o->start_time);
 	return c->window ? c : cumulative_free(c);
 }
 
@@ -52,14 +59,14 @@ struct candidate {
 	size_t index;
 	uint64_t exit_time; /* UINT64_MAX = it lives, or it is folded already */
 	int64_t value;
-	size_t bytes;
 	bool folded;
 };
 
 struct folding {
 	struct cumulative *cumulative;
 	struct candidate *list;
-	bool *keep; /* by index */
+	bool *keep;   /* by index */
+	bool *frames; /* by id, of the window that is folded: those of entries that are kept */
 	size_t n, allocated;
 	struct window *window; /* the new one */
 };
@@ -68,6 +75,7 @@ static void folding_done(struct folding *f)
 {
 	free(f->list);
 	free(f->keep);
+	free(f->frames);
 	window_free(f->window);
 }
 
@@ -88,7 +96,6 @@ static int add_candidate(const struct window_entry *e, void *userdata)
 		.index = f->n,
 		.exit_time = e->process->exit_time ? e->process->exit_time : UINT64_MAX,
 		.value = e->value,
-		.bytes = ENTRY_BYTES + (e->n_frames + e->n_waker_frames) * sizeof(uint64_t),
 		.folded = e->folded,
 	};
 	f->n++;
@@ -109,21 +116,43 @@ static int by_worth(const void *a, const void *b)
 	return x->index < y->index ? -1 : 1;
 }
 
+/* A stack, and of its frames those that no entry has which is kept already. */
+static size_t stack_bytes(struct folding *f, const uint32_t *ids, size_t n)
+{
+	size_t bytes = n * sizeof(*ids);
+
+	for (size_t i = 0; i < n; i++) {
+		bytes += f->frames[ids[i]] ? 0 : FRAME_BYTES;
+		f->frames[ids[i]] = true;
+	}
+	return bytes;
+}
+
+static size_t entry_bytes(struct folding *f, size_t index)
+{
+	const struct window_entry e = window_get(f->cumulative->window, (uint32_t)index);
+
+	return ENTRY_BYTES + stack_bytes(f, e.frames, e.n_frames) +
+	       stack_bytes(f, e.waker_frames, e.n_waker_frames);
+}
+
 static int choose(struct folding *f)
 {
-	size_t room = f->cumulative->budget / KEEP_PART;
+	size_t room = f->cumulative->options.budget / KEEP_PART;
 
 	f->keep = calloc(MAX(f->n, (size_t)1), sizeof(*f->keep));
-	if (!f->keep)
+	f->frames = calloc(window_frames(f->cumulative->window) + 1, sizeof(*f->frames));
+	if (!f->keep || !f->frames)
 		return -ENOMEM;
 	if (f->n)
 		qsort(f->list, f->n, sizeof(*f->list), by_worth);
 	for (size_t i = 0; i < f->n; i++) {
 		const struct candidate *c = &f->list[i];
+		size_t bytes = entry_bytes(f, c->index);
 
-		if (!c->folded && c->bytes > room)
+		if (!c->folded && bytes > room)
 			break;
-		room -= MIN(room, c->bytes);
+		room -= MIN(room, bytes);
 		f->keep[c->index] = true;
 	}
 	return 0;
@@ -171,6 +200,15 @@ static int copy_entry(const struct window_entry *e, void *userdata)
 
 DEFINE_CLEANUP(struct folding *, folding_done);
 
+/* By a window with the same waits. What became of the stacks does not change by giving them up. */
+static void replace(struct cumulative *c, struct window *w)
+{
+	for (unsigned int kind = 0; kind < WINDOW_KINDS; kind++)
+		*window_quality(w, kind) = *window_quality(c->window, kind);
+	window_free(c->window);
+	c->window = w;
+}
+
 static int fold(struct cumulative *c)
 {
 	struct folding folding = { .cumulative = c };
@@ -189,12 +227,40 @@ static int fold(struct cumulative *c)
 	r = window_each(c->window, copy_entry, f);
 	if (r < 0)
 		return r;
-	/* What became of the stacks does not change by giving them up. */
-	for (unsigned int kind = 0; kind < WINDOW_KINDS; kind++)
-		*window_quality(f->window, kind) = *window_quality(c->window, kind);
-	window_free(c->window);
-	c->window = TAKE_PTR(f->window);
+	replace(c, TAKE_PTR(f->window));
 	return 0;
+}
+
+static int merge(struct cumulative *c, uint64_t now)
+{
+	const struct cumulative_merge_options o = { c->options.has_ended, c->options.userdata,
+						    now };
+	struct window *merged;
+	uint64_t fewer;
+	int r = cumulative_merge(c->window, &o, &merged, &fewer);
+
+	if (r < 0)
+		return r;
+	c->merged += fewer;
+	replace(c, merged);
+	return 0;
+}
+
+/*
+ * Ended processes are merged each time that the window has doubled, which keeps it as small as they
+ * allow; what is over the budget after that is folded.
+ */
+static int make_smaller(struct cumulative *c, uint64_t now)
+{
+	size_t budget = c->options.budget, memory;
+	int r = c->options.has_ended ? merge(c, now) : 0;
+
+	if (r == 0 && window_memory(c->window) > budget - budget / STEP_PART)
+		r = fold(c);
+	/* What could not become smaller is not tried with every sample. */
+	memory = window_memory(c->window);
+	c->limit = MAX(MIN(2 * memory, budget), memory + budget / STEP_PART);
+	return r;
 }
 
 int cumulative_add(struct cumulative *c, const struct sample *s)
@@ -206,10 +272,7 @@ int cumulative_add(struct cumulative *c, const struct sample *s)
 	r = window_add(c->window, &one);
 	if (r < 0 || window_memory(c->window) <= c->limit)
 		return r;
-	r = fold(c);
-	/* What could not become smaller is not tried with every sample. */
-	c->limit = MAX(c->budget, window_memory(c->window) + c->budget / 4);
-	return r;
+	return make_smaller(c, s->time);
 }
 
 struct window *cumulative_window(struct cumulative *c)
@@ -225,4 +288,9 @@ size_t cumulative_memory(const struct cumulative *c)
 uint64_t cumulative_folded(const struct cumulative *c)
 {
 	return c->folded;
+}
+
+uint64_t cumulative_merged(const struct cumulative *c)
+{
+	return c->merged;
 }

@@ -9,11 +9,11 @@
 #include "base/cleanup.h"
 #include "base/intern.h"
 #include "profile/pprof_encoder.h"
+#include "profile/pprof_message.h"
 #include "profile/pprof_write.h"
 #include "profile/window.h"
 
-#define N_VALUES   2
-#define MAX_LABELS 8
+#define N_VALUES 2
 
 /* The columns of a kind of profile, and what its period counts; as Go's runtime has them. */
 struct pprof_kind {
@@ -100,84 +100,162 @@ static uint64_t mapping_file_id(const struct file *f, uint32_t mapping)
 	return mapping < f->main_mapping ? mapping + 1 : mapping;
 }
 
+/* The numbers of fields, as in profile.proto. */
+enum {
+	PROFILE_SAMPLE_TYPE = 1,
+	PROFILE_SAMPLE = 2,
+	PROFILE_MAPPING = 3,
+	PROFILE_LOCATION = 4,
+	PROFILE_FUNCTION = 5,
+	PROFILE_STRING_TABLE = 6,
+	PROFILE_TIME_NANOS = 9,
+	PROFILE_DURATION_NANOS = 10,
+	PROFILE_PERIOD_TYPE = 11,
+	PROFILE_PERIOD = 12,
+	PROFILE_COMMENT = 13,
+
+	VALUE_TYPE_TYPE = 1,
+	VALUE_TYPE_UNIT = 2,
+
+	SAMPLE_LOCATION_ID = 1,
+	SAMPLE_VALUE = 2,
+	SAMPLE_LABEL = 3,
+
+	LABEL_KEY = 1,
+	LABEL_STR = 2,
+	LABEL_NUM = 3,
+	LABEL_NUM_UNIT = 4,
+
+	MAPPING_ID = 1,
+	MAPPING_MEMORY_START = 2,
+	MAPPING_MEMORY_LIMIT = 3,
+	MAPPING_FILE_OFFSET = 4,
+	MAPPING_FILENAME = 5,
+	MAPPING_BUILD_ID = 6,
+	MAPPING_HAS_FUNCTIONS = 7,
+	MAPPING_HAS_FILENAMES = 8,
+	MAPPING_HAS_LINE_NUMBERS = 9,
+	MAPPING_HAS_INLINE_FRAMES = 10,
+
+	LOCATION_ID = 1,
+	LOCATION_MAPPING_ID = 2,
+	LOCATION_ADDRESS = 3,
+	LOCATION_LINE = 4,
+
+	LINE_FUNCTION_ID = 1,
+	LINE_LINE = 2,
+	LINE_COLUMN = 3,
+
+	FUNCTION_ID = 1,
+	FUNCTION_NAME = 2,
+	FUNCTION_SYSTEM_NAME = 3,
+	FUNCTION_FILENAME = 4,
+	FUNCTION_START_LINE = 5,
+};
+
+static void write_type(struct file *f, unsigned int field, const char *type, const char *unit)
+{
+	struct message m;
+
+	m.n = 0;
+	message_number(&m, VALUE_TYPE_TYPE, (uint64_t)string_index(f, type));
+	message_number(&m, VALUE_TYPE_UNIT, (uint64_t)string_index(f, unit));
+	pprof_write(&f->writer, field, &m);
+}
+
+static void write_comments(struct file *f)
+{
+	struct message m;
+
+	for (size_t i = 0; i < f->n_comments;) {
+		m.n = 0;
+		for (; i < f->n_comments && m.n + MESSAGE_VARINT_MAX <= sizeof(m.bytes); i++)
+			message_add(&m, (uint64_t)f->comments[i]);
+		pprof_write(&f->writer, PROFILE_COMMENT, &m);
+	}
+}
+
 static void write_types(struct file *f)
 {
 	const struct pprof_options *o = f->encoder->options;
 	const struct pprof_kind *k = kinds[o->kind];
-	Perftools__Profiles__ValueType types[N_VALUES], *list[N_VALUES];
-	Perftools__Profiles__ValueType period = PERFTOOLS__PROFILES__VALUE_TYPE__INIT;
-	Perftools__Profiles__Profile part = PERFTOOLS__PROFILES__PROFILE__INIT;
 
-	for (size_t i = 0; i < N_VALUES; i++) {
-		perftools__profiles__value_type__init(&types[i]);
-		types[i].type = string_index(f, k->types[i]);
-		types[i].unit = string_index(f, k->units[i]);
-		list[i] = &types[i];
-	}
-	period.type = string_index(f, k->period_type);
-	period.unit = string_index(f, k->period_unit);
-	part.n_sample_type = N_VALUES;
-	part.sample_type = list;
-	part.period_type = &period;
-	part.period = k->counts_events ? 1 : (int64_t)o->period;
-	part.time_nanos = o->time;
-	part.duration_nanos = o->duration;
-	part.n_comment = f->n_comments;
-	part.comment = f->comments;
-	pprof_write(&f->writer, &part);
+	for (size_t i = 0; i < N_VALUES; i++)
+		write_type(f, PROFILE_SAMPLE_TYPE, k->types[i], k->units[i]);
+	pprof_write_number(&f->writer, PROFILE_TIME_NANOS, (uint64_t)o->time);
+	pprof_write_number(&f->writer, PROFILE_DURATION_NANOS, (uint64_t)o->duration);
+	write_type(f, PROFILE_PERIOD_TYPE, k->period_type, k->period_unit);
+	pprof_write_number(&f->writer, PROFILE_PERIOD, k->counts_events ? 1 : o->period);
+	write_comments(f);
 }
 
-struct labels {
-	Perftools__Profiles__Label labels[MAX_LABELS], *list[MAX_LABELS];
-	size_t n;
-};
-
-static Perftools__Profiles__Label *add_label(struct labels *l, int64_t key)
+static void add_label(struct message *m, int64_t key, int64_t string)
 {
-	Perftools__Profiles__Label *label = &l->labels[l->n];
+	size_t label = message_enter(m, SAMPLE_LABEL);
 
-	perftools__profiles__label__init(label);
-	label->key = key;
-	l->list[l->n++] = label;
-	return label;
+	message_number(m, LABEL_KEY, (uint64_t)key);
+	message_number(m, LABEL_STR, (uint64_t)string);
+	message_leave(m, label);
 }
 
-static void add_string_label(struct labels *l, int64_t key, uint32_t string)
+static void add_string_label(struct message *m, int64_t key, uint32_t string)
 {
 	int64_t index = pprof_tables_index(string);
 
 	if (index != 0)
-		add_label(l, key)->str = index;
+		add_label(m, key, index);
 }
 
 /* The unit is the key itself: readers drop a zero that has none. */
-static void add_number_label(struct labels *l, int64_t key, uint32_t number)
+static void add_number_label(struct message *m, int64_t key, uint32_t number)
 {
-	Perftools__Profiles__Label *label = add_label(l, key);
+	size_t label = message_enter(m, SAMPLE_LABEL);
 
-	label->num = number;
-	label->num_unit = label->key;
-}
-
-static void add_text_label(struct file *f, struct labels *l, int64_t key, const char *text)
-{
-	add_label(l, key)->str = string_index(f, text);
+	message_number(m, LABEL_KEY, (uint64_t)key);
+	message_number(m, LABEL_NUM, number);
+	message_number(m, LABEL_NUM_UNIT, (uint64_t)key);
+	message_leave(m, label);
 }
 
 /* What was waited for. */
-static void add_wait_labels(struct file *f, struct labels *l, struct wait w)
+static void add_wait_labels(struct file *f, struct message *m, struct wait w)
 {
 	const char *call = wait_system_call_name(w.system_call);
 	char number[32];
 
 	if (w.reason == WAIT_none)
 		return;
-	add_text_label(f, l, f->reason, wait_reason_name(w.reason));
+	add_label(m, f->reason, string_index(f, wait_reason_name(w.reason)));
 	if (w.lock != WAIT_LOCK_none)
-		add_text_label(f, l, f->lock, wait_lock_name(w.lock));
+		add_label(m, f->lock, string_index(f, wait_lock_name(w.lock)));
 	snprintf(number, sizeof(number), "syscall_%d", w.system_call);
 	if (w.system_call >= 0)
-		add_text_label(f, l, f->syscall, call ? call : number);
+		add_label(m, f->syscall, string_index(f, call ? call : number));
+}
+
+/* As many as MESSAGE_MAX_LABELS at most. */
+static void add_labels(struct file *f, struct message *m, const struct sample_key *key)
+{
+	const struct owner *owner = intern_get(f->encoder->owners, key->owner, NULL);
+
+	add_number_label(m, f->pid, owner->pid);
+	if (key->tid) /* 0: of all threads together */
+		add_number_label(m, f->tid, key->tid);
+	add_string_label(m, f->comm, owner->comm);
+	add_string_label(m, f->unit, owner->unit);
+	add_string_label(m, f->container, owner->container);
+	add_wait_labels(f, m, key->wait);
+}
+
+static void add_locations(struct message *m, const uint32_t *locations, size_t n)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < n; i++)
+		size += varint_size(locations[i]);
+	message_row(m, SAMPLE_LOCATION_ID, size);
+	for (size_t i = 0; i < n; i++)
+		message_add(m, locations[i]);
 }
 
 static void write_sample(struct file *f, uint32_t id)
@@ -185,107 +263,80 @@ static void write_sample(struct file *f, uint32_t id)
 	const struct encoder *e = f->encoder;
 	size_t size;
 	const struct sample_key *key = intern_get(e->samples, id, &size);
-	const struct owner *owner = intern_get(e->owners, key->owner, NULL);
 	size_t n = (size - offsetof(struct sample_key, locations)) / sizeof(key->locations[0]);
-	uint64_t locations[ENCODER_MAX_LOCATIONS];
-	int64_t values[N_VALUES] = { encoder_count(e, &e->values[id - 1]),
-				     e->values[id - 1].value };
-	struct labels labels = {};
-	Perftools__Profiles__Sample sample = PERFTOOLS__PROFILES__SAMPLE__INIT, *list = &sample;
-	Perftools__Profiles__Profile part = PERFTOOLS__PROFILES__PROFILE__INIT;
+	uint64_t count = (uint64_t)encoder_count(e, &e->values[id - 1]);
+	uint64_t value = (uint64_t)e->values[id - 1].value;
+	struct message m;
 
-	for (size_t i = 0; i < n; i++)
-		locations[i] = key->locations[i];
-	add_number_label(&labels, f->pid, owner->pid);
-	if (key->tid) /* 0: of all threads together */
-		add_number_label(&labels, f->tid, key->tid);
-	add_string_label(&labels, f->comm, owner->comm);
-	add_string_label(&labels, f->unit, owner->unit);
-	add_string_label(&labels, f->container, owner->container);
-	add_wait_labels(f, &labels, key->wait);
-	sample.n_location_id = n;
-	sample.location_id = locations;
-	sample.n_value = N_VALUES;
-	sample.value = values;
-	sample.n_label = labels.n;
-	sample.label = labels.list;
-	part.n_sample = 1;
-	part.sample = &list;
-	pprof_write(&f->writer, &part);
+	m.n = 0;
+	add_locations(&m, key->locations, n);
+	message_row(&m, SAMPLE_VALUE, varint_size(count) + varint_size(value));
+	message_add(&m, count);
+	message_add(&m, value);
+	add_labels(f, &m, key);
+	pprof_write(&f->writer, PROFILE_SAMPLE, &m);
 }
 
 static void write_mapping(struct file *f, uint32_t id)
 {
 	const struct mapping_key *key = intern_get(f->encoder->tables.mappings, id, NULL);
 	const struct mapping_flags *flags = &f->encoder->tables.flags[id - 1];
-	Perftools__Profiles__Mapping mapping = PERFTOOLS__PROFILES__MAPPING__INIT, *list = &mapping;
-	Perftools__Profiles__Profile part = PERFTOOLS__PROFILES__PROFILE__INIT;
+	struct message m;
 
-	mapping.id = mapping_file_id(f, id);
-	mapping.memory_start = key->start;
-	mapping.memory_limit = key->limit;
-	mapping.file_offset = key->offset;
-	mapping.filename = pprof_tables_index(key->file);
-	mapping.build_id = pprof_tables_index(key->build_id);
-	mapping.has_functions = true;
-	mapping.has_filenames = flags->filenames;
-	mapping.has_line_numbers = flags->line_numbers;
-	mapping.has_inline_frames = flags->inline_frames;
-	part.n_mapping = 1;
-	part.mapping = &list;
-	pprof_write(&f->writer, &part);
+	m.n = 0;
+	message_number(&m, MAPPING_ID, mapping_file_id(f, id));
+	message_number(&m, MAPPING_MEMORY_START, key->start);
+	message_number(&m, MAPPING_MEMORY_LIMIT, key->limit);
+	message_number(&m, MAPPING_FILE_OFFSET, key->offset);
+	message_number(&m, MAPPING_FILENAME, (uint64_t)pprof_tables_index(key->file));
+	message_number(&m, MAPPING_BUILD_ID, (uint64_t)pprof_tables_index(key->build_id));
+	message_number(&m, MAPPING_HAS_FUNCTIONS, true);
+	message_number(&m, MAPPING_HAS_FILENAMES, flags->filenames);
+	message_number(&m, MAPPING_HAS_LINE_NUMBERS, flags->line_numbers);
+	message_number(&m, MAPPING_HAS_INLINE_FRAMES, flags->inline_frames);
+	pprof_write(&f->writer, PROFILE_MAPPING, &m);
 }
 
 static void write_location(struct file *f, uint32_t id)
 {
 	const struct location_key *key = intern_get(f->encoder->tables.locations, id, NULL);
-	Perftools__Profiles__Line lines[LOCATION_MAX_LINES], *line_list[LOCATION_MAX_LINES];
-	Perftools__Profiles__Location location = PERFTOOLS__PROFILES__LOCATION__INIT;
-	Perftools__Profiles__Location *list = &location;
-	Perftools__Profiles__Profile part = PERFTOOLS__PROFILES__PROFILE__INIT;
+	struct message m;
 
+	m.n = 0;
+	message_number(&m, LOCATION_ID, id);
+	message_number(&m, LOCATION_MAPPING_ID, mapping_file_id(f, key->mapping));
+	message_number(&m, LOCATION_ADDRESS, key->address);
 	for (uint32_t i = 0; i < key->n_lines; i++) {
-		perftools__profiles__line__init(&lines[i]);
-		lines[i].function_id = key->lines[i].function;
-		lines[i].line = key->lines[i].line;
-		lines[i].column = key->lines[i].column;
-		line_list[i] = &lines[i];
+		size_t line = message_enter(&m, LOCATION_LINE);
+
+		message_number(&m, LINE_FUNCTION_ID, key->lines[i].function);
+		message_number(&m, LINE_LINE, key->lines[i].line);
+		message_number(&m, LINE_COLUMN, key->lines[i].column);
+		message_leave(&m, line);
 	}
-	location.id = id;
-	location.mapping_id = mapping_file_id(f, key->mapping);
-	location.address = key->address;
-	location.n_line = key->n_lines;
-	location.line = line_list;
-	part.n_location = 1;
-	part.location = &list;
-	pprof_write(&f->writer, &part);
+	pprof_write(&f->writer, PROFILE_LOCATION, &m);
 }
 
 static void write_function(struct file *f, uint32_t id)
 {
 	const struct function_key *key = intern_get(f->encoder->tables.functions, id, NULL);
-	Perftools__Profiles__Function function = PERFTOOLS__PROFILES__FUNCTION__INIT;
-	Perftools__Profiles__Function *list = &function;
-	Perftools__Profiles__Profile part = PERFTOOLS__PROFILES__PROFILE__INIT;
+	struct message m;
 
-	function.id = id;
-	function.name = pprof_tables_index(key->name);
-	function.system_name = pprof_tables_index(key->system_name);
-	function.filename = pprof_tables_index(key->file);
-	function.start_line = key->start_line;
-	part.n_function = 1;
-	part.function = &list;
-	pprof_write(&f->writer, &part);
+	m.n = 0;
+	message_number(&m, FUNCTION_ID, id);
+	message_number(&m, FUNCTION_NAME, (uint64_t)pprof_tables_index(key->name));
+	message_number(&m, FUNCTION_SYSTEM_NAME, (uint64_t)pprof_tables_index(key->system_name));
+	message_number(&m, FUNCTION_FILENAME, (uint64_t)pprof_tables_index(key->file));
+	message_number(&m, FUNCTION_START_LINE, key->start_line);
+	pprof_write(&f->writer, PROFILE_FUNCTION, &m);
 }
 
 static void write_string(struct file *f, uint32_t id)
 {
-	char *string = (char *)intern_get(f->encoder->tables.strings, id, NULL);
-	Perftools__Profiles__Profile part = PERFTOOLS__PROFILES__PROFILE__INIT;
+	size_t size;
+	const char *string = intern_get(f->encoder->tables.strings, id, &size);
 
-	part.n_string_table = 1;
-	part.string_table = &string;
-	pprof_write(&f->writer, &part);
+	pprof_write_bytes(&f->writer, PROFILE_STRING_TABLE, string, size - 1);
 }
 
 static void write_each(struct file *f, const struct intern *table,
@@ -363,9 +414,7 @@ int pprof_encode(struct window *const *windows, size_t n, const struct pprof_opt
 		return -EINVAL;
 	r = encoder_init(e, o, symbolizer);
 	if (r == 0)
-		r = encoder_prepare(e, windows, n);
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = encoder_gather(e, windows[i], window_quality(windows[i], o->kind));
+		r = encoder_gather(e, windows, n);
 	if (r == 0)
 		r = write_file(e, ret_data, ret_size);
 	if (r < 0)

@@ -56,6 +56,8 @@ struct encoder {
 	struct wait_filter filter;
 	struct pprof_tables tables;
 	struct pprof_frames frames;
+	uint32_t *all_numbers;	/* in frames, of the frames of all windows; 0 = not wanted */
+	uint32_t *numbers;	/* of these, of frame id - 1 of the window at hand */
 	struct intern *owners;	/* struct owner */
 	struct intern *samples; /* struct sample_key */
 	struct sample_value *values;
@@ -68,11 +70,11 @@ struct encoder {
 int encoder_init(struct encoder *e, const struct pprof_options *o, struct symbolizer *symbolizer);
 void encoder_done(struct encoder *e);
 
-/* Has the names that these windows need looked up together. 0 or -ENOMEM. */
-int encoder_prepare(struct encoder *e, struct window *const *windows, size_t n);
-
-/* Adds the entries of a window that are of the profile's kind and selection. 0 or -ENOMEM. */
-int encoder_gather(struct encoder *e, const struct window *w, const struct quality *losses);
+/*
+ * Adds the entries of windows that are of the profile's kind and selection; once. Their names are
+ * looked up together before. 0 or -ENOMEM.
+ */
+int encoder_gather(struct encoder *e, struct window *const *windows, size_t n);
 
 /* The count of a sample as it is written: whole, and not 0 for what there is. */
 int64_t encoder_count(const struct encoder *e, const struct sample_value *value);

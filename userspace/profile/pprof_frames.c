@@ -48,7 +48,7 @@
 struct known_frame {
 	uint64_t address;
 	uint64_t owner; /* the executable or process, as a number */
-	uint64_t kind;
+	uint32_t kind, guessed;
 };
 
 int pprof_frames_init(struct pprof_frames *f, struct pprof_tables *tables,
@@ -58,8 +58,9 @@ int pprof_frames_init(struct pprof_frames *f, struct pprof_tables *tables,
 		.tables = tables,
 		.symbolizer = symbolizer,
 		.known = intern_new(),
+		.executables = intern_new(),
 	};
-	if (!f->known)
+	if (!f->known || !f->executables)
 		return -ENOMEM;
 	symbolizer_kernel_range(symbolizer, &f->kernel_start, &f->kernel_end);
 	if (f->kernel_start > UINT64_MAX - KERNEL_SIZE)
@@ -70,8 +71,10 @@ int pprof_frames_init(struct pprof_frames *f, struct pprof_tables *tables,
 void pprof_frames_done(struct pprof_frames *f)
 {
 	intern_free(f->known);
+	intern_free(f->executables);
+	free(f->frames);
 	free(f->locations);
-	free(f->wanted);
+	free(f->files);
 	*f = (struct pprof_frames){};
 }
 
@@ -129,24 +132,55 @@ static bool segments_range(const struct executable *x, struct mapping_key *ret)
 	return true;
 }
 
+/* NULL when out of memory. Valid until the next call. */
+static struct file_place *place_of(struct pprof_frames *f, const struct executable *x)
+{
+	uint32_t count = intern_count(f->executables), id;
+
+	if (pprof_reserve(&f->files, &f->files_allocated, count, sizeof(*f->files)) < 0)
+		return NULL;
+	id = intern_bytes(f->executables, &x, sizeof(x));
+	if (id == 0)
+		return NULL;
+	if (id > count) {
+		f->files[count] = (struct file_place){};
+		if (x->readable)
+			segments_range(x, &f->files[count].segments);
+	}
+	return &f->files[id - 1];
+}
+
+/* The mapping of a range of an executable, made at its first use and remembered in @mapping. */
+static uint32_t file_mapping(struct pprof_frames *f, const struct executable *x,
+			     const struct mapping_key *range, uint32_t *mapping)
+{
+	char build_id[2 * BUILD_ID_MAX + 1];
+
+	if (*mapping == 0) {
+		format_build_id(x, build_id);
+		*mapping = add_mapping(f, x->path && x->path[0] ? x->path : "[unknown]", build_id,
+				       *range);
+	}
+	return *mapping;
+}
+
 static uint32_t file_place(struct pprof_frames *f, const struct frame *frame, uint64_t *ret_address)
 {
 	const struct executable *x = frame->executable;
-	const char *path = x->path && x->path[0] ? x->path : "[unknown]";
-	char build_id[2 * BUILD_ID_MAX + 1];
-	struct mapping_key key;
+	const struct mapping_key everything = { .limit = FILE_LIMIT };
+	struct file_place *place = place_of(f, x);
 	uint64_t address;
 
-	format_build_id(x, build_id);
-	if (x->readable && executable_segment_of(x, frame->address) && segments_range(x, &key)) {
-		address = executable_address(x, frame->address);
-		if (address >= key.start && address < key.limit) {
-			*ret_address = address;
-			return add_mapping(f, path, build_id, key);
-		}
+	if (!place)
+		return 0;
+	address = executable_address(x, frame->address);
+	if (address >= place->segments.start && address < place->segments.limit &&
+	    executable_segment_of(x, frame->address)) {
+		*ret_address = address;
+		return file_mapping(f, x, &place->segments, &place->mapping);
 	}
 	*ret_address = MIN(frame->address, FILE_LIMIT - 1);
-	return add_mapping(f, path, build_id, (struct mapping_key){ .limit = FILE_LIMIT });
+	return file_mapping(f, x, &everything, &place->outside);
 }
 
 static uint32_t kernel_place(struct pprof_frames *f, uint64_t address)
@@ -188,9 +222,12 @@ static uint32_t frame_place(struct pprof_frames *f, const struct frame *frame,
 
 static uint32_t add_function(struct pprof_frames *f, const struct symbol *symbol)
 {
+	uint32_t name = pprof_tables_string(f->tables, symbol->name);
 	struct function_key key = {
-		.name = pprof_tables_string(f->tables, symbol->name),
-		.system_name = pprof_tables_string(f->tables, symbol->system_name),
+		.name = name,
+		.system_name = symbol->system_name == symbol->name
+				       ? name
+				       : pprof_tables_string(f->tables, symbol->system_name),
 		.file = pprof_tables_string(f->tables, symbol->file),
 		.start_line = symbol->start_line,
 	};
@@ -200,17 +237,16 @@ static uint32_t add_function(struct pprof_frames *f, const struct symbol *symbol
 	return pprof_tables_function(f->tables, &key);
 }
 
-static int look_up(struct pprof_frames *f, const struct frame *frame, struct process *process,
-		   struct frame_location *ret)
+static int look_up(struct pprof_frames *f, const struct wanted_frame *w, struct frame_location *ret)
 {
 	struct symbol symbols[LOCATION_MAX_LINES];
 	struct location_key key = {};
 	bool unnamed = false;
 
-	key.mapping = frame_place(f, frame, &key.address);
+	key.mapping = frame_place(f, &w->frame, &key.address);
 	if (!key.mapping)
 		return -ENOMEM;
-	key.n_lines = (uint32_t)symbolizer_frame(f->symbolizer, frame, process, symbols,
+	key.n_lines = (uint32_t)symbolizer_frame(f->symbolizer, &w->frame, w->process, symbols,
 						 LOCATION_MAX_LINES);
 	for (uint32_t i = 0; i < key.n_lines; i++) {
 		key.lines[i].function = add_function(f, &symbols[i]);
@@ -227,61 +263,48 @@ static int look_up(struct pprof_frames *f, const struct frame *frame, struct pro
 	return ret->location ? 0 : -ENOMEM;
 }
 
-/* The number of a frame, from 1 on; 0 = out of memory. */
-static uint32_t number_of(struct pprof_frames *f, const struct frame *frame,
-			  const struct process *process)
+uint32_t pprof_frames_number(struct pprof_frames *f, const struct frame *frame,
+			     struct process *process)
 {
-	struct known_frame key = { .address = frame->address, .kind = frame->kind };
-	uint32_t count = intern_count(f->known);
-	uint32_t id;
+	struct known_frame key = {
+		.address = frame->address,
+		.kind = frame->kind,
+		.guessed = frame->guessed,
+	};
+	uint32_t count = intern_count(f->known), id;
 
 	if (frame->kind == FRAME_FILE)
 		key.owner = (uintptr_t)frame->executable;
 	else if (frame->kind == FRAME_ADDRESS)
 		key.owner = (uintptr_t)process;
-	if (pprof_reserve(&f->locations, &f->locations_allocated, count, sizeof(*f->locations)) < 0)
+	/* Room first: what is known has a frame and a location. */
+	if (pprof_reserve(&f->frames, &f->frames_allocated, count, sizeof(*f->frames)) < 0 ||
+	    pprof_reserve(&f->locations, &f->locations_allocated, count, sizeof(*f->locations)) < 0)
 		return 0;
 	id = intern_bytes(f->known, &key, sizeof(key));
-	if (id > count)
-		f->locations[id - 1] = (struct frame_location){};
+	if (id > count) {
+		f->frames[count] = (struct wanted_frame){ *frame, process, 0 };
+		f->locations[count] = (struct frame_location){};
+	}
 	return id;
-}
-
-int pprof_frames_want(struct pprof_frames *f, const struct frame *frame, struct process *process)
-{
-	uint32_t count = intern_count(f->known);
-	uint32_t id = number_of(f, frame, process);
-
-	if (id <= count)
-		return id == 0 ? -ENOMEM : 0;
-	if (pprof_reserve(&f->wanted, &f->wanted_allocated, f->n_wanted, sizeof(*f->wanted)) < 0)
-		return -ENOMEM;
-	f->wanted[f->n_wanted++] = (struct wanted_frame){ *frame, process };
-	return 0;
 }
 
 void pprof_frames_prepare(struct pprof_frames *f)
 {
-	symbolizer_prepare(f->symbolizer, f->wanted, f->n_wanted);
-	free(f->wanted);
-	f->wanted = NULL;
-	f->n_wanted = f->wanted_allocated = 0;
+	symbolizer_prepare(f->symbolizer, f->frames, intern_count(f->known));
 }
 
-int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct process *process,
-		     struct frame_location *ret)
+int pprof_frames_get(struct pprof_frames *f, uint32_t number, struct frame_location *ret)
 {
-	uint32_t id = number_of(f, frame, process);
+	struct frame_location *known = &f->locations[number - 1];
 
-	if (id == 0)
-		return -ENOMEM;
-	if (f->locations[id - 1].location == 0) {
-		int r = look_up(f, frame, process, &f->locations[id - 1]);
+	if (known->location == 0) {
+		int r = look_up(f, &f->frames[number - 1], known);
 
 		if (r < 0)
 			return r;
 	}
-	*ret = f->locations[id - 1];
+	*ret = *known;
 	return 0;
 }
 

@@ -23,14 +23,24 @@ struct frame_location {
 	enum unnamed_reason why;
 };
 
+/* Where the frames of an executable are. Mappings: 0 = none was needed yet. */
+struct file_place {
+	struct mapping_key segments; /* all of them as one range; an empty one if there is none */
+	uint32_t mapping;
+	uint32_t outside; /* the mapping of what is in no segment */
+};
+
+/* Frames have numbers, from 1 on. */
 struct pprof_frames {
 	struct pprof_tables *tables;
 	struct symbolizer *symbolizer;
-	struct intern *known;		  /* frames */
-	struct frame_location *locations; /* of known frame id - 1; 0 = not looked up yet */
-	size_t locations_allocated;
-	struct wanted_frame *wanted; /* to be looked up together */
-	size_t n_wanted, wanted_allocated;
+	struct intern *known;		  /* number -> what tells it from others */
+	struct wanted_frame *frames;	  /* of number - 1 */
+	struct frame_location *locations; /* of number - 1; 0 = not looked up yet */
+	size_t frames_allocated, locations_allocated;
+	struct intern *executables; /* pointers */
+	struct file_place *files;   /* of executable id - 1 */
+	size_t files_allocated;
 	uint64_t kernel_start, kernel_end;
 };
 
@@ -38,16 +48,13 @@ int pprof_frames_init(struct pprof_frames *f, struct pprof_tables *tables,
 		      struct symbolizer *symbolizer);
 void pprof_frames_done(struct pprof_frames *f);
 
-/*
- * Names are found faster together: tells what pprof_frames_get() will be asked for, until
- * pprof_frames_prepare(). 0, or -ENOMEM.
- */
-int pprof_frames_want(struct pprof_frames *f, const struct frame *frame, struct process *process);
+/* The number of a frame, 0 = out of memory. It stays borrowed. */
+uint32_t pprof_frames_number(struct pprof_frames *f, const struct frame *frame,
+			     struct process *process);
+/* Names are found faster together: has those of all frames so far looked up. */
 void pprof_frames_prepare(struct pprof_frames *f);
-
 /* 0, or -ENOMEM. */
-int pprof_frames_get(struct pprof_frames *f, const struct frame *frame, struct process *process,
-		     struct frame_location *ret);
+int pprof_frames_get(struct pprof_frames *f, uint32_t number, struct frame_location *ret);
 
 /*
  * The location that stands for what is missing: outermost in a stack that ended with @end before

@@ -32,6 +32,7 @@ void encoder_done(struct encoder *e)
 	intern_free(e->owners);
 	intern_free(e->samples);
 	free(e->values);
+	free(e->all_numbers);
 }
 
 static int vote_program(struct encoder *e, const struct window_entry *entry)
@@ -82,16 +83,26 @@ static uint32_t add_owner(struct encoder *e, const struct process *p)
 	return intern_bytes(e->owners, &owner, sizeof(owner));
 }
 
-static void count_quality(struct quality *q, const struct window_entry *entry)
+/* A frame of the window at hand. */
+static const struct frame *frame_of(const struct encoder *e, uint32_t id)
 {
+	return &e->frames.frames[e->numbers[id - 1] - 1].frame;
+}
+
+static void count_quality(struct encoder *e, const struct window_entry *entry)
+{
+	struct quality *q = &e->quality;
+
 	q->samples_attempted += entry->samples;
 	if (entry->user_end < ABI_STACK_ENDS_COUNT)
 		q->user_stacks[entry->user_end] += entry->samples;
 	q->frames += entry->samples * entry->n_frames;
 	for (size_t i = 0; i < entry->n_frames; i++) {
-		if (entry->frames[i].kind != FRAME_KERNEL)
+		const struct frame *frame = frame_of(e, entry->frames[i]);
+
+		if (frame->kind != FRAME_KERNEL)
 			q->user_frames += entry->samples;
-		if (entry->frames[i].guessed)
+		if (frame->guessed)
 			q->user_frames_guessed += entry->samples;
 	}
 }
@@ -101,11 +112,11 @@ struct stack {
 	size_t n;
 };
 
-static int add_frame(struct encoder *e, const struct window_entry *entry, const struct frame *frame,
-		     struct process *process, struct stack *stack)
+static int add_frame(struct encoder *e, const struct window_entry *entry, uint32_t id,
+		     struct stack *stack)
 {
 	struct frame_location location;
-	int r = pprof_frames_get(&e->frames, frame, process, &location);
+	int r = pprof_frames_get(&e->frames, e->numbers[id - 1], &location);
 
 	if (r < 0)
 		return r;
@@ -139,7 +150,7 @@ static int add_waker(struct encoder *e, const struct window_entry *entry, struct
 	char marker[128];
 
 	for (size_t i = entry->n_waker_frames; i > 0; i--) {
-		int r = add_frame(e, entry, &entry->waker_frames[i - 1], entry->waker, stack);
+		int r = add_frame(e, entry, entry->waker_frames[i - 1], stack);
 
 		if (r < 0)
 			return r;
@@ -161,7 +172,7 @@ static int locate(struct encoder *e, const struct window_entry *entry, struct st
 	if (wants_waker(e, entry))
 		r = add_waker(e, entry, stack);
 	for (size_t i = 0; i < entry->n_frames && r == 0; i++)
-		r = add_frame(e, entry, &entry->frames[i], entry->process, stack);
+		r = add_frame(e, entry, entry->frames[i], stack);
 	if (r < 0)
 		return r;
 	if (abi_stack_is_truncated(entry->user_end))
@@ -208,13 +219,14 @@ static struct wait refine(struct encoder *e, const struct window_entry *entry)
 	size_t n = 0;
 
 	for (size_t i = 0; i < entry->n_frames && n < WAIT_REFINE_NAMES; i++) {
+		const struct frame *frame = frame_of(e, entry->frames[i]);
 		struct symbol symbols[WAIT_REFINE_NAMES];
 		size_t found;
 
-		if (entry->frames[i].kind == FRAME_KERNEL)
+		if (frame->kind == FRAME_KERNEL)
 			continue;
-		found = symbolizer_frame(e->frames.symbolizer, &entry->frames[i], entry->process,
-					 symbols, WAIT_REFINE_NAMES - n);
+		found = symbolizer_frame(e->frames.symbolizer, frame, entry->process, symbols,
+					 WAIT_REFINE_NAMES - n);
 		for (size_t k = 0; k < found; k++, n++) {
 			snprintf(text[n], NAME_LEN, "%s", symbols[k].name);
 			names[n] = text[n];
@@ -242,18 +254,37 @@ static bool is_selected(const struct encoder *e, const struct window_entry *entr
 	       selection_matches(e->options->selection, entry->process);
 }
 
+/* Gives numbers to frames that have none yet, and weight to all. */
+static int number_frames(struct encoder *e, const struct window_entry *entry, const uint32_t *ids,
+			 size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t *number = &e->numbers[ids[i] - 1];
+
+		if (*number == 0) {
+			struct process *process;
+			struct frame frame = window_frame(entry->window, ids[i], &process);
+
+			*number = pprof_frames_number(&e->frames, &frame, process);
+			if (*number == 0)
+				return -ENOMEM;
+		}
+		e->frames.frames[*number - 1].weight += entry->samples;
+	}
+	return 0;
+}
+
 static int want_entry(const struct window_entry *entry, void *userdata)
 {
 	struct encoder *e = userdata;
-	int r = 0;
+	int r;
 
 	if (!is_selected(e, entry) || entry->folded ||
 	    (entry->kind != ABI_KIND_CPU && !wait_filter_may_pass(&e->filter, entry->wait)))
 		return 0;
-	for (size_t i = 0; i < entry->n_frames && r == 0; i++)
-		r = pprof_frames_want(&e->frames, &entry->frames[i], entry->process);
-	for (size_t i = 0; wants_waker(e, entry) && i < entry->n_waker_frames && r == 0; i++)
-		r = pprof_frames_want(&e->frames, &entry->waker_frames[i], entry->waker);
+	r = number_frames(e, entry, entry->frames, entry->n_frames);
+	if (r == 0 && wants_waker(e, entry))
+		r = number_frames(e, entry, entry->waker_frames, entry->n_waker_frames);
 	return r;
 }
 
@@ -265,7 +296,7 @@ static int gather_entry(const struct window_entry *entry, void *userdata)
 
 	if (!is_selected(e, entry) || !is_wanted(e, entry, &wait))
 		return 0;
-	count_quality(&e->quality, entry);
+	count_quality(e, entry);
 	r = vote_program(e, entry);
 	if (r < 0)
 		return r;
@@ -279,25 +310,52 @@ int64_t encoder_count(const struct encoder *e, const struct sample_value *value)
 	return MAX(saturating_add(value->count, ABI_COUNT_ONE / 2) / ABI_COUNT_ONE, (int64_t)1);
 }
 
-int encoder_prepare(struct encoder *e, struct window *const *windows, size_t n)
+/* Room for the numbers of the frames of all windows, one behind the other. */
+static int make_numbers(struct encoder *e, struct window *const *windows, size_t n)
+{
+	size_t frames = 1;
+
+	for (size_t i = 0; i < n; i++)
+		frames += window_frames(windows[i]);
+	e->all_numbers = calloc(frames, sizeof(*e->all_numbers));
+	return e->all_numbers ? 0 : -ENOMEM;
+}
+
+/* Visits the entries of all windows. */
+static int each_entry(struct encoder *e, struct window *const *windows, size_t n,
+		      int (*visit)(const struct window_entry *entry, void *userdata))
 {
 	int r = 0;
 
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = window_each(windows[i], want_entry, e);
-	if (r == 0)
-		pprof_frames_prepare(&e->frames);
+	e->numbers = e->all_numbers;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = window_each(windows[i], visit, e);
+		e->numbers += window_frames(windows[i]);
+	}
 	return r;
 }
 
 /* Lost samples have no names: they count as attempted, and as lost, in every selection. */
-int encoder_gather(struct encoder *e, const struct window *w, const struct quality *losses)
+static void add_losses(struct quality *q, const struct quality *of_window)
 {
-	e->quality.samples_attempted += losses->samples_lost;
-	e->quality.samples_lost += losses->samples_lost;
-	e->quality.sideband_lost += losses->sideband_lost;
-	e->quality.user_stacks_from_slices += losses->user_stacks_from_slices;
-	return window_each(w, gather_entry, e);
+	q->samples_attempted += of_window->samples_lost;
+	q->samples_lost += of_window->samples_lost;
+	q->sideband_lost += of_window->sideband_lost;
+	q->user_stacks_from_slices += of_window->user_stacks_from_slices;
+}
+
+int encoder_gather(struct encoder *e, struct window *const *windows, size_t n)
+{
+	int r = make_numbers(e, windows, n);
+
+	if (r == 0)
+		r = each_entry(e, windows, n, want_entry);
+	if (r < 0)
+		return r;
+	pprof_frames_prepare(&e->frames);
+	for (size_t i = 0; i < n; i++)
+		add_losses(&e->quality, window_quality(windows[i], e->options->kind));
+	return each_entry(e, windows, n, gather_entry);
 }
 
 const char *encoder_program(const struct encoder *e)

@@ -117,8 +117,8 @@ int pprof_encode_text(struct window *const *windows, size_t n, const struct ppro
 	if (o->kind != ABI_KIND_BLOCK && o->kind != ABI_KIND_MUTEX)
 		return -EINVAL;
 	r = encoder_init(e, o, symbolizer);
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = encoder_gather(e, windows[i], window_quality(windows[i], o->kind));
+	if (r == 0)
+		r = encoder_gather(e, windows, n);
 	if (r < 0)
 		return r;
 	f = open_memstream(&text, &size);

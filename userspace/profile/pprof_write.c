@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "profile/pprof_message.h"
 
 #define GZIP_WINDOW_BITS (15 + 16) /* the largest window; + 16 = with a gzip header */
 #define MEMORY_LEVEL	 8	   /* zlib's default */
@@ -42,10 +43,8 @@ static void compress_pending(struct pprof_writer *w, int flush)
 	w->n_pending = 0;
 }
 
-static void append(ProtobufCBuffer *base, size_t size, const uint8_t *data)
+static void append(struct pprof_writer *w, const uint8_t *data, size_t size)
 {
-	struct pprof_writer *w = (struct pprof_writer *)base;
-
 	while (size > 0 && w->error == 0) {
 		size_t n = MIN(size, sizeof(w->pending) - w->n_pending);
 
@@ -61,7 +60,6 @@ static void append(ProtobufCBuffer *base, size_t size, const uint8_t *data)
 int pprof_writer_init(struct pprof_writer *w, int level)
 {
 	memset(w, 0, sizeof(*w));
-	w->base.append = append;
 	if (deflateInit2(&w->stream, level, Z_DEFLATED, GZIP_WINDOW_BITS, MEMORY_LEVEL,
 			 Z_DEFAULT_STRATEGY) != Z_OK)
 		return -ENOMEM;
@@ -75,9 +73,25 @@ void pprof_writer_done(struct pprof_writer *w)
 	w->data = NULL;
 }
 
-void pprof_write(struct pprof_writer *w, const Perftools__Profiles__Profile *part)
+void pprof_write_bytes(struct pprof_writer *w, unsigned int field, const void *data, size_t size)
 {
-	perftools__profiles__profile__pack_to_buffer(part, &w->base);
+	uint8_t head[1 + MESSAGE_VARINT_MAX] = { tag_of_bytes(field) };
+
+	append(w, head, 1 + varint_put(head + 1, size));
+	append(w, data, size);
+}
+
+void pprof_write(struct pprof_writer *w, unsigned int field, const struct message *m)
+{
+	pprof_write_bytes(w, field, m->bytes, m->n);
+}
+
+void pprof_write_number(struct pprof_writer *w, unsigned int field, uint64_t value)
+{
+	uint8_t bytes[1 + MESSAGE_VARINT_MAX] = { tag_of_number(field) };
+
+	if (value != 0)
+		append(w, bytes, 1 + varint_put(bytes + 1, value));
 }
 
 int pprof_writer_finish(struct pprof_writer *w, void **ret_data, size_t *ret_size)

@@ -9,13 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <protobuf-c/protobuf-c.h>
 #include <zlib.h>
 
-#include "profile.pb-c.h"
+struct message;
 
 struct pprof_writer {
-	ProtobufCBuffer base; /* first: what protobuf-c calls back with */
 	z_stream stream;
 	uint8_t pending[16384]; /* not compressed yet */
 	size_t n_pending;
@@ -28,7 +26,10 @@ struct pprof_writer {
 int pprof_writer_init(struct pprof_writer *w, int level);
 void pprof_writer_done(struct pprof_writer *w);
 
-void pprof_write(struct pprof_writer *w, const Perftools__Profiles__Profile *part);
+/* Fields of the profile: a message or row of numbers, bytes (or a string), a number. */
+void pprof_write(struct pprof_writer *w, unsigned int field, const struct message *m);
+void pprof_write_bytes(struct pprof_writer *w, unsigned int field, const void *data, size_t size);
+void pprof_write_number(struct pprof_writer *w, unsigned int field, uint64_t value);
 
 /* Ends it. Caller frees @ret_data. 0, or the first error that happened. */
 int pprof_writer_finish(struct pprof_writer *w, void **ret_data, size_t *ret_size);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything is interned: processes and executables (by pointer, one reference each), stacks (as
- * one word per frame), and the keys of the entries. Id n of the keys is element n - 1 of values.
+ * Everything is interned: processes and executables (by pointer, one reference each), frames (as a
+ * word), stacks (as ids of frames), and the keys of the entries. Id n of the keys is element n - 1
+ * of values.
  *
  * Two struct process of one process (before and after an exec) are two here; they meet, if at all,
  * when a profile is encoded.
@@ -31,6 +32,12 @@
 #define WORD_ADDRESS_MASK     ABI_FRAME_ADDRESS_MASK
 #define WORD_KERNEL_BITS      (7ULL << 61)
 
+/* Of code without a file. All others are stored without the process: they are the same in all. */
+struct frame_key {
+	uint64_t word;
+	uint64_t process; /* id; FRAME_ADDRESS only */
+};
+
 struct entry_key {
 	uint32_t process; /* id */
 	uint32_t stack;	  /* id; 0 = no frames */
@@ -53,8 +60,11 @@ struct window {
 	uint64_t start_time, end_time;
 	struct intern *processes;   /* struct process * */
 	struct intern *executables; /* struct executable * */
-	struct intern *stacks;	    /* words, leaf first */
+	struct intern *frames;	    /* struct frame_key, whole or its word */
+	struct intern *stacks;	    /* ids of frames, leaf first */
 	struct intern *keys;	    /* struct entry_key */
+	uint32_t *frame_processes;  /* of frame id - 1, the process that had it last: an id */
+	uint32_t frame_processes_allocated;
 	struct entry_value *values;
 	uint32_t values_allocated;
 	uint64_t samples[WINDOW_KINDS];
@@ -70,9 +80,10 @@ struct window *window_new(uint64_t start_time)
 	w->start_time = start_time;
 	w->processes = intern_new();
 	w->executables = intern_new();
+	w->frames = intern_new();
 	w->stacks = intern_new();
 	w->keys = intern_new();
-	if (!w->processes || !w->executables || !w->stacks || !w->keys)
+	if (!w->processes || !w->executables || !w->frames || !w->stacks || !w->keys)
 		return window_free(w);
 	return w;
 }
@@ -95,8 +106,10 @@ struct window *window_free(struct window *w)
 		executable_unref(pointer_of(w->executables, id));
 	intern_free(w->processes);
 	intern_free(w->executables);
+	intern_free(w->frames);
 	intern_free(w->stacks);
 	intern_free(w->keys);
+	free(w->frame_processes);
 	free(w->values);
 	free(w);
 	return NULL;
@@ -123,18 +136,26 @@ static uint32_t executable_id(struct window *w, struct executable *x)
 	return id;
 }
 
-static int pack_frame(struct window *w, const struct frame *f, uint64_t *ret)
+/* The executable of the frame before, which most often is that of the next one. */
+struct last_executable {
+	struct executable *executable;
+	uint32_t id;
+};
+
+static int pack_frame(struct window *w, const struct frame *f, struct last_executable *last,
+		      uint64_t *ret)
 {
 	uint64_t word = (uint64_t)f->kind << WORD_KIND_SHIFT | (f->guessed ? WORD_GUESSED : 0);
 
 	if (f->kind == FRAME_FILE) {
-		uint32_t id = executable_id(w, f->executable);
-
-		if (id == 0)
+		if (f->executable != last->executable)
+			*last = (struct last_executable){ f->executable,
+							  executable_id(w, f->executable) };
+		if (last->id == 0)
 			return -ENOMEM;
-		if (id > WORD_EXECUTABLE_MAX || f->address > WORD_OFFSET_MASK)
+		if (last->id > WORD_EXECUTABLE_MAX || f->address > WORD_OFFSET_MASK)
 			return -EOVERFLOW;
-		word |= (uint64_t)id << WORD_EXECUTABLE_SHIFT | f->address;
+		word |= (uint64_t)last->id << WORD_EXECUTABLE_SHIFT | f->address;
 	} else {
 		word |= f->address & WORD_ADDRESS_MASK;
 	}
@@ -142,8 +163,38 @@ static int pack_frame(struct window *w, const struct frame *f, uint64_t *ret)
 	return 0;
 }
 
-static struct frame unpack_frame(const struct window *w, uint64_t word)
+static int add_frame(struct window *w, const struct frame *f, uint32_t process,
+		     struct last_executable *last, uint32_t *ret_id)
 {
+	struct frame_key key = { .process = process };
+	uint32_t id;
+	int r = pack_frame(w, f, last, &key.word);
+
+	if (r < 0)
+		return r;
+	if (intern_count(w->frames) == w->frame_processes_allocated) {
+		uint32_t n = MAX(w->frame_processes_allocated * 2, 64U);
+		uint32_t *bigger = reallocarray(w->frame_processes, n, sizeof(*bigger));
+
+		if (!bigger)
+			return -ENOMEM;
+		w->frame_processes = bigger;
+		w->frame_processes_allocated = n;
+	}
+	id = intern_bytes(w->frames, &key,
+			  f->kind == FRAME_ADDRESS ? sizeof(key) : sizeof(key.word));
+	if (id == 0)
+		return -ENOMEM;
+	/* Of several the last is the one that most likely still runs. */
+	w->frame_processes[id - 1] = process;
+	*ret_id = id;
+	return 0;
+}
+
+struct frame window_frame(const struct window *w, uint32_t id, struct process **ret_process)
+{
+	const struct frame_key *key = intern_get(w->frames, id, NULL);
+	uint64_t word = key->word;
 	struct frame f = {
 		.kind = (uint8_t)(word >> WORD_KIND_SHIFT),
 		.guessed = word & WORD_GUESSED,
@@ -151,20 +202,29 @@ static struct frame unpack_frame(const struct window *w, uint64_t word)
 	};
 
 	if (f.kind == FRAME_FILE) {
-		uint32_t id = (uint32_t)(word >> WORD_EXECUTABLE_SHIFT) & WORD_EXECUTABLE_MAX;
+		uint32_t executable =
+			(uint32_t)(word >> WORD_EXECUTABLE_SHIFT) & WORD_EXECUTABLE_MAX;
 
-		f.executable = pointer_of(w->executables, id);
+		f.executable = pointer_of(w->executables, executable);
 		f.address = word & WORD_OFFSET_MASK;
 	} else if (f.kind == FRAME_KERNEL) {
 		f.address |= WORD_KERNEL_BITS;
 	}
+	if (ret_process)
+		*ret_process = pointer_of(w->processes, w->frame_processes[id - 1]);
 	return f;
 }
 
-static int pack_stack(struct window *w, const struct frame *frames, size_t n, uint32_t *ret_id)
+uint32_t window_frames(const struct window *w)
 {
-	uint64_t words[SAMPLE_MAX_FRAMES];
-	uint32_t id;
+	return intern_count(w->frames);
+}
+
+static int pack_stack(struct window *w, const struct frame *frames, size_t n, uint32_t process,
+		      uint32_t *ret_id)
+{
+	uint32_t ids[SAMPLE_MAX_FRAMES], id;
+	struct last_executable last = {};
 
 	if (n > SAMPLE_MAX_FRAMES)
 		return -EOVERFLOW;
@@ -173,12 +233,12 @@ static int pack_stack(struct window *w, const struct frame *frames, size_t n, ui
 		return 0;
 	}
 	for (size_t i = 0; i < n; i++) {
-		int r = pack_frame(w, &frames[i], &words[i]);
+		int r = add_frame(w, &frames[i], process, &last, &ids[i]);
 
 		if (r < 0)
 			return r;
 	}
-	id = intern_bytes(w->stacks, words, n * sizeof(*words));
+	id = intern_bytes(w->stacks, ids, n * sizeof(*ids));
 	if (id == 0)
 		return -ENOMEM;
 	*ret_id = id;
@@ -224,15 +284,12 @@ static void count_quality(struct quality *q, const struct sample *s, uint64_t n)
 /* Who ended a wait. */
 static int pack_waker(struct window *w, const struct sample *s, struct entry_key *key)
 {
-	int r;
-
 	if (!s->waker)
 		return 0;
-	r = pack_stack(w, s->waker_frames, s->n_waker_frames, &key->waker_stack);
-	if (r < 0)
-		return r;
 	key->waker = process_id(w, s->waker);
-	return key->waker ? 0 : -ENOMEM;
+	if (key->waker == 0)
+		return -ENOMEM;
+	return pack_stack(w, s->waker_frames, s->n_waker_frames, key->waker, &key->waker_stack);
 }
 
 static int pack_key(struct window *w, const struct sample *s, struct entry_key *ret)
@@ -248,14 +305,14 @@ static int pack_key(struct window *w, const struct sample *s, struct entry_key *
 
 	if (s->kind >= WINDOW_KINDS || s->user_end >= ABI_STACK_ENDS_COUNT)
 		return -EOVERFLOW;
-	r = pack_stack(w, s->frames, s->n_frames, &key.stack);
+	key.process = process_id(w, s->process);
+	if (key.process == 0)
+		return -ENOMEM;
+	r = pack_stack(w, s->frames, s->n_frames, key.process, &key.stack);
 	if (r == 0)
 		r = pack_waker(w, s, &key);
 	if (r < 0)
 		return r;
-	key.process = process_id(w, s->process);
-	if (key.process == 0)
-		return -ENOMEM;
 	*ret = key;
 	return 0;
 }
@@ -285,8 +342,18 @@ int window_add(struct window *w, const struct sample *s)
 	return add(w, s, &(struct entry_value){ 1, s->count, s->value });
 }
 
+/* Writes the frames of an entry's stack; returns them. */
+static const struct frame *unpack_stack(const struct window_entry *e, const uint32_t *ids, size_t n,
+					struct frame frames[static SAMPLE_MAX_FRAMES])
+{
+	for (size_t i = 0; i < n; i++)
+		frames[i] = window_frame(e->window, ids[i], NULL);
+	return frames;
+}
+
 int window_add_entry(struct window *w, const struct window_entry *e)
 {
+	struct frame frames[SAMPLE_MAX_FRAMES], waker_frames[SAMPLE_MAX_FRAMES];
 	const struct sample s = {
 		.kind = e->kind,
 		.user_end = e->user_end,
@@ -295,32 +362,38 @@ int window_add_entry(struct window *w, const struct window_entry *e)
 		.wait = e->wait,
 		.process = e->process,
 		.n_frames = e->n_frames,
-		.frames = e->frames,
+		.frames = unpack_stack(e, e->frames, e->n_frames, frames),
 		.waker = e->waker,
 		.n_waker_frames = e->n_waker_frames,
-		.waker_frames = e->waker_frames,
+		.waker_frames = unpack_stack(e, e->waker_frames, e->n_waker_frames, waker_frames),
 	};
 
 	return add(w, &s, &(struct entry_value){ e->samples, e->count, e->value });
 }
 
+/* Gives back what is allocated beyond @n elements. */
+static void *shrink(void *array, uint32_t *allocated, uint32_t n, size_t element_size)
+{
+	void *smaller = n > 0 && n < *allocated ? reallocarray(array, n, element_size) : NULL;
+
+	if (!smaller)
+		return array;
+	*allocated = n;
+	return smaller;
+}
+
 void window_close(struct window *w, uint64_t end_time)
 {
-	uint32_t n = intern_count(w->keys);
-
 	w->end_time = end_time;
 	intern_seal(w->processes);
 	intern_seal(w->executables);
+	intern_seal(w->frames);
 	intern_seal(w->stacks);
 	intern_seal(w->keys);
-	if (n > 0 && n < w->values_allocated) {
-		struct entry_value *values = reallocarray(w->values, n, sizeof(*values));
-
-		if (values) {
-			w->values = values;
-			w->values_allocated = n;
-		}
-	}
+	w->values =
+		shrink(w->values, &w->values_allocated, intern_count(w->keys), sizeof(*w->values));
+	w->frame_processes = shrink(w->frame_processes, &w->frame_processes_allocated,
+				    intern_count(w->frames), sizeof(*w->frame_processes));
 }
 
 uint64_t window_start(const struct window *w)
@@ -359,29 +432,33 @@ uint64_t window_samples(const struct window *w)
 size_t window_memory(const struct window *w)
 {
 	return sizeof(*w) + intern_memory(w->processes) + intern_memory(w->executables) +
-	       intern_memory(w->stacks) + intern_memory(w->keys) +
+	       intern_memory(w->frames) + intern_memory(w->stacks) + intern_memory(w->keys) +
+	       w->frame_processes_allocated * sizeof(*w->frame_processes) +
 	       w->values_allocated * sizeof(*w->values);
 }
 
-/* Writes the frames of a stack; returns how many. */
-static size_t unpack_stack(const struct window *w, uint32_t stack, struct frame *frames)
+uint32_t window_entries(const struct window *w)
 {
-	size_t size = 0;
-	const uint64_t *words = stack ? intern_get(w->stacks, stack, &size) : NULL;
-	size_t n = size / sizeof(*words);
-
-	for (size_t i = 0; i < n; i++)
-		frames[i] = unpack_frame(w, words[i]);
-	return n;
+	return intern_count(w->keys);
 }
 
-static struct window_entry entry_of(const struct window *w, uint32_t id, struct frame *frames,
-				    struct frame *waker_frames)
+/* The ids of a stack's frames. */
+static const uint32_t *stack_of(const struct window *w, uint32_t stack, size_t *ret_n)
 {
+	size_t size = 0;
+	const uint32_t *ids = stack ? intern_get(w->stacks, stack, &size) : NULL;
+
+	*ret_n = size / sizeof(*ids);
+	return ids;
+}
+
+struct window_entry window_get(const struct window *w, uint32_t i)
+{
+	const uint32_t id = i + 1;
 	const struct entry_key *key = intern_get(w->keys, id, NULL);
 	const struct entry_value *value = &w->values[id - 1];
-
-	return (struct window_entry){
+	struct window_entry e = {
+		.window = w,
 		.process = pointer_of(w->processes, key->process),
 		.tid = key->tid,
 		.kind = key->kind,
@@ -391,40 +468,23 @@ static struct window_entry entry_of(const struct window *w, uint32_t id, struct 
 		.samples = value->samples,
 		.count = value->count,
 		.value = value->value,
-		.n_frames = unpack_stack(w, key->stack, frames),
-		.frames = frames,
 		.waker = key->waker ? pointer_of(w->processes, key->waker) : NULL,
-		.n_waker_frames = unpack_stack(w, key->waker_stack, waker_frames),
-		.waker_frames = waker_frames,
 	};
+
+	e.frames = stack_of(w, key->stack, &e.n_frames);
+	e.waker_frames = stack_of(w, key->waker_stack, &e.n_waker_frames);
+	return e;
 }
 
 int window_each(const struct window *w, int (*visit)(const struct window_entry *e, void *userdata),
 		void *userdata)
 {
-	struct frame frames[SAMPLE_MAX_FRAMES], waker_frames[SAMPLE_MAX_FRAMES];
 	int r = 0;
 
-	for (uint32_t id = 1; id <= intern_count(w->keys) && r == 0; id++) {
-		const struct window_entry e = entry_of(w, id, frames, waker_frames);
+	for (uint32_t i = 0; i < intern_count(w->keys) && r == 0; i++) {
+		const struct window_entry e = window_get(w, i);
 
 		r = visit(&e, userdata);
 	}
 	return r;
-}
-
-uint32_t window_each_from(const struct window *w, uint32_t first,
-			  int (*visit)(const struct window_entry *e, void *userdata),
-			  void *userdata)
-{
-	struct frame frames[SAMPLE_MAX_FRAMES], waker_frames[SAMPLE_MAX_FRAMES];
-	uint32_t n = 0;
-
-	for (uint32_t id = first + 1; id <= intern_count(w->keys); id++, n++) {
-		const struct window_entry e = entry_of(w, id, frames, waker_frames);
-
-		if (visit(&e, userdata) != 0)
-			break;
-	}
-	return n;
 }

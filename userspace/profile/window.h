@@ -37,9 +37,11 @@ struct quality *window_quality(struct window *w, unsigned int kind);
 uint64_t window_samples(const struct window *w); /* sum of counts of all entries of kind cpu */
 bool window_has_kind(const struct window *w, unsigned int kind);
 size_t window_memory(const struct window *w);
+uint32_t window_entries(const struct window *w); /* how many */
 
-/* One entry, its frames put together again. The pointers are valid during the call only. */
+/* One entry. The pointers are valid until something is added. */
 struct window_entry {
+	const struct window *window; /* that it is in */
 	struct process *process;
 	uint32_t tid;
 	uint8_t kind;
@@ -49,22 +51,26 @@ struct window_entry {
 	uint64_t samples;     /* observations that were added */
 	int64_t count, value; /* what they stand for, as in struct sample */
 	size_t n_frames;
-	const struct frame *frames; /* leaf first */
-	struct process *waker;	    /* NULL = not known */
+	const uint32_t *frames; /* for window_frame(), leaf first */
+	struct process *waker;	/* NULL = not known */
 	size_t n_waker_frames;
-	const struct frame *waker_frames; /* leaf first */
+	const uint32_t *waker_frames; /* leaf first */
 };
+
+/* Distinct frames of all stacks: they have the ids 1, 2, ... in the order in which they came. */
+uint32_t window_frames(const struct window *w);
+/*
+ * A frame, and in @ret_process (which may be NULL) whose it is: for FRAME_ADDRESS the process in
+ * which the address is meant, else one that had it. Both are borrowed from the window.
+ */
+struct frame window_frame(const struct window *w, uint32_t id, struct process **ret_process);
 
 /* Adds what an entry of another window stands for. Errors as of window_add(). */
 int window_add_entry(struct window *w, const struct window_entry *e);
 
-/* Calls @visit for every entry, in no order; stops at non-zero, which it returns. */
+/* Calls @visit for every entry, in the order of window_get(); stops at non-zero, which it returns.
+ */
 int window_each(const struct window *w, int (*visit)(const struct window_entry *e, void *userdata),
 		void *userdata);
-/*
- * The same for those that were added after the first @first, in the order in which they were added.
- * Returns how many were visited without stopping.
- */
-uint32_t window_each_from(const struct window *w, uint32_t first,
-			  int (*visit)(const struct window_entry *e, void *userdata),
-			  void *userdata);
+/* The entry that was the (@i + 1)th to come; it must be there. */
+struct window_entry window_get(const struct window *w, uint32_t i);

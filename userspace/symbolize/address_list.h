@@ -8,6 +8,11 @@
 /* That one list holds; more are refused. */
 #define ADDRESS_LIST_MAX ((size_t)1 << 20)
 
+/* An ELF virtual address, and what it is worth to wait for it: 1 or more. */
+struct wanted_address {
+	uint64_t address, weight;
+};
+
 struct address_list {
 	uint64_t *addresses;
 	size_t n, allocated;

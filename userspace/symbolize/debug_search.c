@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +30,14 @@ int debug_search_init(struct debug_search *d, const struct debug_file_search *fr
 	if (r == 0)
 		r = copy_string(from->directories, &d->directories, &d->search.directories);
 	return r;
+}
+
+const char *debug_search_root(const char *proc, uint32_t pid, char buffer[static PATH_MAX])
+{
+	if (!proc || !pid)
+		return NULL;
+	snprintf(buffer, PATH_MAX, "%s/%" PRIu32 "/root", proc, pid);
+	return buffer;
 }
 
 void debug_search_done(struct debug_search *d)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,6 +24,9 @@ struct debug_search {
 
 /* Copies @from. 0 or -ENOMEM; debug_search_done() in either case. */
 int debug_search_init(struct debug_search *d, const struct debug_file_search *from);
+/* Where a process sees files, as struct debug_file_search wants it. NULL: @pid is 0, or no @proc.
+ */
+const char *debug_search_root(const char *proc, uint32_t pid, char buffer[static PATH_MAX]);
 void debug_search_done(struct debug_search *d);
 
 /*

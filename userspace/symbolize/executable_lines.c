@@ -7,6 +7,7 @@
 #include "symbolize/executable_lines.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@
 #include "base/clock.h"
 #include "process/debug_file.h"
 #include "process/executable.h"
-#include "symbolize/address_list.h"
+#include "symbolize/debug_search.h"
 #include "symbolize/line_store.h"
 
 #define MAX_REQUESTS 8
@@ -41,7 +42,7 @@ struct lines {
 	uint64_t quiet_until;	       /* ns; it has no lines, or could not be read */
 	uint64_t used;
 	struct address_list wanted; /* wait for a request */
-	char *root;		    /* of the process that they are wanted for */
+	uint32_t pid; /* of a process that they are wanted for; 0 = none that is there */
 	struct question *question;
 	struct lines *prev, *next;
 };
@@ -87,7 +88,6 @@ static void lines_free(void *p)
 		l->question->lines = NULL;
 	DL_DELETE(l->set->list, l);
 	l->set->n--;
-	free(l->root);
 	free(l);
 }
 
@@ -243,9 +243,10 @@ static int ask(struct question *q)
 {
 	struct lines *l = q->lines;
 	const struct executable_lines_options *o = &q->set->options;
+	char root[PATH_MAX];
 	const struct debug_file_search search = {
 		.directories = o->debug_directories,
-		.root = l->root,
+		.root = debug_search_root(o->proc, l->pid, root),
 		.path = l->executable->path,
 		.debuginfod = o->debuginfod,
 	};
@@ -302,11 +303,12 @@ static void start_next(struct executable_lines_set *s)
 	}
 }
 
-size_t executable_lines_want(struct executable_lines_set *s, struct executable *x,
-			     const uint64_t *addresses, size_t n, const char *root, uint64_t now)
+uint64_t executable_lines_want(struct executable_lines_set *s, struct executable *x,
+			       const struct wanted_address *wanted, size_t n, uint32_t pid,
+			       uint64_t now)
 {
 	struct lines *l = x->readable ? lines_of(s, x) : NULL;
-	size_t unknown = 0;
+	uint64_t unknown = 0;
 
 	if (!l)
 		return 0;
@@ -314,16 +316,15 @@ size_t executable_lines_want(struct executable_lines_set *s, struct executable *
 	if (clock_monotonic_ns() < l->quiet_until)
 		return 0;
 	for (size_t i = 0; i < n; i++) {
-		if (l->store && line_store_has(l->store, addresses[i]))
+		if (l->store && line_store_has(l->store, wanted[i].address))
 			continue;
-		unknown++;
-		if (address_list_add(&l->wanted, addresses[i]) < 0)
+		unknown += wanted[i].weight;
+		if (address_list_add(&l->wanted, wanted[i].address) < 0)
 			break;
 	}
 	if (unknown == 0)
 		return 0;
-	free(l->root);
-	l->root = root ? strdup(root) : NULL;
+	l->pid = pid;
 	if (!l->question && s->n_questions < MAX_REQUESTS)
 		start(l);
 	return unknown;

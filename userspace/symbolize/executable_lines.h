@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "symbolize/address_list.h"
 #include "symbolize/line_request.h"
 
 struct debuginfod;
@@ -23,6 +24,7 @@ struct executable_lines_options {
 	/* A descriptor of the file, borrowed until the next call, or -errno. */
 	int (*open)(void *userdata, struct executable *x);
 	void *userdata;
+	const char *proc;	       /* borrowed: where processes are; NULL = nowhere */
 	const char *debug_directories; /* borrowed; as in debug_file.h */
 	struct debuginfod *debuginfod; /* borrowed; NULL = none is asked */
 	struct line_reader reader;
@@ -44,11 +46,12 @@ int executable_lines_new(const struct executable_lines_options *o,
 struct executable_lines_set *executable_lines_free(struct executable_lines_set *s);
 
 /*
- * Begins to look up @n ELF virtual addresses, as far as they are not known. @root, @now and what is
+ * Begins to look up @n ELF virtual addresses, as far as they are not known. @pid, @now and what is
  * returned are as for executable_names_want().
  */
-size_t executable_lines_want(struct executable_lines_set *s, struct executable *x,
-			     const uint64_t *addresses, size_t n, const char *root, uint64_t now);
+uint64_t executable_lines_want(struct executable_lines_set *s, struct executable *x,
+			       const struct wanted_address *wanted, size_t n, uint32_t pid,
+			       uint64_t now);
 
 /* Whether there is something that the parser process has not answered. */
 bool executable_lines_is_busy(const struct executable_lines_set *s);

@@ -2,6 +2,7 @@
 #include "symbolize/executable_names.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@
 #include "elf/elf_symbols.h"
 #include "process/executable.h"
 #include "process/debug_file.h"
-#include "symbolize/address_list.h"
+#include "symbolize/debug_search.h"
 
 /* Questions at a time: each holds descriptors. The parser answers one after the other. */
 #define MAX_QUESTIONS 8
@@ -39,7 +40,7 @@ struct names {
 	struct elf_symbols *table;     /* NULL = not loaded, or failed */
 	struct symbol_answer *answer;  /* of the last reading; NULL = there was none */
 	struct address_list wanted;    /* wait for a question */
-	char *root;		       /* of the process that they are wanted for; NULL = ours */
+	uint32_t pid; /* of a process that they are wanted for; 0 = none that is there */
 	struct question *question;
 	uint32_t n_questions;	 /* since it was loaded */
 	uint64_t retry_at;	 /* ns; the file failed and is not tried before */
@@ -119,7 +120,6 @@ static void names_free(void *p)
 	address_list_done(&n->wanted);
 	if (n->question)
 		n->question->names = NULL;
-	free(n->root);
 	free(n);
 }
 
@@ -288,9 +288,10 @@ static int ask(struct question *q, int fd)
 {
 	struct names *n = q->names;
 	const struct executable_names_options *o = &q->set->options;
+	char root[PATH_MAX];
 	const struct debug_file_search search = {
 		.directories = o->debug_directories,
-		.root = n->root,
+		.root = debug_search_root(o->proc, n->pid, root),
 		.path = n->executable->path,
 		.debuginfod = o->debuginfod,
 	};
@@ -388,12 +389,13 @@ static void start_next(struct executable_names_set *s)
 	start_those_of(s, s->loaded);
 }
 
-size_t executable_names_want(struct executable_names_set *s, struct executable *x,
-			     const uint64_t *addresses, size_t n, const char *root, uint64_t now)
+uint64_t executable_names_want(struct executable_names_set *s, struct executable *x,
+			       const struct wanted_address *wanted, size_t n, uint32_t pid,
+			       uint64_t now)
 {
 	struct names *names = x->readable ? names_of(s, x) : NULL;
 	struct elf_symbol symbol;
-	size_t unknown = 0;
+	uint64_t unknown = 0;
 
 	if (!names)
 		return 0;
@@ -402,16 +404,15 @@ size_t executable_names_want(struct executable_names_set *s, struct executable *
 	if (clock_monotonic_ns() < names->retry_at)
 		return 0;
 	for (size_t i = 0; i < n; i++) {
-		if (knows(names, addresses[i], &symbol))
+		if (knows(names, wanted[i].address, &symbol))
 			continue;
-		unknown++;
-		if (address_list_add(&names->wanted, addresses[i]) < 0)
+		unknown += wanted[i].weight;
+		if (address_list_add(&names->wanted, wanted[i].address) < 0)
 			break;
 	}
 	if (unknown == 0)
 		return 0;
-	free(names->root);
-	names->root = root ? strdup(root) : NULL;
+	names->pid = pid;
 	if (!names->question && s->n_questions < MAX_QUESTIONS)
 		start(names);
 	return unknown;
@@ -456,15 +457,16 @@ static enum unnamed_reason why(const struct names *n, bool known)
 	}
 }
 
-static const char *look_up(struct names *n, uint64_t address, const char *root, uint64_t now,
+static const char *look_up(struct names *n, uint64_t address, uint32_t pid, uint64_t now,
 			   bool *ret_known)
 {
+	const struct wanted_address wanted = { address, 1 };
 	struct elf_symbol symbol;
 
 	*ret_known = knows(n, address, &symbol);
 	/* Without a parser process it is known at once. */
 	if (!*ret_known && !is_late(n)) {
-		executable_names_want(n->set, n->executable, &address, 1, root, now);
+		executable_names_want(n->set, n->executable, &wanted, 1, pid, now);
 		*ret_known = knows(n, address, &symbol);
 	}
 	n->used = now;
@@ -476,7 +478,7 @@ static const char *look_up(struct names *n, uint64_t address, const char *root, 
 }
 
 const char *executable_names_find(struct executable_names_set *s, struct executable *x,
-				  uint64_t address, const char *root, uint64_t now)
+				  uint64_t address, uint32_t pid, uint64_t now)
 {
 	struct names *n = names_of(s, x);
 	const char *name;
@@ -485,7 +487,7 @@ const char *executable_names_find(struct executable_names_set *s, struct executa
 	if (!n)
 		return NULL;
 	n->n_asked++;
-	name = x->readable ? look_up(n, address, root, now, &known) : NULL;
+	name = x->readable ? look_up(n, address, pid, now, &known) : NULL;
 	if (!name) {
 		n->why = why(n, known);
 		n->n_unnamed++;

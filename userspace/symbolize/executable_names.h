@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "elf/elf_symbols.h"
+#include "symbolize/address_list.h"
 #include "symbolize/symbol_request.h"
 #include "symbolize/unnamed.h"
 
@@ -27,6 +28,7 @@ struct executable_table;
 
 struct executable_names_options {
 	struct executable_table *executables; /* borrowed; NULL = nothing can be opened */
+	const char *proc;		      /* borrowed: where processes are; NULL = nowhere */
 	const char *debug_directories;	      /* borrowed; as in debug_file.h */
 	struct debuginfod *debuginfod;	      /* borrowed; NULL = none is asked */
 	struct symbol_reader reader;
@@ -50,12 +52,13 @@ int executable_names_new(const struct executable_names_options *o,
 struct executable_names_set *executable_names_free(struct executable_names_set *s);
 
 /*
- * Asks for the names at @n ELF virtual addresses, as far as they are not known. @root is where the
- * process sees the file's name, for its debug file; NULL = ours. @now is any clock that only rises:
- * it orders tables by their use. Returns how many are on their way.
+ * Asks for the names at @n ELF virtual addresses, as far as they are not known. Where process @pid
+ * sees the file's name its debug file is looked for; 0 = where we do. @now is any clock that only
+ * rises: it orders tables by their use. Returns the weight of what is on its way.
  */
-size_t executable_names_want(struct executable_names_set *s, struct executable *x,
-			     const uint64_t *addresses, size_t n, const char *root, uint64_t now);
+uint64_t executable_names_want(struct executable_names_set *s, struct executable *x,
+			       const struct wanted_address *wanted, size_t n, uint32_t pid,
+			       uint64_t now);
 /* Whether there is something that the parser process has not answered. */
 bool executable_names_is_busy(const struct executable_names_set *s);
 
@@ -64,7 +67,7 @@ bool executable_names_is_busy(const struct executable_names_set *s);
  * call. A name that was not wanted before is asked for, which costs a job of its own.
  */
 const char *executable_names_find(struct executable_names_set *s, struct executable *x,
-				  uint64_t address, const char *root, uint64_t now);
+				  uint64_t address, uint32_t pid, uint64_t now);
 
 /* What is known about an executable's names. */
 struct executable_names_status {

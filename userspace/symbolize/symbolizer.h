@@ -54,8 +54,8 @@ struct symbolizer_options {
 	struct worker *line_worker;    /* borrowed: the same for source lines; can be @worker */
 	unsigned int line_job;	       /* the worker's number of line_job_run() */
 	bool without_lines;	       /* names only */
-	uint64_t patience_ns; /* that symbolizer_prepare() waits; 0 = 400 ms, or less if little is
-				 missing */
+	uint64_t patience_ns; /* that symbolizer_prepare() waits; 0 = 400 ms, or less if what is
+				 missing is of little weight */
 	uint64_t retry_ns;    /* when a file that failed is tried again; 0 = 10 minutes */
 	bool without_proc;    /* replay: no perf maps, no running kernel */
 	enum demangle_form demangle;	 /* of names that are handed out */
@@ -107,19 +107,20 @@ struct symbolizer *symbolizer_free(struct symbolizer *s);
 struct wanted_frame {
 	struct frame frame;
 	struct process *process; /* borrowed */
+	uint64_t weight;	 /* what it is worth to wait for it: samples that have it; 0 = 1 */
 };
 
 /*
  * Begins to look these frames up, in the background: their names and lines are asked for in one go,
- * an executable at a time. Reorders @wanted.
+ * an executable at a time.
  */
-void symbolizer_want(struct symbolizer *s, struct wanted_frame *wanted, size_t n);
+void symbolizer_want(struct symbolizer *s, const struct wanted_frame *wanted, size_t n);
 /*
  * The same, and waits for what was asked, then or before; but no longer than patience_ns. What
  * comes later is there for the next profile. Without it frames that are new have no names yet,
  * unless files are parsed in this process.
  */
-void symbolizer_prepare(struct symbolizer *s, struct wanted_frame *wanted, size_t n);
+void symbolizer_prepare(struct symbolizer *s, const struct wanted_frame *wanted, size_t n);
 
 /*
  * The functions at a frame of @process, innermost inlined one first; at least one, at most @max
