@@ -261,7 +261,7 @@ static void print_unwinding(struct manager *m, FILE *f)
 	fprintf(f, "unwind_cache: %s\npreload: %s\n", m->options.unwind_cache, m->options.preload);
 	fprintf(f, "slices: %" PRIu64 "\nslices_unwound_early: %" PRIu64 "\n",
 		c.pipeline.slices_unwound, c.pipeline.slices_unwound_early);
-	/* Both are started once at the start of profd. */
+	/* Each is started once at the start of profd. */
 	fprintf(f, "parser_restarts: %" PRIu64 "\nparser_queued: %" PRIu64 "\n",
 		c.parser.starts - MIN(c.parser.starts, UNWINDING_PARSERS), c.parser.queued);
 }
