@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "base/intern.h"
 #include "process/executable.h"
 #include "process/process.h"
@@ -56,6 +57,18 @@ struct entry_value {
 	int64_t count, value;
 };
 
+/*
+ * Most samples have a stack that was there before: it is found here by the words of its frames,
+ * whose ids need not be asked for one by one. What is found is compared.
+ */
+struct known_stack {
+	uint32_t hash;	/* of the words */
+	uint32_t stack; /* id, 0 = none */
+};
+
+#define KNOWN_MIN 256
+#define KNOWN_MAX 65536
+
 struct window {
 	uint64_t start_time, end_time;
 	struct intern *processes;   /* struct process * */
@@ -65,6 +78,8 @@ struct window {
 	struct intern *keys;	    /* struct entry_key */
 	uint32_t *frame_processes;  /* of frame id - 1, the process that had it last: an id */
 	uint32_t frame_processes_allocated;
+	struct known_stack *known; /* by hash, n_known of them, a power of two; 0 once closed */
+	uint32_t n_known;
 	struct entry_value *values;
 	uint32_t values_allocated;
 	uint64_t samples[WINDOW_KINDS];
@@ -110,6 +125,7 @@ struct window *window_free(struct window *w)
 	intern_free(w->stacks);
 	intern_free(w->keys);
 	free(w->frame_processes);
+	free(w->known);
 	free(w->values);
 	free(w);
 	return NULL;
@@ -163,15 +179,16 @@ static int pack_frame(struct window *w, const struct frame *f, struct last_execu
 	return 0;
 }
 
-static int add_frame(struct window *w, const struct frame *f, uint32_t process,
-		     struct last_executable *last, uint32_t *ret_id)
+static bool is_of_process(uint64_t word)
 {
-	struct frame_key key = { .process = process };
-	uint32_t id;
-	int r = pack_frame(w, f, last, &key.word);
+	return word >> WORD_KIND_SHIFT == FRAME_ADDRESS;
+}
 
-	if (r < 0)
-		return r;
+static int add_frame(struct window *w, uint64_t word, uint32_t process, uint32_t *ret_id)
+{
+	struct frame_key key = { word, process };
+	uint32_t id;
+
 	if (intern_count(w->frames) == w->frame_processes_allocated) {
 		uint32_t n = MAX(w->frame_processes_allocated * 2, 64U);
 		uint32_t *bigger = reallocarray(w->frame_processes, n, sizeof(*bigger));
@@ -181,8 +198,7 @@ static int add_frame(struct window *w, const struct frame *f, uint32_t process,
 		w->frame_processes = bigger;
 		w->frame_processes_allocated = n;
 	}
-	id = intern_bytes(w->frames, &key,
-			  f->kind == FRAME_ADDRESS ? sizeof(key) : sizeof(key.word));
+	id = intern_bytes(w->frames, &key, is_of_process(word) ? sizeof(key) : sizeof(key.word));
 	if (id == 0)
 		return -ENOMEM;
 	/* Of several the last is the one that most likely still runs. */
@@ -220,20 +236,13 @@ uint32_t window_frames(const struct window *w)
 	return intern_count(w->frames);
 }
 
-static int pack_stack(struct window *w, const struct frame *frames, size_t n, uint32_t process,
-		      uint32_t *ret_id)
+static int add_stack(struct window *w, const uint64_t *words, size_t n, uint32_t process,
+		     uint32_t *ret_id)
 {
 	uint32_t ids[SAMPLE_MAX_FRAMES], id;
-	struct last_executable last = {};
 
-	if (n > SAMPLE_MAX_FRAMES)
-		return -EOVERFLOW;
-	if (n == 0) {
-		*ret_id = 0;
-		return 0;
-	}
 	for (size_t i = 0; i < n; i++) {
-		int r = add_frame(w, &frames[i], process, &last, &ids[i]);
+		int r = add_frame(w, words[i], process, &ids[i]);
 
 		if (r < 0)
 			return r;
@@ -243,6 +252,74 @@ static int pack_stack(struct window *w, const struct frame *frames, size_t n, ui
 		return -ENOMEM;
 	*ret_id = id;
 	return 0;
+}
+
+/* Whether it is a stack of these words; if so, @process has its frames now. */
+static bool is_stack(struct window *w, uint32_t stack, const uint64_t *words, size_t n,
+		     uint32_t process)
+{
+	size_t size;
+	const uint32_t *ids = intern_get(w->stacks, stack, &size);
+
+	if (size != n * sizeof(*ids))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct frame_key *key = intern_get(w->frames, ids[i], NULL);
+
+		if (key->word != words[i] || (is_of_process(words[i]) && key->process != process))
+			return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		w->frame_processes[ids[i] - 1] = process;
+	return true;
+}
+
+/* Where a stack of this hash may be known. It becomes empty as it grows. NULL: no memory. */
+static struct known_stack *known_stack(struct window *w, uint32_t hash)
+{
+	if (intern_count(w->stacks) >= w->n_known && w->n_known < KNOWN_MAX) {
+		uint32_t n = MAX(2 * w->n_known, (uint32_t)KNOWN_MIN);
+		struct known_stack *known = calloc(n, sizeof(*known));
+
+		if (!known)
+			return NULL;
+		free(w->known);
+		w->known = known;
+		w->n_known = n;
+	}
+	return &w->known[hash & (w->n_known - 1)];
+}
+
+static int pack_stack(struct window *w, const struct frame *frames, size_t n, uint32_t process,
+		      uint32_t *ret_id)
+{
+	uint64_t words[SAMPLE_MAX_FRAMES];
+	struct last_executable last = {};
+	struct known_stack *known;
+	uint32_t hash;
+	int r = 0;
+
+	if (n > SAMPLE_MAX_FRAMES)
+		return -EOVERFLOW;
+	if (n == 0) {
+		*ret_id = 0;
+		return 0;
+	}
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = pack_frame(w, &frames[i], &last, &words[i]);
+	if (r < 0)
+		return r;
+	hash = hash_bytes(words, n * sizeof(*words));
+	known = known_stack(w, hash);
+	if (known && known->stack && known->hash == hash &&
+	    is_stack(w, known->stack, words, n, process)) {
+		*ret_id = known->stack;
+		return 0;
+	}
+	r = add_stack(w, words, n, process, ret_id);
+	if (r == 0 && known)
+		*known = (struct known_stack){ hash, *ret_id };
+	return r;
 }
 
 static struct entry_value *value_of(struct window *w, const struct entry_key *key)
@@ -390,6 +467,8 @@ void window_close(struct window *w, uint64_t end_time)
 	intern_seal(w->frames);
 	intern_seal(w->stacks);
 	intern_seal(w->keys);
+	free(TAKE_PTR(w->known));
+	w->n_known = 0;
 	w->values =
 		shrink(w->values, &w->values_allocated, intern_count(w->keys), sizeof(*w->values));
 	w->frame_processes = shrink(w->frame_processes, &w->frame_processes_allocated,
@@ -434,7 +513,7 @@ size_t window_memory(const struct window *w)
 	return sizeof(*w) + intern_memory(w->processes) + intern_memory(w->executables) +
 	       intern_memory(w->frames) + intern_memory(w->stacks) + intern_memory(w->keys) +
 	       w->frame_processes_allocated * sizeof(*w->frame_processes) +
-	       w->values_allocated * sizeof(*w->values);
+	       w->n_known * sizeof(*w->known) + w->values_allocated * sizeof(*w->values);
 }
 
 uint32_t window_entries(const struct window *w)
