@@ -27,6 +27,7 @@
 /* Timers may be late by this much, so that those that are due at about the same time share a
  * wake-up. */
 #define DRAIN_ACCURACY_USEC    20000
+#define END_ACCURACY_USEC      500 /* somebody waits for the profile that ends */
 #define ROTATION_ACCURACY_USEC 200000
 #define NAMES_NS	       (2 * NS_PER_S) /* from the end of a file's windows to its writing */
 
@@ -129,13 +130,18 @@ static void drain(struct manager *m)
 static int on_drain_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct manager *m = userdata;
-	uint64_t now;
+	uint64_t now, due;
+	bool ends;
+	int r;
 
 	(void)usec;
 	drain(m);
 	now = clock_monotonic_ns();
-	return sd_event_source_set_time_relative(source,
-						 USEC_PER_NS(profiler_due(m->profiler, now) - now));
+	due = profiler_due(m->profiler, now);
+	ends = due < now + PROFILER_DRAIN_NS;
+	r = sd_event_source_set_time_accuracy(source,
+					      ends ? END_ACCURACY_USEC : DRAIN_ACCURACY_USEC);
+	return r < 0 ? r : sd_event_source_set_time_relative(source, USEC_PER_NS(due - now));
 }
 
 static int on_profiler(sd_event_source *source, int fd, uint32_t events, void *userdata)

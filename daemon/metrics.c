@@ -165,8 +165,10 @@ static void print_files(struct manager *m, FILE *f)
 		s.history.written_bytes);
 	counter(f, "files_removed", "profile files removed to keep retain_bytes and retain_age",
 		s.history.removed);
-	counter(f, "files_failures", "profile files that could not be written or removed",
+	counter(f, "files_failures", "rotations that could not write or remove all files",
 		s.failures);
+	counter(f, "files_lost", "profile files given up, others of the same time were written",
+		s.lost);
 	gauge(f, "files", "profile files kept", (double)s.history.files);
 	gauge(f, "files_bytes", "bytes of disk that profile files take", (double)s.history.bytes);
 }

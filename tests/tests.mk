@@ -42,7 +42,7 @@ $(BUILD)/tests/host/%: tests/host/%.c $(wildcard tests/host/*.h bpf/*.h bpf/*.c)
 	$(call say,TEST)
 	$(Q)$(CC) $(ALL_CPPFLAGS) -Itests/host $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lcmocka
 
-$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libdaemon.a $(BUILD)/libprofd.a
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/unit/scratch.o $(BUILD)/libdaemon.a $(BUILD)/libprofd.a
 	@mkdir -p $(@D)
 	$(call say,FUZZER)
 	$(Q)clang $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)

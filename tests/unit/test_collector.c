@@ -427,8 +427,7 @@ static void files_have_ids_of_their_own(void **state)
 	int fd;
 
 	(void)state;
-	if (!may_load_bpf())
-		skip();
+	needs_bpf();
 	if (collector_new(&o, &c, &e))
 		fail_msg("%s", e.text);
 	assert_int_equal(scratch_make(directory), 0);

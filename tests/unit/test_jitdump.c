@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/fileio.h"
+#include "bytes.h"
 #include "symbolize/jitdump.h"
 #include "symbolize/jitdump_file.h"
 
@@ -22,26 +23,7 @@
 #define MACHINE EM_AARCH64
 #endif
 
-struct dump {
-	uint8_t bytes[8192];
-	size_t n;
-};
-
-static void put(struct dump *d, uint64_t value, size_t size)
-{
-	assert_true(d->n + size <= sizeof(d->bytes));
-	memcpy(d->bytes + d->n, &value, size);
-	d->n += size;
-}
-
-static void put_text(struct dump *d, const char *text)
-{
-	assert_true(d->n + strlen(text) < sizeof(d->bytes));
-	memcpy(d->bytes + d->n, text, strlen(text) + 1);
-	d->n += strlen(text) + 1;
-}
-
-static void put_header(struct dump *d)
+static void put_header(struct bytes *d)
 {
 	put(d, 0x4a695444, 4);
 	put(d, 1, 4);
@@ -53,7 +35,7 @@ static void put_header(struct dump *d)
 	put(d, 0, 8);
 }
 
-static size_t begin(struct dump *d, uint32_t id)
+static size_t begin(struct bytes *d, uint32_t id)
 {
 	size_t at = d->n;
 
@@ -63,14 +45,14 @@ static size_t begin(struct dump *d, uint32_t id)
 	return at;
 }
 
-static void end(struct dump *d, size_t at)
+static void end(struct bytes *d, size_t at)
 {
 	uint32_t size = (uint32_t)(d->n - at);
 
-	memcpy(d->bytes + at + 4, &size, 4);
+	patch(d, at + 4, size, 4);
 }
 
-static void put_load(struct dump *d, const char *name, uint64_t address, uint64_t size,
+static void put_load(struct bytes *d, const char *name, uint64_t address, uint64_t size,
 		     uint64_t index)
 {
 	size_t at = begin(d, 0);
@@ -87,7 +69,7 @@ static void put_load(struct dump *d, const char *name, uint64_t address, uint64_
 	end(d, at);
 }
 
-static void put_move(struct dump *d, uint64_t from, uint64_t to, uint64_t size, uint64_t index)
+static void put_move(struct bytes *d, uint64_t from, uint64_t to, uint64_t size, uint64_t index)
 {
 	size_t at = begin(d, 1);
 
@@ -107,7 +89,7 @@ struct place {
 	const char *file; /* NULL ends the list */
 };
 
-static void put_lines(struct dump *d, uint64_t address, const struct place *places)
+static void put_lines(struct bytes *d, uint64_t address, const struct place *places)
 {
 	size_t at = begin(d, 2), count;
 	uint64_t n = 0;
@@ -121,12 +103,12 @@ static void put_lines(struct dump *d, uint64_t address, const struct place *plac
 		put(d, places->column, 4);
 		put_text(d, places->file);
 	}
-	memcpy(d->bytes + count, &n, 8);
+	memcpy(d->at + count, &n, 8);
 	end(d, at);
 }
 
 struct world {
-	struct dump dump;
+	struct bytes dump;
 	int fd;
 	struct jitdump_file *file;
 	uint64_t bad;
@@ -160,7 +142,7 @@ static void write_until(struct world *w, size_t size)
 	off_t at = lseek(w->fd, 0, SEEK_END);
 
 	assert_true(at >= 0 && (size_t)at <= size && size <= w->dump.n);
-	assert_int_equal(fd_write_full(w->fd, w->dump.bytes + at, size - (size_t)at), 0);
+	assert_int_equal(fd_write_full(w->fd, w->dump.at + at, size - (size_t)at), 0);
 }
 
 static int read_all(struct world *w)
@@ -362,26 +344,26 @@ static int read_bytes(const void *bytes, size_t size)
 
 static void test_refused(void **state)
 {
-	struct dump d = {};
+	struct bytes d = {};
 
 	(void)state;
 	put_header(&d);
-	assert_int_equal(read_bytes(d.bytes, d.n), 0);
-	assert_int_equal(read_bytes(d.bytes, d.n - 1), -ENODATA);
-	d.bytes[0] ^= 1;
-	assert_int_equal(read_bytes(d.bytes, d.n), -EBADMSG);
-	memcpy(d.bytes, "JiTD", 4); /* the other byte order */
-	assert_int_equal(read_bytes(d.bytes, d.n), -ENOTSUP);
+	assert_int_equal(read_bytes(d.at, d.n), 0);
+	assert_int_equal(read_bytes(d.at, d.n - 1), -ENODATA);
+	d.at[0] ^= 1;
+	assert_int_equal(read_bytes(d.at, d.n), -EBADMSG);
+	memcpy(d.at, "JiTD", 4); /* the other byte order */
+	assert_int_equal(read_bytes(d.at, d.n), -ENOTSUP);
 	d.n = 0;
 	put_header(&d);
-	d.bytes[4] = 2; /* version */
-	assert_int_equal(read_bytes(d.bytes, d.n), -ENOTSUP);
-	d.bytes[4] = 1;
-	d.bytes[12] ^= 0xff; /* machine */
-	assert_int_equal(read_bytes(d.bytes, d.n), -ENOTSUP);
-	d.bytes[12] ^= 0xff;
-	d.bytes[8] = 39; /* size of the header */
-	assert_int_equal(read_bytes(d.bytes, d.n), -EBADMSG);
+	d.at[4] = 2; /* version */
+	assert_int_equal(read_bytes(d.at, d.n), -ENOTSUP);
+	d.at[4] = 1;
+	d.at[12] ^= 0xff; /* machine */
+	assert_int_equal(read_bytes(d.at, d.n), -ENOTSUP);
+	d.at[12] ^= 0xff;
+	d.at[8] = 39; /* size of the header */
+	assert_int_equal(read_bytes(d.at, d.n), -EBADMSG);
 }
 
 /* Records that make no sense are counted, and what follows is read. */
@@ -398,7 +380,7 @@ static void test_bad_records(void **state)
 	put_load(&w->dump, "", 0x7000, 0x10, 1);
 	code_size = w->dump.n + 16 + 8 + 16;
 	put_load(&w->dump, "beyond", 0x8000, 0x10, 1);
-	memcpy(w->dump.bytes + code_size, &huge, 8);
+	memcpy(w->dump.at + code_size, &huge, 8);
 	put_load(&w->dump, "wraps", UINT64_MAX - 4, 0x10, 1);
 	put_load(&w->dump, "good", 0x1000, 0x10, 1);
 	assert_int_equal(read_all(w), 0);

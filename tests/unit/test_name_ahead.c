@@ -21,14 +21,7 @@ static void add(struct window *w, uint64_t address)
 		{ .kind = FRAME_FILE, .executable = &world_library, .address = address },
 		{ .kind = FRAME_ADDRESS, .address = address },
 	};
-	const struct sample sample = { .kind = ABI_KIND_CPU,
-				       .user_end = ABI_STACK_complete,
-				       .tid = 7,
-				       .value = 10,
-				       .count = 1,
-				       .process = &world_processes[0],
-				       .n_frames = ARRAY_SIZE(frames),
-				       .frames = frames };
+	const struct sample sample = world_plain_sample(frames, ARRAY_SIZE(frames));
 
 	assert_int_equal(window_add(w, &sample), 0);
 }

@@ -19,6 +19,7 @@
 #include "../../daemon/units.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "scratch.h"
 #include "skip.h"
 
 static void sizes(void **state)
@@ -364,17 +365,19 @@ static void command_lines(void **state)
 
 static void flags_win_over_the_file(void **state)
 {
-	char path[] = "/tmp/test_options.XXXXXX";
-	char line[128];
-	int fd = mkstemp(path);
+	char directory[SCRATCH_SIZE], path[SCRATCH_SIZE + 16], line[160];
 	struct command c;
 	struct options o;
 	struct error e;
+	FILE *file;
 
 	(void)state;
-	assert_true(fd >= 0);
-	dprintf(fd, "[Profd]\nlisten=127.0.0.1:1\nlisten=127.0.0.1:2\nsample_frequency=7\n");
-	close(fd);
+	assert_int_equal(scratch_make(directory), 0);
+	snprintf(path, sizeof(path), "%s/profd.conf", directory);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fputs("[Profd]\nlisten=127.0.0.1:1\nlisten=127.0.0.1:2\nsample_frequency=7\n", file);
+	fclose(file);
 
 	snprintf(line, sizeof(line), "--config=%s --listen=127.0.0.1:3 --split=process", path);
 	assert_int_equal(parse(&c, &e, line), 0);
@@ -391,7 +394,7 @@ static void flags_win_over_the_file(void **state)
 	assert_int_equal(command_options(&c, &o, &e), -EINVAL);
 	assert_non_null(strstr(e.text, "--sample-frequency: 'x' is not allowed"));
 	command_done(&c);
-	unlink(path);
+	assert_int_equal(scratch_remove(directory), 0);
 
 	assert_int_equal(parse(&c, &e, "--config=/nonexistent/profd.conf"), 0);
 	assert_int_equal(command_options(&c, &o, &e), -ENOENT);

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fileio.h"
+#include "scratch.h"
 #include "symbol_image.h"
 #include "symbolize/perf_map.h"
 #include "symbolize/perf_map_file.h"
@@ -220,7 +221,7 @@ static void test_limits(void **state)
 	perf_map_free(memory);
 }
 
-static char proc[] = "/tmp/test_perf_map.XXXXXX";
+static char proc[SCRATCH_SIZE];
 
 static const char *in_proc(const char *path)
 {
@@ -238,7 +239,7 @@ static void test_file(void **state)
 	int fd;
 
 	(void)state;
-	assert_non_null(mkdtemp(proc));
+	assert_int_equal(scratch_make(proc), 0);
 	assert_int_equal(perf_map_file_open(proc, 4242, 0), -ESRCH);
 	image_write_file(in_proc("4242/status"), status, strlen(status));
 	mkdir(in_proc("4242/root"), 0755);
@@ -280,15 +281,8 @@ static void test_file(void **state)
 
 static int remove_files(void **state)
 {
-	static const char *const files[] = {
-		"4242/root/tmp/perf-7.map", "4242/root/tmp", "4242/root", "4242/status", "4242",
-		"outside/perf-7.map",	    "outside",	     ""
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		remove(in_proc(files[i]));
-	return 0;
+	return scratch_remove(proc);
 }
 
 #define with_map(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

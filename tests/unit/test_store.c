@@ -310,6 +310,47 @@ static void nothing_is_lost_by_a_full_disk(void **state)
 	store_add(f->source.store, make_window(1, 4));
 	assert_int_equal(rotation_run(f->rotation, &f->source, 20 * NS_PER_S), 0);
 	assert_int_equal(samples_in(f, "2026-03-01/120000Z-cpu.pb.gz"), 14);
+	rotation_get_stats(f->rotation, &stats);
+	assert_int_equal(stats.lost, 0);
+}
+
+/* The CPU profile does not fit, that of waits would: all wait for room. */
+static void nothing_is_lost_by_a_small_disk(void **state)
+{
+	struct fixture *f = *state;
+	const struct rlimit little = { 600, RLIM_INFINITY };
+	struct window *w = window_new(0);
+	struct rotation_stats stats;
+	struct rlimit before;
+
+	signal(SIGXFSZ, SIG_IGN);
+	for (unsigned int i = 0; i <= 200; i++) {
+		const struct frame frame = { .kind = FRAME_ADDRESS, .address = i * i * 7919 };
+		const struct sample sample = {
+			.kind = i ? ABI_KIND_CPU : ABI_KIND_BLOCK,
+			.user_end = ABI_STACK_complete,
+			.tid = i,
+			.value = 1 + i * i * i,
+			.count = 1024,
+			.process = &processes[0],
+			.n_frames = 1,
+			.frames = &frame,
+		};
+
+		assert_int_equal(window_add(w, &sample), 0);
+	}
+	window_close(w, 10 * NS_PER_S);
+	store_add(f->source.store, w);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+	assert_int_equal(rotation_run(f->rotation, &f->source, 10 * NS_PER_S), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	rotation_get_stats(f->rotation, &stats);
+	assert_int_equal(stats.history.files, 0);
+	assert_int_equal(rotation_run(f->rotation, &f->source, 20 * NS_PER_S), 0);
+	rotation_get_stats(f->rotation, &stats);
+	assert_int_equal(stats.history.files, 2);
+	assert_int_equal(stats.lost, 0);
 }
 
 int main(void)
@@ -321,6 +362,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(split_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_lost_by_a_full_disk, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_lost_by_a_small_disk, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,14 +63,7 @@ static void test_frames_survive(void **state)
 		{ .kind = FRAME_ADDRESS, .address = 0 },
 		{ .kind = FRAME_ADDRESS, .address = ABI_FRAME_ADDRESS_MASK, .guessed = true },
 	};
-	struct sample sample = { .kind = ABI_KIND_CPU,
-				 .user_end = ABI_STACK_complete,
-				 .tid = 7,
-				 .value = 10,
-				 .count = 1,
-				 .process = &world_processes[0],
-				 .n_frames = ARRAY_SIZE(frames),
-				 .frames = frames };
+	struct sample sample = world_plain_sample(frames, ARRAY_SIZE(frames));
 	struct window *w = window_new(0);
 	struct sums s = {};
 

@@ -50,6 +50,8 @@ int elf_image_read_new(const struct elf_image *image, uint64_t size, uint64_t of
 
 /* The first section of this name that has bytes in the file; NULL if there is none. */
 const Elf64_Shdr *elf_image_section(const struct elf_image *image, const char *name);
+/* The last one; object files can have several. */
+const Elf64_Shdr *elf_image_last_section(const struct elf_image *image, const char *name);
 /* The same of a name that begins with ".debug_", also of a section that is ".zdebug_" instead. */
 const Elf64_Shdr *elf_image_debug_section(const struct elf_image *image, const char *name);
 /*

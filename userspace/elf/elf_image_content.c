@@ -24,15 +24,25 @@ static bool has_bytes(const Elf64_Shdr *s)
 	return s->sh_type != SHT_NOBITS && s->sh_type != SHT_NULL && s->sh_size > 0;
 }
 
+static bool is_called(const struct elf_image *image, const Elf64_Shdr *s, const char *name)
+{
+	return has_bytes(s) && s->sh_name < image->names_size &&
+	       strcmp(image->names + s->sh_name, name) == 0;
+}
+
 const Elf64_Shdr *elf_image_section(const struct elf_image *image, const char *name)
 {
-	for (uint32_t i = 1; i < image->n_sections; i++) {
-		const Elf64_Shdr *s = &image->sections[i];
+	for (uint32_t i = 1; i < image->n_sections; i++)
+		if (is_called(image, &image->sections[i], name))
+			return &image->sections[i];
+	return NULL;
+}
 
-		if (has_bytes(s) && s->sh_name < image->names_size &&
-		    strcmp(image->names + s->sh_name, name) == 0)
-			return s;
-	}
+const Elf64_Shdr *elf_image_last_section(const struct elf_image *image, const char *name)
+{
+	for (uint32_t i = image->n_sections; i > 1; i--)
+		if (is_called(image, &image->sections[i - 1], name))
+			return &image->sections[i - 1];
 	return NULL;
 }
 

@@ -21,7 +21,7 @@ struct entry {
 };
 
 /* Names come from tables, where they stay for long: what was at an address last mostly still is. */
-#define RECENT 4096U
+#define RECENT 16384U
 
 struct name_cache {
 	enum demangle_form form;

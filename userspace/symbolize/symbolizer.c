@@ -35,6 +35,7 @@ static int open_file(void *userdata, struct executable *x)
 static int make_kernel(struct symbolizer *s, const struct symbolizer_options *o, uint64_t retry_ns)
 {
 	const char *kallsyms = o->kallsyms ? o->kallsyms : "/proc/kallsyms";
+	const char *modules = o->modules ? o->modules : "/proc/modules";
 	struct utsname name = {};
 	const struct vmlinux_search search = {
 		.root = o->root ? o->root : "/",
@@ -43,13 +44,12 @@ static int make_kernel(struct symbolizer *s, const struct symbolizer_options *o,
 		.directories = s->debug_directories,
 		.debuginfod = o->debuginfod,
 	};
-	int r = kernel_names_new(o->without_proc ? "" : kallsyms,
-				 o->modules ? o->modules : "/proc/modules", &s->kernel);
+	int r = kernel_names_new(o->without_proc ? "" : kallsyms, modules, &s->kernel);
 
 	if (r < 0 || o->without_proc || o->without_lines)
 		return r;
 	uname(&name);
-	return kernel_file_new(&search, retry_ns, &s->kernel_file);
+	return kernel_file_new(&search, modules, retry_ns, &s->kernel_file);
 }
 
 static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,

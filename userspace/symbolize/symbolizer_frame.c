@@ -101,7 +101,7 @@ static size_t find_lines(struct symbolizer *s, const struct frame *frame, struct
 		x = frame->executable;
 		address = executable_address(x, frame->address);
 	} else if (frame->kind == FRAME_KERNEL && s->kernel_file) {
-		x = kernel_file_of(s->kernel_file, frame->address, &address);
+		x = kernel_file_of(s->kernel_file, frame->address, 0, &address);
 	}
 	if (!s->lines || !x)
 		return 0;

@@ -15,8 +15,8 @@
 
 #define LEAST_PATIENCE (10 * NS_PER_MS)
 /* Less than one in so many may be missing without all patience being used. */
-#define NAMES_PART  64
-#define LINES_PART  16
+#define NAMES_PART  32
+#define LINES_PART  8
 #define MAX_POLL_MS 1000 /* workers want to see now and then what takes too long */
 
 /* By executable; those of processes that can still be looked into first. */
@@ -58,22 +58,59 @@ static void want_files(struct symbolizer *s, const struct wanted_frame **wanted,
 	}
 }
 
-static void want_kernel_lines(struct symbolizer *s, const struct wanted_frame *wanted, size_t n,
-			      struct wanted_address *addresses)
+/* An address in the kernel's file, or in one of a module. */
+struct kernel_place {
+	struct executable *executable;
+	struct wanted_address address;
+};
+
+static int compare_kernel_places(const void *a, const void *b)
+{
+	const struct kernel_place *x = a, *y = b;
+	uintptr_t p = (uintptr_t)x->executable, q = (uintptr_t)y->executable;
+
+	return (p > q) - (p < q);
+}
+
+static size_t find_kernel_places(struct symbolizer *s, const struct wanted_frame *wanted, size_t n,
+				 struct kernel_place *ret)
 {
 	uint64_t now = clock_monotonic_ns(), start, end, address;
-	struct executable *kernel;
 	size_t count = 0;
 
 	kernel_names_range(s->kernel, now, &start, &end);
-	kernel = kernel_file_get(s->kernel_file, start, end, now);
-	if (!kernel)
+	kernel_file_look(s->kernel_file, start, end, now);
+	for (size_t i = 0; i < n; i++) {
+		struct executable *x;
+
+		if (wanted[i].frame.kind != FRAME_KERNEL)
+			continue;
+		x = kernel_file_of(s->kernel_file, wanted[i].frame.address, now, &address);
+		if (x)
+			ret[count++] =
+				(struct kernel_place){ x, wanted_address(&wanted[i], address) };
+	}
+	qsort(ret, count, sizeof(*ret), compare_kernel_places);
+	return count;
+}
+
+static void want_kernel_lines(struct symbolizer *s, const struct wanted_frame *wanted, size_t n,
+			      struct wanted_address *addresses)
+{
+	_cleanup_free_ struct kernel_place *places = calloc(n, sizeof(*places));
+	size_t count, end;
+
+	if (!places)
 		return;
-	for (size_t i = 0; i < n; i++)
-		if (wanted[i].frame.kind == FRAME_KERNEL &&
-		    kernel_file_of(s->kernel_file, wanted[i].frame.address, &address))
-			addresses[count++] = wanted_address(&wanted[i], address);
-	s->lines_missing += executable_lines_want(s->lines, kernel, addresses, count, 0, s->clock);
+	count = find_kernel_places(s, wanted, n, places);
+	for (size_t first = 0; first < count; first = end) {
+		struct executable *x = places[first].executable;
+
+		for (end = first; end < count && places[end].executable == x; end++)
+			addresses[end - first] = places[end].address;
+		s->lines_missing +=
+			executable_lines_want(s->lines, x, addresses, end - first, 0, s->clock);
+	}
 }
 
 void symbolizer_want(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
