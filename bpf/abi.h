@@ -185,7 +185,6 @@ enum abi_wait_flag {
 	ABI_WAIT_FAULT = 1 << 1,       /* not in a system call: it entered the kernel by a fault */
 	ABI_WAIT_ONGOING = 1 << 2,     /* it has not ended: read by an iterator at record.time */
 	ABI_WAIT_KERNEL_LOCK = 1 << 3, /* for a sleeping lock of the kernel (contention_begin) */
-	ABI_WAIT_SPIN = 1 << 4,	       /* for a spinning one: this time was not off the CPU */
 	ABI_WAIT_RUNQUEUE = 1 << 5,    /* runnable and not running: what followed the wait; kept at
 					  8 * block_rate */
 };
