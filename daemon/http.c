@@ -16,6 +16,7 @@
 #include "listener.h"
 #include "log.h"
 #include "manager.h"
+#include "profile/pprof_ahead.h"
 #include "profile/window.h"
 
 #define REQUEST_DEADLINE  (20 * NS_PER_S) /* for the whole request to arrive */
@@ -87,6 +88,7 @@ static void request_free(struct http_request *r)
 {
 	sd_event_source_disable_unref(r->watch);
 	profiler_tap_cancel(r->tap);
+	pprof_ahead_free(r->ahead);
 	window_free(r->window);
 	if (r->response)
 		MHD_destroy_response(r->response);

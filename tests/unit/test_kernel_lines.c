@@ -102,7 +102,7 @@ static void prepare(struct world *w)
 		w->frames[i] = (struct wanted_frame){
 			.frame = { .kind = FRAME_KERNEL, .address = STEXT + i },
 		};
-	symbolizer_prepare(w->symbolizer, w->frames, N);
+	symbolizer_prepare(w->symbolizer, w->frames, N, 0);
 }
 
 static size_t name(struct world *w, uint64_t address, struct symbol ret[SYMBOL_MAX_INLINED])
@@ -179,7 +179,7 @@ static void test_modules_are_not_in_it(void **state)
 	struct symbol s[SYMBOL_MAX_INLINED];
 
 	install(w);
-	symbolizer_prepare(w->symbolizer, &wanted, 1);
+	symbolizer_prepare(w->symbolizer, &wanted, 1, 0);
 	assert_int_equal(name(w, MODULE, s), 1);
 	assert_string_equal(s->name, "in_module [mod]");
 	assert_null(s->file);
