@@ -16,6 +16,7 @@
 #include "http_request.h"
 #include "listener.h"
 #include "manager.h"
+#include "profile/pprof_ahead.h"
 #include "profile/window.h"
 
 #define IDLE_SECONDS	  15	      /* without a byte in either direction */
@@ -62,6 +63,7 @@ static void request_free(struct http_request *r)
 {
 	sd_event_source_disable_unref(r->watch);
 	profiler_tap_cancel(r->tap);
+	pprof_ahead_free(r->ahead);
 	window_free(r->window);
 	if (r->response)
 		MHD_destroy_response(r->response);

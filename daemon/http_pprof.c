@@ -17,6 +17,7 @@
 #include "http_select.h"
 #include "manager.h"
 #include "profile/pprof.h"
+#include "profile/pprof_ahead.h"
 #include "profile/window.h"
 
 #define RETRY_AFTER	  "5"
@@ -128,6 +129,7 @@ static void on_tap_done(void *userdata, struct window *w)
 static void start(struct http_request *r, uint64_t seconds)
 {
 	struct profiler_tap_options o = {
+		.ahead = r->ahead,
 		.selection = &r->selection,
 		.end_time = clock_monotonic_ns() + seconds * NS_PER_S,
 		.kinds = 1U << r->kind,
@@ -158,6 +160,9 @@ void http_collect(struct http_request *r, uint64_t seconds)
 		http_header(r, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER);
 		return;
 	}
+	/* Of waits it is not known yet which will be in the profile. */
+	if (r->kind == ABI_KIND_CPU)
+		r->ahead = pprof_ahead_new(profiler_symbolizer(r->manager->profiler));
 	start(r, seconds);
 }
 
@@ -222,6 +227,7 @@ void http_profile_done(struct http_request *r)
 		http_error(r, MHD_HTTP_FORBIDDEN, "a selected process belongs to another user now");
 		return;
 	}
+	o.ahead = r->ahead;
 	o.time = (int64_t)window_start(r->window) + profiler_wall_offset(p);
 	o.duration = (int64_t)(window_end(r->window) - window_start(r->window));
 	if (r->kind != ABI_KIND_CPU) {
@@ -229,6 +235,7 @@ void http_profile_done(struct http_request *r)
 		o.comments = comments.lines;
 	}
 	result = pprof_encode(&r->window, 1, &o, profiler_symbolizer(p), &data, &size, NULL);
+	r->ahead = pprof_ahead_free(r->ahead);
 	symbolizer_trim(profiler_symbolizer(p));
 	if (result < 0) {
 		http_error(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "Could not encode the profile: %s",

@@ -45,6 +45,7 @@ struct http_request {
 	bool began, ready, suspended, left;
 	sd_event_source *watch; /* for the client to leave */
 	struct profiler_tap *tap;
+	struct pprof_ahead *ahead; /* what is made of the answer before; NULL = nothing */
 	struct window *window;
 	struct selection selection;
 	uint8_t kind;		   /* enum abi_sample_kind */

@@ -154,7 +154,7 @@ static void print_symbols(struct symbol_query *q, const char *text)
 	q->wanted = calloc(strlen(text) / 2 + 1, sizeof(*q->wanted));
 	if (q->wanted) {
 		each_address(q, text, want_symbol);
-		symbolizer_prepare(symbolizer, q->wanted, q->n);
+		symbolizer_prepare(symbolizer, q->wanted, q->n, 0);
 		free(q->wanted);
 	}
 	each_address(q, text, print_symbol);

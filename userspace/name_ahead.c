@@ -33,6 +33,11 @@ static uint64_t next_after(const struct name_ahead *a, uint64_t now)
 	return left < 2 * SHORTEST_NS ? UINT64_MAX : now + MIN(left / 2, LONGEST_NS);
 }
 
+bool name_ahead_is_due(const struct name_ahead *a, uint64_t now)
+{
+	return now >= a->next || a->next == UINT64_MAX;
+}
+
 void name_ahead_step(struct name_ahead *a, const struct window *w, struct symbolizer *symbolizer,
 		     uint64_t now)
 {

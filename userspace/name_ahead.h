@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct symbolizer;
@@ -18,6 +19,8 @@ struct name_ahead {
 	uint32_t frames; /* of the window, that were asked for */
 };
 
+/* Whether it is time for a step; also shortly before the end, when there is nothing more to ask. */
+bool name_ahead_is_due(const struct name_ahead *a, uint64_t now);
 /* Asks for what has come to @w since the last time, if that is due. To be called often. */
 void name_ahead_step(struct name_ahead *a, const struct window *w, struct symbolizer *symbolizer,
 		     uint64_t now);

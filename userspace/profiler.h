@@ -94,6 +94,8 @@ struct profiler_tap_options {
 	uint64_t end_time;
 	uint32_t kinds;	       /* bits 1 << enum abi_sample_kind; 0 = cpu */
 	uint32_t wait_reasons; /* of kind block, bits 1 << enum wait_reason; 0 = all */
+	struct pprof_ahead
+		*ahead; /* borrowed: what of the profile is made before; NULL = nothing */
 	profiler_tap_fn done;
 	void *userdata;
 };

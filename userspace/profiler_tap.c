@@ -12,13 +12,15 @@
 #include "base/clock.h"
 #include "name_ahead.h"
 #include "pipeline.h"
+#include "profile/pprof_ahead.h"
 #include "profiler_object.h"
 #include "receiver.h"
 
 struct profiler_tap {
 	struct profiler *profiler;
 	struct receiver *receiver;
-	struct name_ahead ahead;
+	struct name_ahead names;
+	struct pprof_ahead *ahead; /* borrowed; NULL = none */
 	struct selection selection;
 	bool has_waits;
 	bool ending;	   /* at the end, waits that went on were read; it is open until then */
@@ -132,7 +134,8 @@ static int tap_new(struct profiler *p, const struct profiler_tap_options *o,
 	tap->profiler = p;
 	tap->has_waits = receiver.kinds & waits;
 	tap->end_time = o->end_time;
-	tap->ahead.end = o->end_time;
+	tap->names.end = o->end_time;
+	tap->ahead = o->ahead;
 	tap->done = o->done;
 	tap->userdata = o->userdata;
 	*ret = tap;
@@ -143,9 +146,15 @@ void profiler_name_ahead(struct profiler *p, uint64_t now)
 {
 	struct profiler_tap *tap;
 
-	DL_FOREACH(p->taps, tap)
-		name_ahead_step(&tap->ahead, receiver_window(tap->receiver),
-				pipeline_symbolizer(p->pipeline), now);
+	DL_FOREACH(p->taps, tap) {
+		const struct window *w = receiver_window(tap->receiver);
+		bool due = name_ahead_is_due(&tap->names, now);
+
+		/* What was asked before is there by now. */
+		if (tap->ahead && due)
+			pprof_ahead_step(tap->ahead, w);
+		name_ahead_step(&tap->names, w, pipeline_symbolizer(p->pipeline), now);
+	}
 }
 
 int profiler_tap_open(struct profiler *p, const struct profiler_tap_options *o,

@@ -193,7 +193,7 @@ static void measure(struct tool *t, unsigned int rounds)
 	size_t functions = 0;
 	double ms;
 
-	symbolizer_prepare(t->symbolizer, t->wanted, t->n);
+	symbolizer_prepare(t->symbolizer, t->wanted, t->n, 0);
 	name_all(t);
 	printf("first_ms %.1f\n", ms_since(start));
 	ms = cpu_ms();
@@ -220,7 +220,7 @@ int main(int argc, char **argv)
 	if (argc > 3) {
 		measure(t, (unsigned int)strtoul(argv[3], NULL, 10));
 	} else if (t->n > 0) {
-		symbolizer_prepare(t->symbolizer, t->wanted, t->n);
+		symbolizer_prepare(t->symbolizer, t->wanted, t->n, 0);
 		for (size_t i = 0; i < t->n; i++)
 			print_frame(t, &t->wanted[i].frame);
 	}

@@ -148,7 +148,7 @@ static void prepare(struct world *w)
 		w->frames[i] = (struct wanted_frame){
 			.frame = { .kind = FRAME_KERNEL, .address = STEXT + i },
 		};
-	symbolizer_prepare(w->symbolizer, w->frames, N);
+	symbolizer_prepare(w->symbolizer, w->frames, N, 0);
 }
 
 static size_t name(struct world *w, uint64_t address, struct symbol ret[SYMBOL_MAX_INLINED])
@@ -225,7 +225,7 @@ static void prepare_module(struct world *w)
 			.frame = { .kind = FRAME_KERNEL,
 				   .address = i % 2 ? MODULE + i / 2 : COLD + i / 2 },
 		};
-	symbolizer_prepare(w->symbolizer, w->frames, N);
+	symbolizer_prepare(w->symbolizer, w->frames, N, 0);
 }
 
 static void test_module_without_file(void **state)

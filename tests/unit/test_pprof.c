@@ -12,6 +12,7 @@
 
 #include "profile.pb-c.h"
 #include "profile/gunzip.h"
+#include "profile/pprof_ahead.h"
 #include "profile_world.h"
 #include "scratch.h"
 
@@ -930,6 +931,77 @@ static void test_text(void **state)
 	window_free(w);
 }
 
+static void compare_locations(const struct pprof_profile *a, const struct pprof_location *x,
+			      const struct pprof_profile *b, const struct pprof_location *y)
+{
+	assert_true(x->address == y->address);
+	assert_int_equal(x->n_lines, y->n_lines);
+	assert_string_equal(a->mappings[x->mapping].file, b->mappings[y->mapping].file);
+	for (uint32_t i = 0; i < x->n_lines; i++) {
+		const struct pprof_function *f = &a->functions[x->lines[i].function];
+		const struct pprof_function *g = &b->functions[y->lines[i].function];
+
+		assert_string_equal(f->name, g->name);
+		assert_string_equal(f->system_name, g->system_name);
+		assert_string_equal(f->file, g->file);
+		assert_int_equal(x->lines[i].line, y->lines[i].line);
+	}
+}
+
+static void compare_samples(const struct pprof_profile *a, const struct pprof_profile *b)
+{
+	assert_int_equal(a->n_samples, b->n_samples);
+	assert_int_equal(a->n_locations, b->n_locations);
+	assert_int_equal(a->n_functions, b->n_functions);
+	assert_int_equal(a->n_mappings, b->n_mappings);
+	for (uint32_t i = 0; i < a->n_samples; i++) {
+		const struct pprof_sample *s = &a->samples[i], *t = &b->samples[i];
+
+		assert_int_equal(s->n_locations, t->n_locations);
+		assert_memory_equal(s->values, t->values, 2 * sizeof(*s->values));
+		for (uint32_t k = 0; k < s->n_locations; k++)
+			compare_locations(a, &a->locations[s->locations[k]], b,
+					  &b->locations[t->locations[k]]);
+	}
+}
+
+/* What was made while the window was open changes nothing but what is left to do. */
+static void test_made_ahead(void **state)
+{
+	struct symbolizer symbolizer = { .kernel_start = WORLD_KERNEL_START,
+					 .kernel_end = WORLD_KERNEL_END };
+	struct pprof_ahead *ahead = pprof_ahead_new(&symbolizer);
+	struct pprof_options o = { .kind = ABI_KIND_CPU, .period = PERIOD, .ahead = ahead };
+	struct window *w = window_new(0);
+	struct pprof_profile *profile;
+	uint64_t random = 7;
+	struct encoded e;
+	void *data;
+	size_t size;
+
+	(void)state;
+	for (int i = 0; i < 500; i++) {
+		struct frame frames[12];
+		struct sample sample = world_sample(&random, frames, ARRAY_SIZE(frames));
+
+		sample.kind = ABI_KIND_CPU;
+		assert_int_equal(window_add(w, &sample), 0);
+		if (i % 150 == 149)
+			pprof_ahead_step(ahead, w);
+	}
+	window_close(w, 1);
+	e = encode_one(w, NULL);
+	assert_int_equal(pprof_encode(&w, 1, &o, &symbolizer, &data, &size, NULL), 0);
+	assert_int_equal(pprof_decode(data, size, &profile), 0);
+	compare_samples(e.profile, profile);
+	assert_true(symbolizer.prepared > 0 && symbolizer.prepared < e.symbolizer.prepared);
+	assert_null(pprof_ahead_free(ahead));
+	pprof_profile_free(profile);
+	free(data);
+	encoded_done(&e);
+	window_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -954,6 +1026,7 @@ int main(void)
 		cmocka_unit_test(test_wakers),
 		cmocka_unit_test(test_folded),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_made_ahead),
 		cmocka_unit_test(test_tools),
 	};
 

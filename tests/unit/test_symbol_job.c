@@ -247,7 +247,7 @@ static const char *name_in(struct world *w, struct executable *x, int fd)
 	struct symbol s;
 
 	w->table.fd = fd;
-	symbolizer_prepare(w->symbolizer, &wanted, 1);
+	symbolizer_prepare(w->symbolizer, &wanted, 1, 0);
 	symbolizer_frame(w->symbolizer, &frame, NULL, &s, 1);
 	return s.unnamed ? NULL : s.name;
 }
@@ -376,7 +376,7 @@ static void test_names_are_asked_for_together(void **state)
 	wanted[N / 2] = (struct wanted_frame){ .frame = nowhere };
 	wanted[N / 2].frame.executable = &w.good;
 	for (int again = 0; again < 2; again++) {
-		symbolizer_prepare(w.symbolizer, wanted, N / 2 + 1);
+		symbolizer_prepare(w.symbolizer, wanted, N / 2 + 1, 0);
 		for (int i = 0; i < N / 2 + 1; i++) {
 			if (wanted[i].frame.address == nowhere.address)
 				continue;
@@ -396,7 +396,7 @@ static void test_names_are_asked_for_together(void **state)
 	wanted[1].frame.address = nowhere.address;
 	symbolizer_frame(w.symbolizer, &wanted[1].frame, NULL, &s, 1);
 	assert_int_equal(s.why, UNNAMED_no_symbol);
-	symbolizer_prepare(w.symbolizer, NULL, 0);
+	symbolizer_prepare(w.symbolizer, NULL, 0, 0);
 	symbolizer_frame(w.symbolizer, &wanted[0].frame, NULL, &s, 1);
 	assert_string_equal(s.name, names[1]);
 	wanted[0].frame.address = symbols[2].address;

@@ -13,6 +13,7 @@
 #include "profile/selection.h"
 #include "profile/wait.h"
 
+struct pprof_ahead;
 struct symbolizer;
 struct window;
 
@@ -32,7 +33,9 @@ struct pprof_options {
 	int64_t time;		     /* when it began, ns since 1970 */
 	int64_t duration;	     /* ns; 0 = it is of all time until @time */
 	const char *const *comments; /* more lines, NULL-terminated list; may be NULL */
-	int compression;	     /* zlib level 1..9; 0 = 1, the fastest */
+	struct pprof_ahead
+		*ahead;	 /* of the window, which is one; its content is used up. NULL = none */
+	int compression; /* zlib level 1..9; 0 = 1, the fastest */
 };
 
 /*

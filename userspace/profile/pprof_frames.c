@@ -291,7 +291,18 @@ uint32_t pprof_frames_number(struct pprof_frames *f, const struct frame *frame,
 
 void pprof_frames_prepare(struct pprof_frames *f)
 {
-	symbolizer_prepare(f->symbolizer, f->frames, intern_count(f->known));
+	uint32_t count = intern_count(f->known);
+	_cleanup_free_ struct wanted_frame *wanted = calloc(MAX(count, 1U), sizeof(*wanted));
+	uint64_t weight = 0;
+	size_t n = 0;
+
+	/* Without memory for it they are asked for one by one. */
+	for (uint32_t i = 0; wanted && i < count; i++) {
+		weight += f->frames[i].weight;
+		if (f->locations[i].location == 0)
+			wanted[n++] = f->frames[i];
+	}
+	symbolizer_prepare(f->symbolizer, wanted, n, weight);
 }
 
 int pprof_frames_get(struct pprof_frames *f, uint32_t number, struct frame_location *ret)

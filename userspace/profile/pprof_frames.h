@@ -51,7 +51,7 @@ void pprof_frames_done(struct pprof_frames *f);
 /* The number of a frame, 0 = out of memory. It stays borrowed. */
 uint32_t pprof_frames_number(struct pprof_frames *f, const struct frame *frame,
 			     struct process *process);
-/* Names are found faster together: has those of all frames so far looked up. */
+/* Names are found faster together: has those looked up that are not there yet. */
 void pprof_frames_prepare(struct pprof_frames *f);
 /* 0, or -ENOMEM. */
 int pprof_frames_get(struct pprof_frames *f, uint32_t number, struct frame_location *ret);

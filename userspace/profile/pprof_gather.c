@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/intern.h"
 #include "process/process.h"
+#include "profile/pprof_ahead.h"
 #include "profile/saturate.h"
 #include "profile/window.h"
 #include "symbolize/symbolizer.h"
@@ -20,7 +21,17 @@ int encoder_init(struct encoder *e, const struct pprof_options *o, struct symbol
 		.owners = intern_new(),
 		.samples = intern_new(),
 	};
-	if (!e->owners || !e->samples || pprof_tables_init(&e->tables) < 0)
+	if (!e->owners || !e->samples)
+		return -ENOMEM;
+	if (o->ahead) {
+		e->tables = o->ahead->tables;
+		e->frames = o->ahead->frames;
+		e->frames.tables = &e->tables;
+		o->ahead->tables = (struct pprof_tables){};
+		o->ahead->frames = (struct pprof_frames){};
+		return 0;
+	}
+	if (pprof_tables_init(&e->tables) < 0)
 		return -ENOMEM;
 	return pprof_frames_init(&e->frames, &e->tables, symbolizer);
 }

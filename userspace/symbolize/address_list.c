@@ -3,6 +3,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/cleanup.h"
+#include "base/fileio.h"
 
 #define FIRST 64
 
@@ -48,4 +52,15 @@ void address_list_done(struct address_list *l)
 {
 	free(l->addresses);
 	*l = (struct address_list){};
+}
+
+int address_file(const uint64_t *addresses, size_t n)
+{
+	_cleanup_close_ int fd = memfd_create("profd-addresses", MFD_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = fd_write_full(fd, addresses, n * sizeof(*addresses));
+	return r < 0 ? r : TAKE_FD(fd);
 }

@@ -24,3 +24,6 @@ int address_list_add(struct address_list *l, uint64_t address);
 void address_list_sort(struct address_list *l);
 /* Empties it. */
 void address_list_done(struct address_list *l);
+
+/* A file in memory with these addresses, for a parser process: a descriptor, or -errno. */
+int address_file(const uint64_t *addresses, size_t n);

@@ -352,6 +352,16 @@ size_t executable_lines_find(struct executable_lines_set *s, struct executable *
 	return 0;
 }
 
+bool executable_lines_are_settled(const struct executable *x, uint64_t address)
+{
+	const struct lines *l = x->lines;
+
+	if (!l)
+		return false;
+	return (l->store && line_store_has(l->store, address)) ||
+	       (!l->question && l->wanted.n == 0 && clock_monotonic_ns() < l->quiet_until);
+}
+
 void executable_lines_arrived(struct executable_lines_set *s)
 {
 	struct lines *l;

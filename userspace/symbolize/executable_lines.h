@@ -64,6 +64,9 @@ bool executable_lines_is_busy(const struct executable_lines_set *s);
 size_t executable_lines_find(struct executable_lines_set *s, struct executable *x, uint64_t address,
 			     struct line_frame *ret, size_t max, uint64_t now, bool *ret_late);
 
+/* Whether nothing about the address is on its way, or has to be asked first. */
+bool executable_lines_are_settled(const struct executable *x, uint64_t address);
+
 /*
  * A debug file has arrived: executables that had no lines, or lacked the file that they share with
  * others, are looked at again. Which ones it belongs to only the parser process could tell.

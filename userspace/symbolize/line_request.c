@@ -6,18 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/cleanup.h"
-#include "base/fileio.h"
+#include "symbolize/address_list.h"
 #include "symbolize/debug_search.h"
+#include "symbolize/dialogue.h"
+#include "worker/worker.h"
 
 /* Times that it is asked again; a hostile file could go on for ever. */
 #define MAX_ROUNDS 16U
 #define MAX_SPLIT  (WORKER_MAX_FDS - 4)
 
 struct line_request {
-	struct line_reader reader;
+	struct dialogue dialogue; /* first */
 	const struct line_request_handler *handler;
 	void *userdata;
 	struct debug_search search;
@@ -55,15 +56,9 @@ struct line_request *line_request_free(struct line_request *q)
 
 DEFINE_CLEANUP(struct line_request *, line_request_free);
 
-static int write_addresses(const struct line_request *q)
+static struct line_request *request_of(struct dialogue *d)
 {
-	_cleanup_close_ int fd = memfd_create("profd-addresses", MFD_CLOEXEC);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = fd_write_full(fd, q->addresses, q->n * sizeof(*q->addresses));
-	return r < 0 ? r : TAKE_FD(fd);
+	return (struct line_request *)d;
 }
 
 static void add_file(struct line_question *question, int *fds, int fd, enum line_file kind)
@@ -74,13 +69,12 @@ static void add_file(struct line_question *question, int *fds, int fd, enum line
 	question->kinds[question->n_files++] = (uint8_t)kind;
 }
 
-static void take_answer(void *userdata, int status, const void *data, size_t size);
-
-/* The next job. In this process it is done when this returns, and the answer the caller's. */
-static int ask(struct line_request *q, void **ret_data, size_t *ret_size)
+/* The next job. */
+static int ask(struct dialogue *d)
 {
+	struct line_request *q = request_of(d);
 	struct line_question question = { .n_addresses = q->n };
-	_cleanup_close_ int addresses = write_addresses(q);
+	_cleanup_close_ int addresses = address_file(q->addresses, q->n);
 	int fds[WORKER_MAX_FDS] = { addresses, q->fd };
 	size_t n_fds;
 
@@ -92,10 +86,7 @@ static int ask(struct line_request *q, void **ret_data, size_t *ret_size)
 		add_file(&question, fds, q->split[i], LINE_FILE_SPLIT);
 	n_fds = question.n_files + 2;
 	q->rounds++;
-	if (!q->reader.worker)
-		return line_job_run(fds, n_fds, &question, sizeof(question), ret_data, ret_size);
-	return worker_submit(q->reader.worker, q->reader.job, fds, n_fds, &question,
-			     sizeof(question), take_answer, q);
+	return dialogue_ask(d, fds, n_fds, &question, sizeof(question));
 }
 
 static void add_split(struct line_request *q, const char *path)
@@ -176,8 +167,9 @@ static bool go_on(struct line_request *q, const struct line_reading *g)
 }
 
 /* True if it is to be asked again; else the request is over, and freed. */
-static bool handle(struct line_request *q, int status, const void *data, size_t size)
+static bool take(struct dialogue *d, int status, const void *data, size_t size)
 {
+	struct line_request *q = request_of(d);
 	struct line_reading g;
 
 	if (status == 0)
@@ -188,31 +180,6 @@ static bool handle(struct line_request *q, int status, const void *data, size_t 
 	q->handler->done(q->userdata, &q->outcome);
 	line_request_free(q);
 	return false;
-}
-
-static void take_answer(void *userdata, int status, const void *data, size_t size)
-{
-	struct line_request *q = userdata;
-	int r;
-
-	if (!handle(q, status, data, size))
-		return;
-	r = ask(q, NULL, NULL);
-	if (r < 0)
-		handle(q, r, NULL, 0);
-}
-
-static void ask_here(struct line_request *q)
-{
-	bool again = true;
-
-	while (again) {
-		_cleanup_free_ void *data = NULL;
-		size_t size = 0;
-		int r = ask(q, &data, &size);
-
-		again = handle(q, r, data, size);
-	}
 }
 
 static int request_new(int fd, const uint64_t *addresses, uint32_t n, struct line_request **ret)
@@ -254,16 +221,20 @@ int line_request_start(const struct line_reader *reader, int fd, const uint64_t 
 		r = debug_search_init(&q->search, search);
 	if (r < 0)
 		return r;
-	q->reader = *reader;
+	q->dialogue = (struct dialogue){
+		.worker = reader->worker,
+		.job = reader->job,
+		.run = line_job_run,
+		.next = ask,
+		.take = take,
+	};
 	q->handler = handler;
 	q->userdata = userdata;
-	if (!reader->worker) {
-		*ret = NULL;
-		ask_here(TAKE_PTR(q));
-		return 0;
-	}
-	r = ask(q, NULL, NULL);
-	if (r == 0)
-		*ret = TAKE_PTR(q);
-	return r;
+	r = dialogue_start(&q->dialogue);
+	if (r < 0)
+		return r;
+	/* Without a worker it is over, and gone. */
+	*ret = reader->worker ? q : NULL;
+	q = NULL;
+	return 0;
 }

@@ -5,15 +5,15 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/cleanup.h"
-#include "base/fileio.h"
+#include "symbolize/address_list.h"
 #include "symbolize/debug_search.h"
-#include "worker/worker.h"
+#include "symbolize/dialogue.h"
 
 struct symbol_request {
-	struct symbol_reader reader;
+	struct dialogue dialogue; /* first */
+	size_t max_table;	  /* as in struct symbol_reader */
 	symbol_done_fn done;
 	void *userdata;
 	struct debug_search search;
@@ -43,27 +43,17 @@ struct symbol_request *symbol_request_free(struct symbol_request *q)
 
 DEFINE_CLEANUP(struct symbol_request *, symbol_request_free);
 
-static int write_addresses(const struct symbol_wish *wish)
+static struct symbol_request *request_of(struct dialogue *d)
 {
-	_cleanup_close_ int fd = -1;
-	int r;
-
-	if (wish->n > SYMBOL_JOB_MAX_ADDRESSES)
-		return -E2BIG;
-	fd = memfd_create("profd-addresses", MFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	r = fd_write_full(fd, wish->addresses, wish->n * sizeof(*wish->addresses));
-	return r < 0 ? r : TAKE_FD(fd);
+	return (struct symbol_request *)d;
 }
 
-static void take_answer(void *userdata, int status, const void *data, size_t size);
-
-/* The next job. In this process it is done when this returns, and the answer the caller's. */
-static int ask(struct symbol_request *q, void **ret_data, size_t *ret_size)
+/* The next job. */
+static int ask(struct dialogue *d)
 {
+	struct symbol_request *q = request_of(d);
 	const struct symbol_question question = {
-		.limits = { .max_bytes = q->reader.max_table },
+		.limits = { .max_bytes = q->max_table },
 		.whole_bytes = q->whole_bytes,
 		.has_debug_file = q->with_debug_file,
 		.n = q->n,
@@ -76,10 +66,7 @@ static int ask(struct symbol_request *q, void **ret_data, size_t *ret_size)
 		fds[n++] = q->debug_fd;
 	if (q->n > 0)
 		fds[n++] = q->addresses_fd;
-	if (!q->reader.worker)
-		return symbol_job_run(fds, n, &question, sizeof(question), ret_data, ret_size);
-	return worker_submit(q->reader.worker, q->reader.job, fds, n, &question, sizeof(question),
-			     take_answer, q);
+	return dialogue_ask(d, fds, n, &question, sizeof(question));
 }
 
 static int take_table(struct symbol_request *q, const void *data, size_t size)
@@ -90,7 +77,7 @@ static int take_table(struct symbol_request *q, const void *data, size_t size)
 	int r;
 
 	/* Who took over the parser keeps no limits. */
-	if (q->reader.max_table && size > q->reader.max_table + sizeof(answer))
+	if (q->max_table && size > q->max_table + sizeof(answer))
 		return -EFBIG;
 	copy = malloc(size ? size : 1);
 	if (!copy)
@@ -137,8 +124,10 @@ static bool go_on(struct symbol_request *q, int status, int *ret_status)
 }
 
 /* True if it is to be asked again; else the request is over, and freed. */
-static bool handle(struct symbol_request *q, int status, const void *data, size_t size)
+static bool take(struct dialogue *d, int status, const void *data, size_t size)
 {
+	struct symbol_request *q = request_of(d);
+
 	if (status == 0)
 		status = take_table(q, data, size);
 	if (go_on(q, status, &status))
@@ -148,32 +137,6 @@ static bool handle(struct symbol_request *q, int status, const void *data, size_
 		q->reading.table = NULL;
 	symbol_request_free(q);
 	return false;
-}
-
-static void take_answer(void *userdata, int status, const void *data, size_t size)
-{
-	struct symbol_request *q = userdata;
-
-	while (handle(q, status, data, size)) {
-		status = ask(q, NULL, NULL);
-		if (status == 0)
-			return;
-		data = NULL;
-		size = 0;
-	}
-}
-
-static void ask_here(struct symbol_request *q)
-{
-	bool again = true;
-
-	while (again) {
-		_cleanup_free_ void *data = NULL;
-		size_t size = 0;
-		int r = ask(q, &data, &size);
-
-		again = handle(q, r, data, size);
-	}
 }
 
 static int copy_wish(struct symbol_request *q, const struct symbol_wish *wish)
@@ -193,7 +156,9 @@ static int copy_wish(struct symbol_request *q, const struct symbol_wish *wish)
 		return -errno;
 	if (wish->n == 0)
 		return 0;
-	q->addresses_fd = write_addresses(wish);
+	if (wish->n > SYMBOL_JOB_MAX_ADDRESSES)
+		return -E2BIG;
+	q->addresses_fd = address_file(wish->addresses, wish->n);
 	return MIN(q->addresses_fd, 0);
 }
 
@@ -207,7 +172,14 @@ int symbol_request_start(const struct symbol_reader *reader, const struct symbol
 	if (!q)
 		return -ENOMEM;
 	q->fd = q->debug_fd = q->addresses_fd = -1;
-	q->reader = *reader;
+	q->dialogue = (struct dialogue){
+		.worker = reader->worker,
+		.job = reader->job,
+		.run = symbol_job_run,
+		.next = ask,
+		.take = take,
+	};
+	q->max_table = reader->max_table;
 	q->done = done;
 	q->userdata = userdata;
 	r = copy_wish(q, wish);
@@ -215,13 +187,11 @@ int symbol_request_start(const struct symbol_reader *reader, const struct symbol
 		return r;
 	/* Which file it would be is known already: it is read at once, if it is there. */
 	q->with_debug_file = q->is_known && has_debug_file(q);
-	if (!reader->worker) {
-		*ret = NULL;
-		ask_here(TAKE_PTR(q));
-		return 0;
-	}
-	r = ask(q, NULL, NULL);
-	if (r == 0)
-		*ret = TAKE_PTR(q);
-	return r;
+	r = dialogue_start(&q->dialogue);
+	if (r < 0)
+		return r;
+	/* Without a worker it is over, and gone. */
+	*ret = reader->worker ? q : NULL;
+	q = NULL;
+	return 0;
 }

@@ -115,11 +115,13 @@ struct wanted_frame {
  */
 void symbolizer_want(struct symbolizer *s, const struct wanted_frame *wanted, size_t n);
 /*
- * The same, and waits for what was asked, then or before; but no longer than patience_ns. What
+ * The same, and waits for what was asked, then or before; but no longer than patience_ns, and less
+ * the less weight that has of all the @weight there is (0 = what these frames have). What
  * comes later is there for the next profile. Without it frames that are new have no names yet,
  * unless files are parsed in this process.
  */
-void symbolizer_prepare(struct symbolizer *s, const struct wanted_frame *wanted, size_t n);
+void symbolizer_prepare(struct symbolizer *s, const struct wanted_frame *wanted, size_t n,
+			uint64_t weight);
 
 /*
  * The functions at a frame of @process, innermost inlined one first; at least one, at most @max
@@ -127,6 +129,9 @@ void symbolizer_prepare(struct symbolizer *s, const struct wanted_frame *wanted,
  */
 size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct process *process,
 			struct symbol *ret, size_t max);
+
+/* Whether a frame has a name already, and nothing about it that would still come. Asks nobody. */
+bool symbolizer_knows(const struct symbolizer *s, const struct frame *frame);
 
 /* The address of the first byte of kernel text (_stext), 0 if it is hidden; and of its end. */
 void symbolizer_kernel_range(struct symbolizer *s, uint64_t *ret_start, uint64_t *ret_end);

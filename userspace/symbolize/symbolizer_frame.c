@@ -92,22 +92,31 @@ static size_t find_jit(struct symbolizer *s, const struct frame *frame, struct p
 	return 1;
 }
 
+/* The file with the lines of a frame, and where it is in there; NULL if there is none. */
+static struct executable *lines_of(const struct symbolizer *s, const struct frame *frame,
+				   uint64_t *ret_address)
+{
+	if (!s->lines)
+		return NULL;
+	if (frame->kind == FRAME_FILE) {
+		*ret_address = executable_address(frame->executable, frame->address);
+		return frame->executable;
+	}
+	return frame->kind == FRAME_KERNEL && s->kernel_file
+		       ? kernel_file_of(s->kernel_file, frame->address, 0, ret_address)
+		       : NULL;
+}
+
 /* The source lines at a frame, innermost function first; 0 = none are known (yet). */
 static size_t find_lines(struct symbolizer *s, const struct frame *frame, struct line_frame *ret,
 			 size_t max)
 {
-	struct executable *x = NULL;
 	uint64_t address;
+	struct executable *x = lines_of(s, frame, &address);
 	bool late;
 	size_t n;
 
-	if (frame->kind == FRAME_FILE) {
-		x = frame->executable;
-		address = executable_address(x, frame->address);
-	} else if (frame->kind == FRAME_KERNEL && s->kernel_file) {
-		x = kernel_file_of(s->kernel_file, frame->address, 0, &address);
-	}
-	if (!s->lines || !x)
+	if (!x)
 		return 0;
 	n = executable_lines_find(s->lines, x, address, ret, max, s->clock, &late);
 	s->lines_frames += n > 0;
@@ -172,4 +181,19 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 	ret[n - 1].why = reason;
 	symbolizer_stay_in_budget(s, s->clock);
 	return n;
+}
+
+bool symbolizer_knows(const struct symbolizer *s, const struct frame *frame)
+{
+	const struct executable *lines;
+	uint64_t address;
+
+	if (frame->kind == FRAME_ADDRESS) /* its map is read when the window ends */
+		return false;
+	if (frame->kind == FRAME_FILE &&
+	    !executable_names_has(frame->executable,
+				  executable_address(frame->executable, frame->address)))
+		return false;
+	lines = lines_of(s, frame, &address);
+	return !lines || executable_lines_are_settled(lines, address);
 }

@@ -198,12 +198,14 @@ static uint64_t patience_for(const struct symbolizer *s, uint64_t missing, uint6
 	return __builtin_add_overflow(clock_monotonic_ns(), until, &until) ? UINT64_MAX : until;
 }
 
-void symbolizer_prepare(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+void symbolizer_prepare(struct symbolizer *s, const struct wanted_frame *wanted, size_t n,
+			uint64_t weight)
 {
 	uint64_t all = 0;
 
 	for (size_t i = 0; i < n; i++)
 		all += wanted_address(&wanted[i], 0).weight;
+	all = MAX(all, weight);
 	symbolizer_want(s, wanted, n);
 	wait_until(s, patience_for(s, s->names_missing, all, NAMES_PART),
 		   patience_for(s, s->lines_missing, all, LINES_PART));
