@@ -70,13 +70,19 @@ static bool handle_slice(void *userdata, const struct abi_sample *a, const struc
 	return true;
 }
 
-/* Its tables are wanted from now on; those of a process that is not known yet, when it is. */
+/*
+ * Its tables are wanted from now on: the first that is missing, which is known however young the
+ * process is, and those of its callers.
+ */
 static void look_at_slice(void *userdata, const struct abi_sample *a, const struct abi_slice *slice)
 {
 	struct frame frames[SAMPLE_MAX_FRAMES];
 	struct pipeline *p = userdata;
+	struct executable *x = executable_table_get(p->executables, a->missing_file);
 	struct sample s = { 0 };
 
+	if (p->tables && x)
+		table_manager_want(p->tables, x);
 	pipeline_unwind_slice(p, a, slice, false, &s, frames);
 }
 

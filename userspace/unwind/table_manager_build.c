@@ -102,9 +102,9 @@ static void take_table(struct table_entry *e, enum table_priority priority,
 		return;
 	m->stats.built++;
 	m->stats.debug_files += !!answer->has_debug_file;
+	load(e, table, TABLE_FROM_FILE);
 	if (!answer->wants_debug_file && !e->with_debug_file)
 		remember(e, table);
-	load(e, table, TABLE_FROM_FILE);
 }
 
 /*
