@@ -113,9 +113,9 @@ static int serve_one(const struct worker_options *o, int socket)
 }
 
 /*
- * Where the kernel shares the CPUs out among sessions first (autogroups, sched(7)), priorities count
- * only within one, so the child has one of its own. Raising a priority takes rights, and is not
- * done by a child that is started again when they are gone.
+ * Where the kernel shares the CPUs out among sessions first (autogroups, sched(7)), priorities
+ * count only within one, so the child has one of its own. Raising a priority takes rights, and is
+ * not done by a child that is started again when they are gone.
  */
 static void set_priority(enum worker_priority priority)
 {

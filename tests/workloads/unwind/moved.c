@@ -40,7 +40,8 @@ NAMED void call_moved(char *from, const char *place)
 
 static char *memory(char *at, int flags)
 {
-	char *place = mmap(at, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	char *place =
+		mmap(at, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 
 	if (place == MAP_FAILED)
 		exit(3);
