@@ -234,7 +234,7 @@ struct abi_sample {
 	__u16 kernel_frames;
 	__u16 user_frames;
 	char comm[ABI_COMM_LEN]; /* of the thread */
-	__u32 reserved2;
+	__u32 missing_file;	 /* slices: the id of the file that nothing was bound to */
 	struct abi_wait wait;
 	__u64 frames[];
 };

@@ -145,6 +145,7 @@ ENV_INLINE u64 record_slice(struct record_scratch *r)
 	__builtin_memcpy(r->bytes + at, &r->slice, sizeof(r->slice));
 	r->sample.record.type = ABI_RECORD_SLICE;
 	r->sample.user_frames = 0;
+	r->sample.missing_file = r->walk.missing;
 	return at + sizeof(r->slice) + size;
 }
 

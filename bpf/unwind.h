@@ -46,6 +46,7 @@ struct unwind_walk {
 	bool slices;   /* stop where a file's rules are not loaded; else guess there */
 	bool unloaded; /* guessed there: what goes wrong after that is for want of the rules */
 	u8 next_view;  /* which is to be replaced next */
+	u32 missing;   /* the file whose rules a slice is sent for the want of */
 	u32 guesses;   /* frames found by one */
 	u32 vma_walks; /* so far, since unwind_begin() */
 	u32 vma_walks_failed;
@@ -191,8 +192,10 @@ ENV_INLINE int unwind_step_inline(struct unwind_walk *w)
 	if (!(view->flags & UNWIND_VIEW_EXEC))
 		return ABI_STACK_not_executable;
 	state = view->tables.state;
-	if (state == TABLES_UNBOUND && unwind_stops_for_slice(w))
+	if (state == TABLES_UNBOUND && unwind_stops_for_slice(w)) {
+		w->missing = view->file_id;
 		return ABI_STACK_no_table;
+	}
 	rule = tables_rule(&view->tables, addr - view->start + view->offset);
 	if (!rule)
 		return ABI_STACK_internal;

@@ -101,8 +101,9 @@ static bool matches_something(struct profiler *p, struct selection *s, enum http
 		return true;
 	if (time == HTTP_SELECT_PAST && past && window_each(past, is_entry_of, s))
 		return true;
-	profiler_catch_up(p, clock_monotonic_ns());
-	return profiler_count_matches(p, s) > 0;
+	if (profiler_catch_up(p, clock_monotonic_ns()))
+		return profiler_count_matches(p, s) > 0;
+	return profiler_count_matches(p, s) > 0 || profiler_count_running(s) > 0;
 }
 
 bool http_select(struct http_request *r, const char *query, enum http_select_time time,

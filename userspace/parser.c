@@ -18,12 +18,12 @@ static const struct worker_job jobs[] = {
 /* Bytes of address space: two of the largest units, and what compressed sections need (dwarf.h). */
 #define LINES_MEMORY ((size_t)512 << 20)
 
-int parser_new(bool idle, struct worker **ret, struct error *e)
+int parser_new(enum worker_priority priority, struct worker **ret, struct error *e)
 {
 	const struct worker_options o = {
 		.jobs = jobs,
 		.n_jobs = ARRAY_SIZE(jobs),
-		.idle = idle,
+		.priority = priority,
 	};
 
 	return worker_new(&o, ret, e);

@@ -3,11 +3,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "base/error.h"
-
-struct worker;
+#include "worker/worker.h"
 
 enum parser_job {
 	PARSER_UNWIND_TABLE, /* unwind/table_job.h */
@@ -16,7 +13,6 @@ enum parser_job {
 	PARSER_JIT,	     /* symbolize/jit_job.h */
 };
 
-/* A parser process; with @idle one that runs only when nobody else wants the CPU. */
-int parser_new(bool idle, struct worker **ret, struct error *e);
+int parser_new(enum worker_priority priority, struct worker **ret, struct error *e);
 /* One for PARSER_LINES alone, which can take long, with less memory. */
 int parser_new_for_lines(struct worker **ret, struct error *e);

@@ -40,11 +40,11 @@ static void handle_sample(void *userdata, const struct abi_sample *a)
 	pipeline_deliver(p, a, &s, false);
 }
 
-/* It may not wait for ever, nor keep more in memory than that. */
+/* It may not wait for ever, nor let others wait for long, nor keep more in memory than that. */
 static bool is_impatient(const struct pipeline *p, const struct abi_sample *a)
 {
-	return !p->tables || p->now > a->record.time + PIPELINE_PATIENCE_NS ||
-	       stream_waiting(p->stream) > MAX_WAITING;
+	return !p->tables || p->now > a->record.time + p->hold ||
+	       p->now > p->until + PIPELINE_PATIENCE_NS || stream_waiting(p->stream) > MAX_WAITING;
 }
 
 static bool handle_slice(void *userdata, const struct abi_sample *a, const struct abi_slice *slice)
@@ -70,6 +70,22 @@ static bool handle_slice(void *userdata, const struct abi_sample *a, const struc
 	return true;
 }
 
+/*
+ * Its tables are wanted from now on: the first that is missing, which is known however young the
+ * process is, and those of its callers.
+ */
+static void look_at_slice(void *userdata, const struct abi_sample *a, const struct abi_slice *slice)
+{
+	struct frame frames[SAMPLE_MAX_FRAMES];
+	struct pipeline *p = userdata;
+	struct executable *x = executable_table_get(p->executables, a->missing_file);
+	struct sample s = { 0 };
+
+	if (p->tables && x)
+		table_manager_want(p->tables, x);
+	pipeline_unwind_slice(p, a, slice, false, &s, frames);
+}
+
 static void handle_sideband(void *userdata, const struct sideband_event *event)
 {
 	struct pipeline *p = userdata;
@@ -91,7 +107,7 @@ static void handle_sideband(void *userdata, const struct sideband_event *event)
 static void file_found(struct pipeline *p, uint32_t file_id, struct executable *x)
 {
 	if (p->tables)
-		table_manager_bind(p->tables, x, file_id, false); /* without memory: no table */
+		table_manager_bind(p->tables, x, file_id, TABLE_AWAITED); /* without memory: none */
 }
 
 /* What is never found is unwound by frame pointer. */
@@ -183,6 +199,7 @@ int pipeline_new(const struct pipeline_options *o, struct pipeline **ret)
 	if (!p)
 		return -ENOMEM;
 	p->options = *o;
+	p->hold = PIPELINE_HOLD_NS;
 	p->options.symbolizer.without_proc |= o->without_proc;
 	p->wakers = wakers_new();
 	if (o->cumulative_memory)
@@ -204,6 +221,7 @@ int pipeline_new(const struct pipeline_options *o, struct pipeline **ret)
 		return -ENOMEM;
 	r = stream_new(&(struct stream_handler){ .sample = handle_sample,
 						 .slice = handle_slice,
+						 .slice_ahead = look_at_slice,
 						 .sideband = handle_sideband,
 						 .file = handle_file,
 						 .userdata = p },
@@ -230,18 +248,24 @@ int pipeline_use_tables(struct pipeline *p, const struct pipeline_tables *o)
 	if (r < 0)
 		return r;
 	return table_manager_bind(p->tables, executable_table_get(p->executables, ABI_FILE_ID_VDSO),
-				  ABI_FILE_ID_VDSO, false);
+				  ABI_FILE_ID_VDSO, TABLE_URGENT);
 }
 
 uint64_t pipeline_flush(struct pipeline *p, uint64_t until, uint64_t now)
 {
 	p->now = now;
+	p->until = until;
 	p->stats.slices_waiting = 0;
 	if (p->tables)
 		table_manager_process(p->tables, now);
 	until = stream_flush(p->stream, until);
 	unopened_retry(&p->unopened, p->executables, now, unopened_settled, p);
 	return until;
+}
+
+void pipeline_set_hold(struct pipeline *p, uint64_t ns)
+{
+	p->hold = ns;
 }
 
 void pipeline_tick(struct pipeline *p, uint64_t now)

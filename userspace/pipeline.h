@@ -25,10 +25,12 @@ struct window;
 struct worker;
 
 /*
- * How long a stack is held back for a table. A profile is late by so much at the most; scrapers
- * give up after about 3 s.
+ * How long a profile may be late because a stack in it is held back for a table; scrapers give up
+ * after about 3 s. And how long that stack is held back while no profile ends: what has
+ * happened since is not known to anybody yet.
  */
 #define PIPELINE_PATIENCE_NS 1500000000ULL
+#define PIPELINE_HOLD_NS     5000000000ULL
 
 struct pipeline_options {
 	struct symbolizer_options symbolizer;
@@ -101,10 +103,13 @@ void pipeline_drop(struct pipeline *p, struct receiver *r);
 
 /*
  * Handles all records not later than @until; @now is the time of the clock that they carry. Returns
- * up to when all is handled: it may be earlier, because a stack can wait for an unwinding table for
- * PIPELINE_PATIENCE_NS.
+ * up to when all is handled: it may be earlier, because a stack can wait for an unwinding table,
+ * until @now is PIPELINE_PATIENCE_NS after @until, or PIPELINE_HOLD_NS (pipeline_set_hold()) after
+ * the stack.
  */
 uint64_t pipeline_flush(struct pipeline *p, uint64_t until, uint64_t now);
+/* How long a stack is held back from now on while no profile ends; at first PIPELINE_HOLD_NS. */
+void pipeline_set_hold(struct pipeline *p, uint64_t ns);
 /*
  * Adds samples that were lost before they reached the stream to every receiver's quality record,
  * and what the stream itself has dropped since the last call.

@@ -33,7 +33,8 @@ struct pipeline {
 	size_t n_receivers;
 	struct cumulative *cumulative; /* NULL = none */
 	struct wakers *wakers;
-	uint64_t now;		     /* during a flush */
+	uint64_t now, until; /* during a flush */
+	uint64_t hold;
 	uint64_t stream_time;	     /* of the latest sample */
 	struct stream_stats counted; /* what of the stream's losses is in quality records */
 	struct pipeline_stats stats;

@@ -80,14 +80,14 @@ static bool is_elf(int fd)
 }
 
 /* Has the kernel give the file an id, and a table made for it. */
-static void load(struct preload *p, int fd, const char *path, bool background)
+static void load(struct preload *p, int fd, const char *path, enum table_priority priority)
 {
 	struct executable *x;
 	uint32_t file_id;
 
 	if (!is_elf(fd) || collector_learn_file(p->options.collector, fd, &file_id) < 0 ||
 	    executable_table_add(p->options.executables, file_id, fd, path, &x) < 0 ||
-	    table_manager_bind(p->options.tables, x, file_id, background) < 0)
+	    table_manager_bind(p->options.tables, x, file_id, priority) < 0)
 		p->stats.skipped++;
 	else
 		p->stats.files++;
@@ -131,7 +131,7 @@ static int visit_mapping(const struct process_mapping *m, void *userdata)
 	if (fd < 0)
 		p->stats.skipped++;
 	else
-		load(p, fd, m->path, false);
+		load(p, fd, m->path, TABLE_URGENT);
 	return 0;
 }
 
@@ -199,7 +199,7 @@ bool preload_step(struct preload *p, uint64_t budget)
 		_cleanup_close_ int fd = open_regular(entry->fts_path);
 
 		if (fd >= 0)
-			load(p, fd, entry->fts_path, true);
+			load(p, fd, entry->fts_path, TABLE_BACKGROUND);
 	}
 	return true;
 }

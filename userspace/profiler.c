@@ -332,10 +332,13 @@ uint64_t profiler_due(const struct profiler *p, uint64_t now)
 	return end < next ? MAX(end, now) + STREAM_SETTLE_NS : next;
 }
 
-void profiler_catch_up(struct profiler *p, uint64_t now)
+bool profiler_catch_up(struct profiler *p, uint64_t now)
 {
+	pipeline_set_hold(p->pipeline, PIPELINE_PATIENCE_NS);
 	profiler_drain(p, now);
 	profiler_advance(p, now);
+	pipeline_set_hold(p->pipeline, PIPELINE_HOLD_NS);
+	return p->horizon >= now;
 }
 
 void profiler_close_window(struct profiler *p, uint64_t now)
@@ -370,6 +373,20 @@ size_t profiler_count_matches(struct profiler *p, const struct selection *s)
 	struct count c = { .selection = s };
 
 	process_table_each(pipeline_processes(p->pipeline), count_match, &c);
+	return c.n;
+}
+
+DEFINE_CLEANUP(struct process_table *, process_table_free);
+
+size_t profiler_count_running(const struct selection *s)
+{
+	const struct process_table_options o = { 0 };
+	_cleanup_(process_table_freep)
+	struct process_table *t = NULL;
+	struct count c = { .selection = s };
+
+	if (process_table_new(&o, &t) == 0 && process_table_scan(t) == 0)
+		process_table_each(t, count_match, &c);
 	return c.n;
 }
 

@@ -64,8 +64,9 @@ uint64_t profiler_due(const struct profiler *p, uint64_t now);
 /*
  * Handles also what has not settled yet, so that a process is known as soon as it has started.
  * Records that come later for the time before are then handled late; not to be done all the time.
+ * False: something is held back for an unwinding table, and what has started since is not known.
  */
-void profiler_catch_up(struct profiler *p, uint64_t now);
+bool profiler_catch_up(struct profiler *p, uint64_t now);
 /*
  * The continuous window that is open now, and (@ret_until) up to when samples are in it. Borrowed,
  * until the next drain. NULL if there is none.
@@ -122,6 +123,8 @@ int profiler_read_waits(struct profiler *p, const struct selection *s, uint32_t 
 
 /* How many processes match now, those that ended within the grace period included. */
 size_t profiler_count_matches(struct profiler *p, const struct selection *s);
+/* The same of what /proc tells, all of which is read: for when profiler_catch_up() could not. */
+size_t profiler_count_running(const struct selection *s);
 
 /* The parts, for naming, metrics and status. Borrowed. */
 struct collector *profiler_collector(struct profiler *p);

@@ -67,7 +67,7 @@ static int new_pipeline(struct replay *r, struct error *e)
 	};
 	struct pipeline_tables tables = { .job = PARSER_UNWIND_TABLE, .cache_dirfd = -1 };
 	const struct receiver_options everything = { .start_time = r->info.start_time };
-	int error = parser_new(false, &r->parser, e);
+	int error = parser_new(WORKER_NORMAL, &r->parser, e);
 
 	if (error < 0)
 		return error;

@@ -83,11 +83,11 @@ int unwinding_new(const struct unwinding_options *o, struct unwinding **ret, str
 		u->options.memory = UNWINDING_DEFAULT_MEMORY;
 	u->cache_dirfd = -1;
 	u->epoll = epoll_create1(EPOLL_CLOEXEC);
-	r = parser_new(false, &u->worker, e);
+	r = parser_new(WORKER_AWAITED, &u->worker, e);
 	if (r == 0)
-		r = parser_new(true, &u->background_worker, e);
+		r = parser_new(WORKER_IDLE, &u->background_worker, e);
 	if (r == 0)
-		r = parser_new(false, &u->name_worker, e);
+		r = parser_new(WORKER_NORMAL, &u->name_worker, e);
 	if (r == 0)
 		r = parser_new_for_lines(&u->line_worker, e);
 	if (r < 0)

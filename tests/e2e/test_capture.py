@@ -15,7 +15,7 @@ from pprof import Profile, total
 def captured():
     """(path of a capture, pid of what ran, the profile served meanwhile)."""
     path = os.path.join(temporary_directory(), "stream.capture")
-    workload = Workload("shares", 5, 2)
+    workload = Workload("shares", 60, 2)
     with Daemon("--capture=" + path, sample_frequency=499) as d:
         time.sleep(0.3)
         served = d.profile(seconds=3, pid=workload.pid)

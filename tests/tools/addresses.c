@@ -91,7 +91,7 @@ static void set_up(struct tool *t, const char *path, const char *directories)
 	};
 	struct error e;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int r = fd < 0 ? -errno : parser_new(false, &t->worker, &e);
+	int r = fd < 0 ? -errno : parser_new(WORKER_NORMAL, &t->worker, &e);
 
 	if (r == 0)
 		r = parser_new_for_lines(&t->line_worker, &e);

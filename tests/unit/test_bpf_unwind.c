@@ -240,6 +240,7 @@ struct stream {
 	struct maps *maps;
 	bool checking; /* the chain is what is running */
 	unsigned int samples, slices, in_chain, right, complete, in_kernel, in_vdso;
+	uint32_t missing; /* the file that the last slice was sent for */
 	uint64_t frames;
 	uint64_t ends[ABI_STACK_ENDS_COUNT];
 };
@@ -336,6 +337,7 @@ static void on_slice(struct stream *s, const struct abi_sample *sample, size_t s
 	assert_in_range(slice->size, 0, ABI_SLICE_MAX_BYTES);
 	assert_int_equal((const char *)(slice + 1) + slice->size, (const char *)sample + size);
 	s->slices++;
+	s->missing = sample->missing_file;
 	if (s->checking) {
 		enum abi_stack_end end = unwind_slice(s->maps, slice, frames, &n);
 
@@ -516,6 +518,7 @@ static void withdraw_and_put_back(struct fixture *f)
 	fill_chain(f, SPIN_NS / 10, false);
 	assert_true(f->stream.slices > 0);
 	assert_int_equal(f->stream.samples, 0);
+	assert_int_equal(f->stream.missing, program->file_id);
 	bind_map(f, program);
 	fill_chain(f, SPIN_NS / 5, false);
 	assert_true(f->stream.samples > 0);

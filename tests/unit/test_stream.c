@@ -23,7 +23,9 @@ struct seen {
 		uint64_t time;
 		uint32_t tid;
 	} items[MAX_SEEN];
-	bool hold; /* slices */
+	bool hold;	   /* slices */
+	uint32_t ahead[8]; /* threads of slices that were behind a held one */
+	size_t n_ahead;
 	struct stream *stream;
 };
 
@@ -55,6 +57,17 @@ static bool on_slice(void *userdata, const struct abi_sample *a, const struct ab
 	return true;
 }
 
+static void on_slice_ahead(void *userdata, const struct abi_sample *a,
+			   const struct abi_slice *slice)
+{
+	struct seen *s = userdata;
+
+	assert_ptr_equal(slice, a->frames + a->kernel_frames);
+	if (s->n_ahead < ARRAY_SIZE(s->ahead))
+		s->ahead[s->n_ahead] = a->tid;
+	s->n_ahead++;
+}
+
 static void on_sideband(void *userdata, const struct sideband_event *e)
 {
 	assert_string_equal(e->name, "name");
@@ -81,6 +94,7 @@ static struct seen *seen_new(void)
 	const struct stream_handler handler = {
 		.sample = on_sample,
 		.slice = on_slice,
+		.slice_ahead = on_slice_ahead,
 		.sideband = on_sideband,
 		.file = on_file,
 		.userdata = s,
@@ -385,6 +399,33 @@ static void test_slice_holds_back(void **state)
 	seen_free(s);
 }
 
+/* Those behind it can be looked at meanwhile, once each. */
+static void test_slices_ahead(void **state)
+{
+	struct seen *s = seen_new();
+
+	(void)state;
+	s->hold = true;
+	assert_int_equal(put_slice(s, 300, 3, 640, 0), 0);
+	assert_int_equal(put_slice(s, 100, 1, 64, 0), 0);
+	assert_int_equal(put_sample(s, 150, 9, 5), 0);
+	assert_int_equal(put_slice(s, 200, 2, 64, 0), 0);
+	assert_int_equal(stream_flush(s->stream, 250), 99);
+	/* Of all that there are, in order; the one that holds them up has had its turn. */
+	assert_int_equal(s->n_ahead, 2);
+	assert_int_equal(s->ahead[0], 2);
+	assert_int_equal(s->ahead[1], 3);
+	assert_int_equal(put_slice(s, 250, 4, 64, 0), 0);
+	assert_int_equal(stream_flush(s->stream, 260), 99);
+	assert_int_equal(s->n_ahead, 3);
+	assert_int_equal(s->ahead[2], 4);
+	s->hold = false;
+	assert_int_equal(stream_flush(s->stream, 1000), 1000);
+	assert_int_equal(s->n, 5);
+	assert_int_equal(s->n_ahead, 3);
+	seen_free(s);
+}
+
 static void test_slice_is_checked(void **state)
 {
 	struct seen *s = seen_new();
@@ -467,6 +508,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slice_holds_back),
+		cmocka_unit_test(test_slices_ahead),
 		cmocka_unit_test(test_slice_is_checked),
 		cmocka_unit_test(test_memory_is_given_back),
 		cmocka_unit_test(test_what_waits_is_kept),

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fileio.h"
 #include "worker/worker.h"
 #include "skip.h"
 #include "worker_wait.h"
@@ -343,6 +346,68 @@ static void test_without_the_right_to_end_it(void **state)
 	assert_true(set_cap_kill(CAP_SET));
 }
 
+/* The only child there is; 0 if the kernel does not tell. */
+static pid_t child(void)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (file_read(AT_FDCWD, "/proc/thread-self/children", 256, &text, NULL) < 0)
+		return 0;
+	return (pid_t)strtol(text, NULL, 10);
+}
+
+/* Of the session of a process, where those share the CPUs out; else @otherwise. */
+static int session_nice(pid_t pid, int otherwise)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *nice;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/autogroup", (int)pid);
+	if (file_read(AT_FDCWD, path, 256, &text, NULL) < 0)
+		return otherwise;
+	nice = strstr(text, "nice ");
+	return nice ? atoi(nice + strlen("nice ")) : otherwise;
+}
+
+static void test_priorities(void **state)
+{
+	struct worker_options o = {
+		.jobs = jobs,
+		.n_jobs = ARRAY_SIZE(jobs),
+		.priority = WORKER_IDLE,
+	};
+	struct worker *w;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(worker_new(&o, &w, NULL), 0);
+	assert_echo_works(w);
+	pid = child();
+	if (!pid) {
+		worker_free(w);
+		skip();
+	}
+	assert_int_equal(sched_getscheduler(pid), SCHED_IDLE);
+	assert_int_equal(session_nice(pid, 19), 19);
+	assert_int_not_equal(getsid(pid), getsid(0));
+	worker_free(w);
+	/* It is not waited for, because it may get no time to die in. */
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+
+	/* More than others have is given to who has the right to. */
+	o.priority = WORKER_AWAITED;
+	assert_int_equal(worker_new(&o, &w, NULL), 0);
+	assert_echo_works(w);
+	pid = child();
+	if (geteuid() == 0) {
+		assert_true(getpriority(PRIO_PROCESS, (id_t)pid) < 0);
+		assert_true(session_nice(pid, -1) < 0);
+	}
+	worker_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +421,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_has_no_rights, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_queue_keeps_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nobody_is_told_out_of_turn, setup, teardown),
+		cmocka_unit_test(test_priorities),
 		cmocka_unit_test(test_without_the_right_to_end_it),
 	};
 

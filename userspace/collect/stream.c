@@ -35,7 +35,8 @@ struct item {
 	uint64_t sequence; /* keeps the order of arrival among equal times */
 	size_t offset;	   /* in the buffer, a multiple of 8 */
 	uint32_t size;
-	uint32_t source;
+	uint16_t source;
+	bool looked_at; /* while something before it is held back */
 };
 
 /* The most of it since the last time that memory was given back. */
@@ -333,6 +334,24 @@ static void trim(struct stream *s)
 	s->needed = (struct needed){ 0 };
 }
 
+/* What waits behind @first, which is held back. */
+static void look_ahead(struct stream *s, size_t first)
+{
+	if (!s->handler.slice_ahead)
+		return;
+	for (size_t i = first + 1; i < s->n_items; i++) {
+		struct item *item = &s->items[i];
+		const struct abi_sample *sample = (const void *)(s->buffer + item->offset);
+
+		if (item->looked_at)
+			continue;
+		item->looked_at = true;
+		if (item->source == SOURCE_RING && sample->record.type == ABI_RECORD_SLICE)
+			s->handler.slice_ahead(s->handler.userdata, sample,
+					       stream_slice_of(sample));
+	}
+}
+
 /* Returns up to when, and how many items. */
 static uint64_t handle_until(struct stream *s, uint64_t until, size_t *ret_n)
 {
@@ -341,6 +360,7 @@ static uint64_t handle_until(struct stream *s, uint64_t until, size_t *ret_n)
 	for (i = 0; i < s->n_items && s->items[i].time <= until; i++) {
 		if (!handle(s, &s->items[i])) {
 			until = s->items[i].time - 1;
+			look_ahead(s, i);
 			break;
 		}
 	}

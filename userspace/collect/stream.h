@@ -28,6 +28,13 @@ struct stream_handler {
 	 */
 	bool (*slice)(void *userdata, const struct abi_sample *sample,
 		      const struct abi_slice *slice);
+	/*
+	 * May be NULL. A slice that comes after one that is held back: an opportunity to get what
+	 * it will need. Once for each, in order of time, and of what is before it nothing has been
+	 * handled.
+	 */
+	void (*slice_ahead)(void *userdata, const struct abi_sample *sample,
+			    const struct abi_slice *slice);
 	void (*sideband)(void *userdata, const struct sideband_event *event);
 	/* Called from stream_put_ring() at once; see stream_hold_files(). Its name is terminated.
 	 */

@@ -14,8 +14,11 @@
 #define DEFAULT_RETRY_NS (600 * NS_PER_S)
 /* Where there was no room: the store gives up tables that were not used for such a time. */
 #define NO_ROOM_RETRY_NS (10 * NS_PER_S)
-/* Files with a worker at one time: enough to keep it busy, few descriptors. */
-#define MAX_RUNNING 4
+/*
+ * Files with a worker at one time: one that it works on and one that it finds when it has done.
+ * More would be in the way of those that are awaited.
+ */
+#define MAX_RUNNING 2
 
 static void evicted(void *userdata, void *owner)
 {
@@ -37,6 +40,7 @@ int table_manager_new(const struct table_manager_options *o, struct table_manage
 	m->options = *o;
 	if (!m->options.retry_ns)
 		m->options.retry_ns = DEFAULT_RETRY_NS;
+	m->queues[TABLE_AWAITED].worker = o->worker;
 	m->queues[TABLE_URGENT].worker = o->worker;
 	m->queues[TABLE_BACKGROUND].worker =
 		o->background_worker ? o->background_worker : o->worker;
@@ -67,6 +71,8 @@ static struct table_entry *entry_new(struct table_manager *m, struct executable 
 		return NULL;
 	e->manager = m;
 	e->executable = executable_ref(x);
+	for (int p = 0; p < TABLE_PRIORITIES; p++)
+		e->runs[p] = (struct table_run){ .entry = e, .priority = p };
 	HASH_ADD_PTR(m->entries, executable, e);
 	return e;
 }
@@ -78,17 +84,11 @@ static struct table_queue *queue_of(struct table_entry *e)
 
 static bool is_running(const struct table_entry *e)
 {
-	return e->running[TABLE_URGENT] || e->running[TABLE_BACKGROUND];
-}
-
-void table_entry_enqueue(struct table_entry *e, enum table_priority priority)
-{
-	if (e->queued || e->running[TABLE_URGENT] || e->running[priority])
-		return;
-	e->state = TABLE_waiting;
-	e->priority = priority;
-	e->queued = true;
-	DL_APPEND(queue_of(e)->entries, e);
+	for (int p = 0; p < TABLE_PRIORITIES; p++) {
+		if (e->runs[p].running)
+			return true;
+	}
+	return false;
 }
 
 static void unqueue(struct table_entry *e)
@@ -98,15 +98,19 @@ static void unqueue(struct table_entry *e)
 	e->queued = false;
 }
 
-/* A stack waits for it, for as long as it may: before what was only mapped or announced. */
-static void enqueue_first(struct table_entry *e)
+void table_entry_enqueue(struct table_entry *e, enum table_priority priority)
 {
+	if (e->queued && e->priority <= priority)
+		return;
+	/* One worker does what is awaited and what is urgent: there it is already. */
+	if (e->runs[TABLE_AWAITED].running || e->runs[TABLE_URGENT].running ||
+	    e->runs[priority].running)
+		return;
 	unqueue(e);
-	table_entry_enqueue(e, TABLE_URGENT);
-	if (e->queued) {
-		DL_DELETE(queue_of(e)->entries, e);
-		DL_PREPEND(queue_of(e)->entries, e);
-	}
+	e->state = TABLE_waiting;
+	e->priority = priority;
+	e->queued = true;
+	DL_APPEND(queue_of(e)->entries, e);
 }
 
 /* Not while the parser works for it: its answer needs the entry. */
@@ -164,7 +168,7 @@ static bool has_file_id(const struct table_entry *e, uint32_t file_id)
 }
 
 int table_manager_bind(struct table_manager *m, struct executable *x, uint32_t file_id,
-		       bool background)
+		       enum table_priority priority)
 {
 	struct table_entry *e = find(m, x);
 
@@ -172,12 +176,12 @@ int table_manager_bind(struct table_manager *m, struct executable *x, uint32_t f
 		e = entry_new(m, x);
 		if (!e)
 			return -ENOMEM;
-		table_entry_enqueue(e, background ? TABLE_BACKGROUND : TABLE_URGENT);
+		table_entry_enqueue(e, priority);
 	}
 	if (!has_file_id(e, file_id) && e->n_file_ids < TABLE_MAX_FILE_IDS)
 		e->file_ids[e->n_file_ids++] = file_id;
-	if (e->state == TABLE_evicted)
-		table_entry_enqueue(e, background ? TABLE_BACKGROUND : TABLE_URGENT);
+	if (e->state == TABLE_evicted || e->state == TABLE_waiting)
+		table_entry_enqueue(e, priority);
 	if (e->state != TABLE_waiting)
 		table_store_bind(m->store, e->stored, file_id);
 	return 0;
@@ -194,7 +198,7 @@ void table_manager_want(struct table_manager *m, struct executable *x)
 		e->state = TABLE_evicted;
 	}
 	if (e->state == TABLE_evicted || e->state == TABLE_waiting)
-		enqueue_first(e);
+		table_entry_enqueue(e, TABLE_AWAITED);
 }
 
 static bool drop_file_id(struct table_entry *e, uint32_t file_id)
@@ -253,7 +257,11 @@ void table_manager_process(struct table_manager *m, uint64_t now)
 
 bool table_manager_is_awaited(const struct table_manager *m)
 {
-	return m->queues[TABLE_URGENT].entries || m->queues[TABLE_URGENT].running;
+	for (int p = 0; p < TABLE_BACKGROUND; p++) {
+		if (m->queues[p].entries || m->queues[p].running)
+			return true;
+	}
+	return false;
 }
 
 struct table_store *table_manager_store(struct table_manager *m)

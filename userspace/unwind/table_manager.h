@@ -44,10 +44,18 @@ enum table_source {
 	TABLE_FROM_FILE,
 };
 
+/* Who comes first. */
+enum table_priority {
+	TABLE_AWAITED,	  /* a stack was met in it: slices wait, or will */
+	TABLE_URGENT,	  /* it is mapped */
+	TABLE_BACKGROUND, /* when there is nothing else to do */
+	TABLE_PRIORITIES
+};
+
 struct table_manager_options {
 	struct table_store_options store; /* its evicted() is the manager's own */
 	struct executable_table *executables;
-	struct worker *worker;		  /* for files that are waited for */
+	struct worker *worker;		  /* for files that are urgent, or more */
 	struct worker *background_worker; /* for the others; NULL = the same */
 	unsigned int job;		  /* the workers' number of table_job_run() */
 	int cache_dirfd;		  /* -1 = no cache on disk */
@@ -88,15 +96,12 @@ int table_manager_new(const struct table_manager_options *o, struct table_manage
  * it. */
 struct table_manager *table_manager_free(struct table_manager *m);
 
-/*
- * The kernel knows @x as @file_id: it is to be unwound, as soon as can be or (@background) when
- * there is nothing else to do. -ENOMEM or 0.
- */
+/* The kernel knows @x as @file_id: it is to be unwound. -ENOMEM or 0. */
 int table_manager_bind(struct table_manager *m, struct executable *x, uint32_t file_id,
-		       bool background);
+		       enum table_priority priority);
 /*
  * A stack waits for the table of @x, which the kernel may not have named yet: if it is not loaded
- * and was not refused, it is loaded as soon as can be.
+ * and was not refused, it is loaded before those that are not awaited.
  */
 void table_manager_want(struct table_manager *m, struct executable *x);
 /* The kernel has forgotten these ids. */

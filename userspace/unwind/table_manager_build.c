@@ -56,19 +56,18 @@ static bool load_from_cache(struct table_entry *e, int fd)
 	return true;
 }
 
-static void built_urgent(void *userdata, int status, const void *data, size_t size);
-static void built_in_background(void *userdata, int status, const void *data, size_t size);
+static void built(void *userdata, int status, const void *data, size_t size);
 
 static int submit(struct table_entry *e, enum table_priority priority, const int *fds, size_t n_fds)
 {
 	struct table_manager *m = e->manager;
 	struct table_queue *q = &m->queues[priority];
-	int r = worker_submit(q->worker, m->options.job, fds, n_fds, NULL, 0,
-			      priority == TABLE_URGENT ? built_urgent : built_in_background, e);
+	int r = worker_submit(q->worker, m->options.job, fds, n_fds, NULL, 0, built,
+			      &e->runs[priority]);
 
 	if (r < 0)
 		return r;
-	e->running[priority] = true;
+	e->runs[priority].running = true;
 	e->with_debug_file = n_fds > 1;
 	q->running++;
 	return 0;
@@ -103,22 +102,24 @@ static void take_table(struct table_entry *e, enum table_priority priority,
 		return;
 	m->stats.built++;
 	m->stats.debug_files += !!answer->has_debug_file;
+	load(e, table, TABLE_FROM_FILE);
 	if (!answer->wants_debug_file && !e->with_debug_file)
 		remember(e, table);
-	load(e, table, TABLE_FROM_FILE);
 }
 
 /*
  * A parser's answer. What it says is as little to be trusted as the file. The second answer, if
  * both workers were asked, is of no interest.
  */
-static void built(struct table_entry *e, enum table_priority priority, int status, const void *data,
-		  size_t size)
+static void built(void *userdata, int status, const void *data, size_t size)
 {
+	struct table_run *run = userdata;
+	struct table_entry *e = run->entry;
+	enum table_priority priority = run->priority;
 	struct table_manager *m = e->manager;
 	struct table_answer answer;
 
-	e->running[priority] = false;
+	run->running = false;
 	m->queues[priority].running--;
 	if (e->state != TABLE_waiting)
 		return;
@@ -139,16 +140,6 @@ static void built(struct table_entry *e, enum table_priority priority, int statu
 	} else {
 		table_entry_settle(e, TABLE_refused, status);
 	}
-}
-
-static void built_urgent(void *userdata, int status, const void *data, size_t size)
-{
-	built(userdata, TABLE_URGENT, status, data, size);
-}
-
-static void built_in_background(void *userdata, int status, const void *data, size_t size)
-{
-	built(userdata, TABLE_BACKGROUND, status, data, size);
 }
 
 void table_entry_build(struct table_entry *e)

@@ -17,7 +17,12 @@
  * unbound one by one. */
 #define TABLE_MAX_FILE_IDS 64
 
-enum table_priority { TABLE_URGENT, TABLE_BACKGROUND, TABLE_PRIORITIES };
+/* An entry's job with the worker of a priority. */
+struct table_run {
+	struct table_entry *entry;
+	enum table_priority priority;
+	bool running;
+};
 
 struct table_entry {
 	struct table_manager *manager;
@@ -29,10 +34,11 @@ struct table_entry {
 	uint32_t rows;
 	int error;
 	uint64_t retry_at;
-	bool debug_file_failed;		/* what was found for it was too much for the parser */
-	bool with_debug_file;		/* the job that runs is the second one, see table_job.h */
-	bool queued;			/* in the queue of its priority */
-	bool running[TABLE_PRIORITIES]; /* with that worker; with both if it has become urgent */
+	bool debug_file_failed; /* what was found for it was too much for the parser */
+	bool with_debug_file;	/* the job that runs is the second one, see table_job.h */
+	bool queued;		/* in the queue of its priority */
+	/* More than one runs if it has become more urgent since the first was begun. */
+	struct table_run runs[TABLE_PRIORITIES];
 	uint32_t file_ids[TABLE_MAX_FILE_IDS];
 	size_t n_file_ids;
 	struct table_entry *prev, *next; /* in the queue */

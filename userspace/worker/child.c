@@ -3,19 +3,26 @@
 #include "worker/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "worker/message.h"
+
+/* Ten times as much of a CPU as others get. */
+#define AWAITED_NICE "-10"
 
 static int answer_fd(const void *data, size_t size)
 {
@@ -105,6 +112,31 @@ static int serve_one(const struct worker_options *o, int socket)
 	return r;
 }
 
+/*
+ * Where the kernel shares the CPUs out among sessions first (autogroups, sched(7)), priorities
+ * count only within one, so the child has one of its own. Raising a priority takes rights, and is
+ * not done by a child that is started again when they are gone.
+ */
+static void set_priority(enum worker_priority priority)
+{
+	static const char *const group_nice[] = {
+		[WORKER_IDLE] = "19",
+		[WORKER_AWAITED] = AWAITED_NICE,
+	};
+	_cleanup_close_ int fd = -1;
+
+	if (priority == WORKER_NORMAL)
+		return;
+	setsid();
+	fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0)
+		fd_write_full(fd, group_nice[priority], strlen(group_nice[priority]));
+	if (priority == WORKER_IDLE)
+		sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 });
+	else
+		setpriority(PRIO_PROCESS, 0, atoi(AWAITED_NICE));
+}
+
 static void child_main(const struct worker_options *o, int socket, pid_t parent)
 {
 	sigset_t none;
@@ -117,8 +149,7 @@ static void child_main(const struct worker_options *o, int socket, pid_t parent)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file over its limit is an error of write() */
 	prctl(PR_SET_NAME, o->network ? o->network : "profd-parser");
-	if (o->idle)
-		sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 });
+	set_priority(o->priority);
 	if (worker_child_confine(o, socket, parent) < 0)
 		_exit(1);
 	while (serve_one(o, socket) == 0)

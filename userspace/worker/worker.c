@@ -134,7 +134,8 @@ static void child_stop(struct worker *w)
 		bool forbidden = kill(w->child, SIGKILL) < 0 && errno == EPERM;
 
 		/* To die takes CPU time too, and while others work an idle process gets none. */
-		if (!has_ended(w->child, forbidden || w->options.idle ? WNOHANG : 0))
+		if (!has_ended(w->child,
+			       forbidden || w->options.priority == WORKER_IDLE ? WNOHANG : 0))
 			w->left[w->n_left++ % ARRAY_SIZE(w->left)] = w->child;
 	}
 	w->child = 0;

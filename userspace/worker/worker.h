@@ -35,12 +35,19 @@ struct worker_job {
 		   void **ret_data, size_t *ret_size);
 };
 
+/* How much of the CPUs the child gets while others want them; as far as it may. */
+enum worker_priority {
+	WORKER_NORMAL,
+	WORKER_IDLE,	/* what nobody else wants (SCHED_IDLE) */
+	WORKER_AWAITED, /* more than others: short work, which others wait for */
+};
+
 struct worker_options {
 	const struct worker_job *jobs; /* must outlive the worker */
 	size_t n_jobs;
 	size_t memory_limit; /* bytes of address space of the child; 0 = 1 GiB */
 	uint64_t time_limit; /* ns of a job; 0 = 10 s */
-	bool idle;	     /* the child only runs when nobody else wants the CPU (SCHED_IDLE) */
+	enum worker_priority priority;
 	/*
 	 * What a child that is no parser is called in lists of processes; it may open connections
 	 * and files as nobody, and its filter refuses what could harm instead of allowing what is
