@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -92,7 +93,24 @@ static int is_entry_of(const struct window_entry *e, void *userdata)
 	return selection_matches(userdata, e->process);
 }
 
-/* Whether there is anything of it. What has just started may not be known yet: it is looked for. */
+/* Does one of the processes that are asked for run, whatever is known of it? */
+static bool one_runs(const struct selection *s)
+{
+	char path[32];
+	size_t i;
+
+	for (i = 0; i < s->n_pids; i++) {
+		snprintf(path, sizeof(path), "/proc/%" PRIu32, s->pids[i]);
+		if (!access(path, F_OK))
+			return !s->comm && !s->unit && !s->container;
+	}
+	return false;
+}
+
+/*
+ * Whether there is anything of it. What has just started may not be known yet: it is looked for.
+ * And for up to 1.5 s the stream may be held up by a stack that waits for a table.
+ */
 static bool matches_something(struct profiler *p, struct selection *s, enum http_select_time time)
 {
 	const struct window *past = profiler_cumulative(p);
@@ -102,7 +120,7 @@ static bool matches_something(struct profiler *p, struct selection *s, enum http
 	if (time == HTTP_SELECT_PAST && past && window_each(past, is_entry_of, s))
 		return true;
 	profiler_catch_up(p, clock_monotonic_ns());
-	return profiler_count_matches(p, s) > 0;
+	return profiler_count_matches(p, s) > 0 || one_runs(s);
 }
 
 bool http_select(struct http_request *r, const char *query, enum http_select_time time,
