@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -92,7 +93,23 @@ static int is_entry_of(const struct window_entry *e, void *userdata)
 	return selection_matches(userdata, e->process);
 }
 
-/* Whether there is anything of it. What has just started may not be known yet: it is looked for. */
+/* Is there one of the pids that are asked for? It costs less than a look at all processes. */
+static bool may_run(const struct selection *s)
+{
+	char path[32];
+
+	for (size_t i = 0; i < s->n_pids; i++) {
+		snprintf(path, sizeof(path), "/proc/%" PRIu32, s->pids[i]);
+		if (!access(path, F_OK))
+			return true;
+	}
+	return s->n_pids == 0;
+}
+
+/*
+ * Whether there is anything of it. What has just started may not be known yet: it is looked for.
+ * And for some seconds the stream may be held up by a stack that waits for a table.
+ */
 static bool matches_something(struct profiler *p, struct selection *s, enum http_select_time time)
 {
 	const struct window *past = profiler_cumulative(p);
@@ -103,7 +120,7 @@ static bool matches_something(struct profiler *p, struct selection *s, enum http
 		return true;
 	if (profiler_catch_up(p, clock_monotonic_ns()))
 		return profiler_count_matches(p, s) > 0;
-	return profiler_count_matches(p, s) > 0 || profiler_count_running(s) > 0;
+	return profiler_count_matches(p, s) > 0 || (may_run(s) && profiler_count_running(s) > 0);
 }
 
 bool http_select(struct http_request *r, const char *query, enum http_select_time time,
