@@ -125,10 +125,15 @@ static inline int abi_stack_is_truncated(__u32 end)
 	X(waits, "times that a task with a user stack went to sleep")                              \
 	X(waits_kept, "of these, waits whose stack was taken")                                     \
 	X(waits_spared_ring,                                                                       \
-	  "stacks of wakers and delays left out, the ring buffer was half full")                   \
+	  "stacks of wakers and delays left out, the ring buffer was filling up")                  \
+	X(wait_stacks_taken, "stacks taken for waits, for who ended them and for releases")        \
 	X(waits_lost_memory, "waits not seen for want of task storage")                            \
+	X(waits_lost_hook, "waits kept whose stack was not taken: the hook was missed")            \
 	X(locks_kept, "releases of locks that others waited for, whose stack was taken")           \
-	X(locks_lost_memory, "waits for locks not charged to anybody: the table of them is full")  \
+	X(locks_lost_memory,                                                                       \
+	  "waits for locks not charged to anybody: the table is full, or a word not readable")     \
+	X(locks_uncharged_ns,                                                                      \
+	  "ns waited for locks, not charged to anybody: the last who waited gave up")              \
 	X(samples_lost_ring_full, "samples dropped because the ring buffer was full")              \
 	X(samples_lost_nested, "samples dropped because the scratch space was in use")             \
 	X(kernel_stacks_failed, "samples whose kernel stack could not be taken")                   \
@@ -151,6 +156,16 @@ enum abi_counter {
 		ABI_COUNTERS_COUNT
 };
 
+/*
+ * What programs of waits keep for a CPU, a cache line each, in an array by its number. Its waits
+ * are not among the counters of the map, as that is the hottest one; user space adds them.
+ */
+struct abi_wait_cpu {
+	__u64 waits;   /* ABI_COUNTER_waits */
+	__u64 pending; /* the stack of the thread that was switched to is wanted */
+	__u64 reserved[6];
+};
+
 /* Where the stacks of waits are taken, best first. X(name, "help"). */
 #define ABI_WAIT_HOOKS(X)                                                                          \
 	X(none, "waits are not sampled")                                                           \
@@ -170,7 +185,6 @@ enum abi_wait_flag {
 	ABI_WAIT_FAULT = 1 << 1,       /* not in a system call: it entered the kernel by a fault */
 	ABI_WAIT_ONGOING = 1 << 2,     /* it has not ended: read by an iterator at record.time */
 	ABI_WAIT_KERNEL_LOCK = 1 << 3, /* for a sleeping lock of the kernel (contention_begin) */
-	ABI_WAIT_SPIN = 1 << 4,	       /* for a spinning one: this time was not off the CPU */
 	ABI_WAIT_RUNQUEUE = 1 << 5,    /* runnable and not running: what followed the wait; kept at
 					  8 * block_rate */
 };
@@ -289,3 +303,4 @@ _Static_assert(sizeof(struct abi_wait) == 40, "no hidden padding");
 _Static_assert(sizeof(struct abi_sample) == 128, "frames are 8-byte aligned");
 _Static_assert(sizeof(struct abi_slice) == 144, "the stack is 8-byte aligned");
 _Static_assert(sizeof(struct abi_file_announcement) == 144, "no hidden padding");
+_Static_assert(sizeof(struct abi_wait_cpu) == 64, "a cache line");

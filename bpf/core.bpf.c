@@ -18,8 +18,8 @@ const volatile __u64 ring_high_water = 1 << 20;
 /* Bytes of stack that are sent where rules are missing, at most ABI_SLICE_MAX_BYTES; 0 = never. */
 const volatile __u32 slice_bytes = ABI_SLICE_MAX_BYTES;
 
-/* Nanoseconds of waiting per stack that is taken, 1..WAIT_MAX_RATE. */
-const volatile __u64 block_rate = 1000000;
+/* Nanoseconds of waiting per stack that is taken, 1..WAIT_MAX_RATE; changes while programs run. */
+volatile __u64 block_rate = 1000000;
 
 /* Is the stack of who ends a wait taken too. */
 const volatile __u8 wait_wakers = 1;

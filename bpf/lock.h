@@ -7,9 +7,12 @@
  * processes meet. Who wakes a thread that waits for a futex, in a system call that does that,
  * releases the word, whatever the address that it knows it by.
  *
- * How it can be wrong: a thread that was requeued to another word is still counted where it began
- * to wait; who wakes it is charged all the same. Waits for several words at once (futex_waitv) are
- * not counted here. Word for word it is not known what a futex is used for: user space tells from
+ * How it can be wrong: a thread that was requeued to another word (a condition variable's to the
+ * mutex's, with priority inheritance too) is still counted where it began to wait, and one that
+ * waits for several words at once (futex_waitv) at the first of them; who wakes it is charged all
+ * the same, and if others wait for that word too, what they waited is shared out among both. Futex
+ * operations of io_uring are not seen: their threads wait in io_uring_enter(2), or do not wait.
+ * Word for word it is not known what a futex is used for: user space tells from
  * the waiter's operation and value.
  */
 #pragma once
@@ -65,8 +68,18 @@ ENV_INLINE bool lock_may_be_futex(struct task_struct *task, unsigned int state)
 	       (env_has(struct task_struct, pi_blocked_on) && task->pi_blocked_on);
 }
 
+/* The first word of the current task's vector. */
+ENV_INLINE bool lock_read_first(const struct pt_regs *regs, struct wait_word *first)
+{
+	if (!env_read_user(first, sizeof(*first), regs->di))
+		return true;
+	__builtin_memset(first, 0, sizeof(*first));
+	env_count(ABI_COUNTER_locks_lost_memory, 1);
+	return false;
+}
+
 /* What the current task, going to sleep, waits for. False: no lock. */
-ENV_INLINE bool lock_of(struct task_struct *task, const struct wait_task *t, struct lock_key *key)
+ENV_INLINE bool lock_of(struct task_struct *task, struct wait_task *t, struct lock_key *key)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
 	struct lock_scratch *scratch;
@@ -84,6 +97,12 @@ ENV_INLINE bool lock_of(struct task_struct *task, const struct wait_task *t, str
 	env_get((struct mm_struct **)&key->space, task, mm);
 	key->addr = regs->di;
 	flags = regs->orig_ax == WAIT_NR_FUTEX ? regs->si : regs->r10;
+	if (regs->orig_ax == WAIT_NR_FUTEX_WAITV) {
+		if (!lock_read_first(regs, &t->first))
+			return false;
+		key->addr = t->first.address;
+		flags = t->first.flags;
+	}
 	scratch = bpf_map_lookup_elem(&lock_scratch, &zero);
 	if (!(flags & WAIT_FUTEX_PRIVATE) && scratch)
 		lock_share_key(task->mm, scratch->node, key);
@@ -95,6 +114,7 @@ ENV_INLINE void lock_begin(struct task_struct *task, struct wait_task *t, u64 no
 {
 	struct lock_bucket *bucket;
 	struct lock_key key;
+	u64 uncharged = 0;
 	u32 i, slot;
 
 	if (!lock_of(task, t, &key))
@@ -106,8 +126,10 @@ ENV_INLINE void lock_begin(struct task_struct *task, struct wait_task *t, u64 no
 	bpf_spin_lock(&bucket->lock);
 	slot = lock_find(bucket->slots, &key);
 	if (slot < LOCK_SLOTS)
-		lock_wait(&bucket->slots[slot], &key, now);
+		uncharged = lock_wait(&bucket->slots[slot], &key, now);
 	bpf_spin_unlock(&bucket->lock);
+	if (uncharged)
+		env_count(ABI_COUNTER_locks_uncharged_ns, uncharged);
 	if (slot < LOCK_SLOTS)
 		t->lock = (i * LOCK_SLOTS | slot) + 1;
 	else

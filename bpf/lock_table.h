@@ -6,8 +6,8 @@
  * So each holder is charged for its own critical section, five waiters of a second each cost it
  * five seconds, and all charges of a lock add up to the time that was waited for it. Who gives up
  * (a timeout, a signal) and waits again at once has waited for the same holder all the time:
- * Python's global lock is waited for by 5 ms at a time. What is not charged to anybody is what is
- * left when the last waiter gives up for good.
+ * Python's global lock is waited for by 5 ms at a time. What is left when the last waiter gives up
+ * for good is not charged to anybody, and told when the slot is taken again.
  *
  * A table is buckets of LOCK_SLOTS slots; the caller locks a bucket while it calls. A lock stays in
  * its slot while it has waiters, so that a waiter can remember the slot.
@@ -80,16 +80,22 @@ ENV_INLINE bool lock_is_again(const struct lock_slot *slot, const struct lock_ke
 	       now < slot->last + LOCK_AGAIN_NS;
 }
 
-ENV_INLINE void lock_wait(struct lock_slot *slot, const struct lock_key *key, u64 now)
+/* A waiter comes. Returns what nobody will be charged of those who were in the slot before, ns. */
+ENV_INLINE u64 lock_wait(struct lock_slot *slot, const struct lock_key *key, u64 now)
 {
+	u64 uncharged = 0;
+
 	if (!slot->waiters) {
-		if (!lock_is_again(slot, key, now))
+		if (!lock_is_again(slot, key, now)) {
+			uncharged = slot->integral;
 			slot->integral = 0;
+		}
 		slot->key = *key;
 		slot->last = now;
 	}
 	lock_advance(slot, now);
 	slot->waiters++;
+	return uncharged;
 }
 
 /* A waiter leaves, at a release or by giving up. Returns what the releaser is charged, ns. */

@@ -51,6 +51,7 @@ ENV_INLINE void wait_take_waker(void *ctx, struct task_struct *waiter, const str
 	r = bpf_map_lookup_elem(&waker_scratch, &zero);
 	if (!r || !record_enter(r))
 		return;
+	env_count(ABI_COUNTER_wait_stacks_taken, 1);
 	record_begin(r, task);
 	wait_describe(waiter, t, &r->sample.wait);
 	record_kernel_stack(r, ctx, WAIT_SKIP_FRAMES);

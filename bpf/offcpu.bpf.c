@@ -67,6 +67,7 @@ ENV_INLINE void wait_take_early(void *ctx, struct task_struct *task, struct wait
 	r = bpf_map_lookup_elem(&wait_scratch, &zero);
 	if (!r || !record_enter(r))
 		return;
+	env_count(ABI_COUNTER_wait_stacks_taken, 1);
 	r->without_slices = true;
 	wait_record(ctx, r, task, t, WAIT_SKIP_FRAMES);
 	r->sample.kind = ABI_KIND_BLOCK;
@@ -77,19 +78,18 @@ ENV_INLINE void wait_take_early(void *ctx, struct task_struct *task, struct wait
 	record_leave(r);
 }
 
-ENV_INLINE void wait_goes(void *ctx, struct task_struct *task, struct wait_cpu *cpu,
+ENV_INLINE void wait_goes(void *ctx, struct task_struct *task, struct abi_wait_cpu *cpu,
 			  unsigned int state, u64 now)
 {
 	struct wait_task *t = wait_find(task);
 
 	if (!t)
 		return;
+	if (wait_task_missed(t))
+		env_count(ABI_COUNTER_waits_lost_hook, 1);
 	if (t->lock) /* its return was not seen */
 		lock_end(t, false, now);
-	t->since = now;
-	t->woken = 0;
-	t->state = state;
-	t->keep = 0;
+	wait_task_begin(t, state, now);
 	cpu->waits++;
 	if (t->kernel_lock || lock_may_be_futex(task, state))
 		lock_begin(task, t, now);
@@ -104,6 +104,10 @@ ENV_INLINE bool wait_returns(struct task_struct *task, u64 now)
 
 	if (!t || !t->since)
 		return false;
+	if (wait_task_missed(t)) {
+		env_count(ABI_COUNTER_waits_lost_hook, 1);
+		return false;
+	}
 	if (!t->woken) { /* by whom was not seen */
 		wait_ends(t, now);
 		lock_end(t, false, now);
@@ -115,9 +119,7 @@ ENV_INLINE bool wait_returns(struct task_struct *task, u64 now)
 		t->scale = 0;
 		t->keep = 0;
 	}
-	if (!t->keep)
-		t->since = 0;
-	return t->keep;
+	return wait_task_return(t);
 }
 
 SEC("tp_btf/sched_switch")
@@ -126,7 +128,7 @@ int BPF_PROG(wait_switch, bool preempt, struct task_struct *prev, struct task_st
 {
 	u32 number = bpf_get_smp_processor_id();
 	u64 now = bpf_ktime_get_ns();
-	struct wait_cpu *cpu;
+	struct abi_wait_cpu *cpu;
 
 	cpu = bpf_map_lookup_elem(&wait_cpus, &number);
 	if (!cpu)
@@ -162,6 +164,7 @@ ENV_INLINE void wait_take(void *ctx, struct task_struct *task, struct wait_task 
 	r = bpf_map_lookup_elem(&wait_scratch, &zero);
 	if (!r || !record_enter(r))
 		return;
+	env_count(ABI_COUNTER_wait_stacks_taken, 1);
 	wait_record(ctx, r, task, t, skip);
 	wait_send(r, t);
 	record_leave(r);
@@ -173,7 +176,7 @@ ENV_INLINE int wait_returned(void *ctx, u32 skip)
 	u32 number = bpf_get_smp_processor_id();
 	struct task_struct *task;
 	struct wait_task *t;
-	struct wait_cpu *cpu;
+	struct abi_wait_cpu *cpu;
 
 	cpu = bpf_map_lookup_elem(&wait_cpus, &number);
 	if (!cpu || !cpu->pending)
@@ -181,17 +184,17 @@ ENV_INLINE int wait_returned(void *ctx, u32 skip)
 	cpu->pending = 0;
 	task = bpf_get_current_task_btf();
 	t = wait_find(task);
-	if (!t || !t->since)
+	if (!t || !wait_task_is_back(t))
 		return 0;
 	wait_take(ctx, task, t, skip);
-	t->since = 0;
+	wait_task_end(t);
 	return 0;
 }
 
 SEC("tp_btf/sched_exit_tp")
 int BPF_PROG(wait_exit_tp, bool is_switch)
 {
-	return wait_returned(ctx, WAIT_SKIP_FRAMES);
+	return is_switch ? wait_returned(ctx, WAIT_SKIP_FRAMES) : 0;
 }
 
 /* On finish_task_switch(), whatever the compiler has called it. */

@@ -37,10 +37,7 @@ int wait_adopt(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	if (task->__state && !t->since) {
-		t->state = task->__state;
-		t->woken = 0;
-		t->keep = 0;
-		t->since = now;
+		wait_task_begin(t, task->__state, now);
 		env_count(ABI_COUNTER_waits, 1);
 	}
 	return 0;

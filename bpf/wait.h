@@ -14,12 +14,14 @@
 #define WAIT_STATE_DEAD		 0x80
 
 /* Numbers of system calls (arch/x86/entry/syscalls/syscall_64.tbl). */
-#define WAIT_NR_FUTEX	   202
-#define WAIT_NR_FUTEX_WAIT 455
+#define WAIT_NR_FUTEX	    202
+#define WAIT_NR_FUTEX_WAIT  455
+#define WAIT_NR_FUTEX_WAITV 449
 
 /* Operations of futex(2) (include/uapi/linux/futex.h); the sets are bits. */
 #define WAIT_FUTEX_COMMAND 0x7f
 #define WAIT_FUTEX_PRIVATE 0x80
+#define WAIT_FUTEX_BITSET  9
 /* WAIT, LOCK_PI, WAIT_BITSET, WAIT_REQUEUE_PI, LOCK_PI2 */
 #define WAIT_FUTEX_WAITS (1U << 0 | 1U << 6 | 1U << 9 | 1U << 11 | 1U << 13)
 /* WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, UNLOCK_PI, WAKE_BITSET, CMP_REQUEUE_PI */
@@ -77,7 +79,7 @@ ENV_INLINE bool wait_is_futex(const struct pt_regs *regs, u32 state)
 	if (!(state & WAIT_STATE_INTERRUPTIBLE))
 		return false;
 	return (number == WAIT_NR_FUTEX && wait_is_futex_op(regs->si, WAIT_FUTEX_WAITS)) ||
-	       number == WAIT_NR_FUTEX_WAIT;
+	       number == WAIT_NR_FUTEX_WAIT || number == WAIT_NR_FUTEX_WAITV;
 }
 
 /* System calls whose first argument is the descriptor of what they may wait for. */
@@ -142,16 +144,32 @@ ENV_INLINE u16 wait_file_mode(struct task_struct *task, u32 fd)
 }
 
 /*
- * What a thread that sleeps in futex(2) or futex_wait(2) waits for. The latter has flags (bit 7 is
- * private there too) and a mask besides; flags stand for its operation, which is WAIT_BITSET.
+ * What a thread that sleeps in futex(2), futex_wait(2) or futex_waitv(2) waits for. The last two
+ * have flags (bit 7 is private there too) and a mask besides; flags stand for their operation,
+ * which is WAIT_BITSET. The words of a vector lie in the thread's memory, which others do not see.
  */
-ENV_INLINE void wait_add_futex(const struct pt_regs *regs, s32 number, struct abi_wait *w)
+ENV_INLINE void wait_add_futex(const struct pt_regs *regs, s32 number, const struct wait_task *t,
+			       struct abi_wait *w)
 {
-	bool second = number == WAIT_NR_FUTEX_WAIT;
+	/* Volatile: clang makes one load of it and of regs, the verifier wants one for each. */
+	const volatile struct wait_word *first = &t->first;
 
-	w->futex = regs->di;
-	w->futex_op = second ? 9 | (regs->r10 & 0x80) : regs->si;
-	w->futex_value = second ? regs->si : regs->dx;
+	if (number == WAIT_NR_FUTEX) {
+		w->futex = regs->di;
+		w->futex_op = regs->si;
+		w->futex_value = regs->dx;
+		return;
+	}
+	w->futex_op = WAIT_FUTEX_BITSET;
+	if (number == WAIT_NR_FUTEX_WAIT) {
+		w->futex = regs->di;
+		w->futex_op |= regs->r10 & WAIT_FUTEX_PRIVATE;
+		w->futex_value = regs->si;
+	} else {
+		w->futex = first->address;
+		w->futex_op |= first->flags & WAIT_FUTEX_PRIVATE;
+		w->futex_value = first->value;
+	}
 }
 
 /* @w is all zero before. */
@@ -170,7 +188,7 @@ ENV_INLINE void wait_describe(struct task_struct *task, const struct wait_task *
 	if (t->kernel_lock)
 		w->flags |= ABI_WAIT_KERNEL_LOCK;
 	if (wait_is_futex(regs, t->state))
-		wait_add_futex(regs, number, w);
+		wait_add_futex(regs, number, t, w);
 	else if (wait_is_of_descriptor(number))
 		w->mode = wait_file_mode(task, regs->di);
 	else if (regs->orig_ax == -1UL && !(t->state & (WAIT_STATE_STOPPED | WAIT_STATE_TRACED)))
@@ -224,19 +242,19 @@ ENV_INLINE void wait_ends(struct wait_task *t, u64 now)
 		t->usual = wait_usual(t->usual, now > t->since ? now - t->since : 0);
 }
 
-/* Sends a finished record of @size bytes, as often as it is wanted for something. */
 /*
  * Is there room for what can be done without? One call can wake ten thousand threads, faster than
- * anybody reads: the second half of the ring is for the waits themselves, and for locks.
+ * anybody reads: what is above the high-water mark is for the waits themselves, and for locks.
  */
 ENV_INLINE bool wait_has_room(void)
 {
-	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <= 2 * ring_high_water)
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) <= ring_high_water)
 		return true;
 	env_count(ABI_COUNTER_waits_spared_ring, 1);
 	return false;
 }
 
+/* Sends a finished record of @size bytes, as often as it is wanted for something. */
 ENV_INLINE void wait_output(struct record_scratch *r, u64 size, enum abi_sample_kind kind,
 			    const struct wait_estimate *e)
 {

@@ -5,30 +5,7 @@
 #include "lock_table.h"
 #include "maps.h"
 #include "vma.h"
-#include "wait_rule.h"
-
-enum wait_keep_flag {
-	WAIT_KEEP_WAIT = 1 << 0,     /* the wait is to be sent */
-	WAIT_KEEP_RUNQUEUE = 1 << 1, /* and the delay after it */
-};
-
-/*
- * A thread that waits. Written by the CPU that it leaves, then by the one that wakes it, then by
- * the one that it returns to: one after the other, so nothing here is locked.
- */
-struct wait_task {
-	u64 since; /* when it went to sleep, 0 = it does not wait */
-	u64 woken; /* when that ended, 0 = it has not */
-	struct wait_estimate wait;
-	struct wait_estimate runqueue;
-	u64 kernel_lock; /* address of the lock of the kernel that it tries to get, 0 = none */
-	u64 usual;	 /* how long it waits usually, ns; hook switch_out */
-	u32 scale;	 /* what its stack stands for that was taken, 0 = it was not; same */
-	u32 lock;	 /* its place in the table of locks, see lock.h; 0 = none */
-	u8 state;	 /* of the task when it went */
-	u8 keep;	 /* enum wait_keep_flag */
-	u8 reserved[2];
-};
+#include "wait_task.h"
 
 /*
  * Memory for each thread that has user space, from its birth to its end, which the kernel frees. It
@@ -42,18 +19,13 @@ struct wait_tasks_map {
 	__type(value, struct wait_task);
 };
 
-/* One for each CPU, a cache line each. An array by CPU number, because its look-ups are inlined. */
-struct wait_cpu {
-	u64 waits;   /* counted here, and not in the counters, as it is the hottest one */
-	u64 pending; /* the stack of the thread that was switched to is wanted */
-	u64 reserved[6];
-};
-
+/* An array by CPU number, because its look-ups are inlined; user space reads it as memory. */
 struct wait_cpus_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct wait_cpu);
+	__type(value, struct abi_wait_cpu);
 };
 
 /* The table of locks, see lock_table.h. */
@@ -83,7 +55,7 @@ struct lock_scratch_map {
 };
 
 /* Settings, see core.bpf.c. */
-extern const volatile __u64 block_rate;
+extern volatile __u64 block_rate;
 extern const volatile __u8 wait_wakers;
 extern const volatile __u8 wait_hook;
 

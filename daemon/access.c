@@ -48,7 +48,7 @@ struct access access_of_socket(int fd)
 	if (getsockname(fd, (struct sockaddr *)&address, &address_size) < 0)
 		return nothing;
 	if (address.ss_family != AF_UNIX)
-		return (struct access){ .everything = true };
+		return (struct access){ .everything = true, .over_network = true };
 	if (!groups || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return nothing;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &groups_size) < 0)

@@ -15,7 +15,8 @@
 
 struct access {
 	bool everything;
-	uid_t uid; /* if not everything */
+	bool over_network; /* by TCP: who is there is not known */
+	uid_t uid;	   /* if not everything */
 };
 
 /* The rights of whoever is at the other end of @fd. Nothing but its own if that cannot be told. */

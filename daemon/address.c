@@ -97,3 +97,27 @@ bool address_is_loopback(const struct address *a)
 		return a->storage.ss_family == AF_UNIX;
 	}
 }
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n >= m && strcasecmp(text + n - m, end) == 0;
+}
+
+bool address_host_is_local(const char *host)
+{
+	struct in_addr v4;
+	char name[256];
+	size_t length;
+
+	if (*host == '[') /* IPv6, whatever it is */
+		return true;
+	length = strcspn(host, ":");
+	if (length >= sizeof(name))
+		return false;
+	memcpy(name, host, length);
+	name[length] = '\0';
+	return !strchr(name, '.') || inet_pton(AF_INET, name, &v4) == 1 ||
+	       ends_with(name, ".localhost");
+}

@@ -18,5 +18,10 @@ struct address {
 int address_parse(const char *text, struct address *ret);
 /* As address_parse() reads it; a Unix socket's path. Returns @buffer. */
 const char *address_format(const struct address *a, char buffer[static ADDRESS_TEXT_LEN]);
+/*
+ * Whether a Host header names this machine by itself: by an address, as localhost, or by a name
+ * without a dot, which no stranger's DNS answers for. A port may follow.
+ */
+bool address_host_is_local(const char *host);
 /* Whether only this machine can reach it. */
 bool address_is_loopback(const struct address *a);

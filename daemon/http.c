@@ -12,34 +12,18 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "http_clients.h"
 #include "http_request.h"
 #include "listener.h"
-#include "log.h"
 #include "manager.h"
 #include "profile/pprof_ahead.h"
 #include "profile/window.h"
 
-#define REQUEST_DEADLINE  (20 * NS_PER_S) /* for the whole request to arrive */
-#define RESPONSE_DEADLINE (60 * NS_PER_S) /* for the whole response to be taken */
-#define IDLE_SECONDS	  15		  /* without a byte in either direction */
-#define CONNECTION_MEMORY (32 * 1024)	  /* for request line and headers */
+#define IDLE_SECONDS	  15	      /* without a byte in either direction */
+#define CONNECTION_MEMORY (32 * 1024) /* for request line and headers */
 /* Not 0, which stands for sd-event's default of 250 ms: "at once" would mean that. */
 #define TIMER_ACCURACY_USEC 1000
 #define FINISH_ATTEMPTS	    100 /* of 10 ms: how long shutdown waits for its answers */
-
-enum connection_state {
-	CONNECTION_RECEIVING,
-	CONNECTION_WORKING,
-	CONNECTION_SENDING,
-};
-
-struct connection {
-	struct connection *prev, *next;
-	int fd;
-	enum connection_state state;
-	uint64_t since;
-	bool cut; /* we shut it down */
-};
 
 struct server {
 	struct MHD_Daemon *daemon;
@@ -52,28 +36,19 @@ struct http {
 	size_t n_servers;
 	sd_event_source *timer; /* what libmicrohttpd would use as the timeout of its own poll */
 	struct http_request *requests;
-	struct connection *connections;
+	struct http_client *clients;
 	struct http_stats stats;
+	bool crowded; /* a listener has as many connections as it may, or had so a moment ago */
 };
 
 static void run(struct http *h);
 
-static struct connection *connection_of(struct http_request *r)
+static struct http_client *client_of(struct http_request *r)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	return info ? info->socket_context : NULL;
-}
-
-static void set_state(struct http_request *r, enum connection_state state)
-{
-	struct connection *c = connection_of(r);
-
-	if (c) {
-		c->state = state;
-		c->since = clock_monotonic_ns();
-	}
 }
 
 static int socket_of(struct MHD_Connection *connection)
@@ -135,7 +110,7 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 	(void)code;
 	if (!r)
 		return;
-	set_state(r, CONNECTION_RECEIVING);
+	http_client_set_state(client_of(r), HTTP_CLIENT_RECEIVING);
 	if (r->tap)
 		h->stats.profiles_active--;
 	DL_DELETE(h->requests, r);
@@ -147,118 +122,22 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
 			  enum MHD_ConnectionNotificationCode code)
 {
 	struct http *h = userdata;
-	struct connection *c = *context;
+	struct http_client *c = *context;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
 		if (!c)
 			return;
-		DL_DELETE(h->connections, c);
+		http_client_remove(&h->clients, c);
 		h->stats.connections_active--;
-		free(c);
 		*context = NULL;
 		return;
 	}
 	h->stats.http_connections++;
-	c = calloc(1, sizeof(*c));
+	c = http_client_add(&h->clients, socket_of(connection));
 	if (!c)
 		return;
-	c->fd = socket_of(connection);
-	c->since = clock_monotonic_ns();
-	DL_APPEND(h->connections, c);
 	h->stats.connections_active++;
 	*context = c;
-}
-
-static void begin(struct http_request *r, const char *method)
-{
-	const char *type = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND,
-						       MHD_HTTP_HEADER_CONTENT_TYPE);
-	const char *form = "application/x-www-form-urlencoded";
-
-	const char *id = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, "X-Profd-Id");
-
-	r->began = true;
-	if (id && strlen(id) < sizeof(r->id))
-		strcpy(r->id, id);
-	r->is_post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
-	r->is_form = r->is_post && type && strncasecmp(type, form, strlen(form)) == 0;
-}
-
-static void add_body(struct http_request *r, const char *data, size_t size)
-{
-	char *body;
-
-	if (r->body_too_big || r->body_size + size > HTTP_MAX_BODY) {
-		r->body_too_big = true;
-		return;
-	}
-	body = realloc(r->body, r->body_size + size + 1);
-	if (!body) {
-		r->body_too_big = true;
-		return;
-	}
-	r->body = body;
-	memcpy(body + r->body_size, data, size);
-	r->body_size += size;
-	body[r->body_size] = '\0';
-}
-
-static void http_redirect(struct http_request *r)
-{
-	_cleanup_free_ char *location = NULL;
-
-	if (asprintf(&location, "%s%s%s", r->route.location, *r->query ? "?" : "", r->query) < 0) {
-		location = NULL;
-		http_error(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
-		return;
-	}
-	http_error(r, MHD_HTTP_MOVED_PERMANENTLY, "Moved to %s", location);
-	http_header(r, MHD_HTTP_HEADER_LOCATION, location);
-}
-
-static void http_unknown(struct http_request *r)
-{
-	if (r->route.endpoint == HTTP_UNKNOWN_PROFILE)
-		http_error(r, MHD_HTTP_NOT_FOUND, "Unknown profile");
-	else
-		http_error(r, MHD_HTTP_NOT_FOUND, "404 page not found; / lists what there is");
-}
-
-static void dispatch(struct http_request *r, const char *method)
-{
-	static void (*const pages[HTTP_ENDPOINTS_COUNT])(struct http_request * r) = {
-		[HTTP_UNKNOWN] = http_unknown,	 [HTTP_UNKNOWN_PROFILE] = http_unknown,
-		[HTTP_REDIRECT] = http_redirect, [HTTP_HOME] = http_home,
-		[HTTP_INDEX] = http_index,	 [HTTP_PROFILE] = http_profile,
-		[HTTP_CMDLINE] = http_cmdline,	 [HTTP_SYMBOL] = http_symbol,
-		[HTTP_BLOCK] = http_block,	 [HTTP_MUTEX] = http_mutex,
-		[HTTP_FINISH] = http_end_early,	 [HTTP_METRICS] = http_metrics,
-		[HTTP_HEALTHZ] = http_healthz,	 [HTTP_PROCESSES] = http_processes,
-		[HTTP_STATUS] = http_status,	 [HTTP_EXECUTABLES] = http_executables,
-	};
-
-	r->ready = true;
-	r->access = access_of_socket(socket_of(r->connection));
-	set_state(r, CONNECTION_WORKING);
-	if (http_route_parse(r->path, &r->route) < 0) {
-		http_error(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
-		return;
-	}
-	r->http->stats.requests[r->route.endpoint]++;
-	if (!r->is_post && strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
-	    strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-		http_error(r, MHD_HTTP_METHOD_NOT_ALLOWED, "Method Not Allowed");
-		http_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD, POST");
-		return;
-	}
-	if (r->body_too_big) {
-		http_error(r, MHD_HTTP_CONTENT_TOO_LARGE, "the body is larger than %u bytes",
-			   HTTP_MAX_BODY);
-		return;
-	}
-	pages[r->route.endpoint](r);
-	if (!r->response && !r->suspended)
-		http_error(r, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
 }
 
 static enum MHD_Result send_response(struct http_request *r)
@@ -274,7 +153,7 @@ static enum MHD_Result send_response(struct http_request *r)
 		stats->http_responses_client_error++;
 	else
 		stats->http_responses_server_error++;
-	set_state(r, CONNECTION_SENDING);
+	http_client_set_state(client_of(r), HTTP_CLIENT_SENDING);
 	result = MHD_queue_response(r->connection, r->status, r->response);
 	MHD_destroy_response(r->response);
 	r->response = NULL;
@@ -296,16 +175,21 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	if (!r)
 		return MHD_NO;
 	if (!r->began) {
-		begin(r, method);
+		http_receive_head(r, method);
 		return MHD_YES;
 	}
 	if (*size) {
-		add_body(r, data, *size);
+		http_receive_body(r, data, *size);
 		*size = 0;
 		return MHD_YES;
 	}
-	if (!r->ready)
-		dispatch(r, method);
+	if (!r->ready) {
+		r->ready = true;
+		r->access = access_of_socket(socket_of(r->connection));
+		http_client_set_state(client_of(r), HTTP_CLIENT_WORKING);
+		http_dispatch(r, method);
+		r->http->stats.requests[r->route.endpoint]++;
+	}
 	return r->suspended ? MHD_YES : send_response(r);
 }
 
@@ -375,10 +259,29 @@ static void set_timer(struct http *h)
 	sd_event_source_set_enabled(h->timer, any ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
+static bool any_is_full(const struct http *h)
+{
+	for (size_t i = 0; i < h->n_servers; i++) {
+		const union MHD_DaemonInfo *info = MHD_get_daemon_info(
+			h->servers[i].daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+		if (info && info->num_connections >= HTTP_MAX_CONNECTIONS)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A daemon that has all the connections it may stops to watch its listening socket, and takes that
+ * up again only when it is run after one of them has ended: no event tells, so http_tick() runs it.
+ */
 static void run(struct http *h)
 {
+	bool was_full = any_is_full(h);
+
 	for (size_t i = 0; i < h->n_servers; i++)
 		MHD_run(h->servers[i].daemon);
+	h->crowded = was_full || any_is_full(h);
 	set_timer(h);
 }
 
@@ -493,27 +396,12 @@ static void answer_finished(struct http *h)
 		run(h);
 }
 
-static void cut_off_slow(struct http *h, uint64_t now)
-{
-	struct connection *c;
-
-	DL_FOREACH(h->connections, c) {
-		uint64_t deadline =
-			c->state == CONNECTION_RECEIVING ? REQUEST_DEADLINE : RESPONSE_DEADLINE;
-
-		if (c->cut || c->state == CONNECTION_WORKING || now < c->since + deadline)
-			continue;
-		/* The library sees the end and frees it. */
-		shutdown(c->fd, SHUT_RDWR);
-		c->cut = true;
-		h->stats.http_clients_too_slow++;
-	}
-}
-
 void http_tick(struct http *h, uint64_t now)
 {
 	answer_finished(h);
-	cut_off_slow(h, now);
+	h->stats.http_clients_too_slow += http_clients_cut_off(h->clients, now, h->crowded);
+	if (h->crowded)
+		run(h);
 }
 
 void http_finish(struct http *h, uint64_t now)

@@ -71,6 +71,11 @@ struct http_page {
 FILE *http_page_open(struct http_page *p);
 void http_page_send(struct http_request *r, struct http_page *p, const char *type);
 
+/* The head of the request is there; a piece of its body; all of it is: answers, or suspends. */
+void http_receive_head(struct http_request *r, const char *method);
+void http_receive_body(struct http_request *r, const char *data, size_t size);
+void http_dispatch(struct http_request *r, const char *method);
+
 /* The profile that is being collected under this id; NULL if there is none. */
 struct http_request *http_find_profile(struct http *h, const char *id);
 /* Waits: the answer is given later, from http_tick(). -errno if it cannot. */

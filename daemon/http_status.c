@@ -218,7 +218,8 @@ static void print_waits(struct manager *m, const struct collector_state *s, FILE
 {
 	char rate[UNITS_TEXT_LEN];
 
-	fprintf(f, "block_rate: %s\n", units_format_duration(m->options.block_rate, rate));
+	fprintf(f, "block_rate: %s%s\n", units_format_duration(s->block_rate, rate),
+		m->options.block_rate == OPTIONS_AUTO ? " (auto)" : "");
 	fprintf(f, "wait_hook: %s\n", collector_wait_hook_name(s->wait_hook));
 	if (s->wait_hook_text[0])
 		fprintf(f, "wait_hook_reason: %s\n", s->wait_hook_text);
@@ -227,19 +228,16 @@ static void print_waits(struct manager *m, const struct collector_state *s, FILE
 		s->counters[ABI_COUNTER_locks_kept]);
 }
 
-static void print_sampling(struct manager *m, FILE *f)
+static void print_sampling(struct manager *m, const struct collector_state *s, FILE *f)
 {
-	struct collector_state state;
-	const uint64_t *c = state.counters;
+	const uint64_t *c = s->counters;
 
-	collector_get_state(profiler_collector(m->profiler), &state);
-	fprintf(f, "event: %s\nfrequency: %u\ncpus: %u\n", state.event, state.sample_frequency,
-		state.cpus);
-	fprintf(f, "selftest: %s\n", state.vma_walk_works ? "ok" : "failed");
+	fprintf(f, "event: %s\nfrequency: %u\ncpus: %u\n", s->event, s->sample_frequency, s->cpus);
+	fprintf(f, "selftest: %s\n", s->vma_walk_works ? "ok" : "failed");
 	fprintf(f, "samples: %" PRIu64 "\n", c[ABI_COUNTER_samples_attempted]);
 	fprintf(f, "samples_lost: %" PRIu64 "\n",
 		c[ABI_COUNTER_samples_lost_ring_full] + c[ABI_COUNTER_samples_lost_nested]);
-	print_waits(m, &state, f);
+	print_waits(m, s, f);
 }
 
 static void print_unwinding(struct manager *m, FILE *f)
@@ -263,12 +261,12 @@ static void print_unwinding(struct manager *m, FILE *f)
 	fprintf(f, "unwind_cache: %s\npreload: %s\n", m->options.unwind_cache, m->options.preload);
 	fprintf(f, "slices: %" PRIu64 "\nslices_unwound_early: %" PRIu64 "\n",
 		c.pipeline.slices_unwound, c.pipeline.slices_unwound_early);
-	/* Both are started once at the start of profd. */
+	/* Each is started once at the start of profd. */
 	fprintf(f, "parser_restarts: %" PRIu64 "\nparser_queued: %" PRIu64 "\n",
 		c.parser.starts - MIN(c.parser.starts, UNWINDING_PARSERS), c.parser.queued);
 }
 
-static void print_memory(struct manager *m, FILE *f)
+static void print_memory(struct manager *m, const struct collector_state *s, FILE *f)
 {
 	struct memory_parts parts;
 	struct resident_parts resident;
@@ -278,7 +276,7 @@ static void print_memory(struct manager *m, FILE *f)
 #define X(name, label) fprintf(f, "memory_resident_%s: %" PRIu64 "\n", label, resident.name);
 	RESIDENT_PARTS(X)
 #undef X
-	memory_measure(m, &parts);
+	memory_measure(m, s, &parts);
 #define X(name, help) fprintf(f, "memory_%s: %" PRIu64 "\n", #name, parts.name);
 	MEMORY_PARTS(X)
 #undef X
@@ -301,14 +299,16 @@ void http_status(struct http_request *r)
 	struct manager *m = r->manager;
 	struct http_page page;
 	FILE *f = http_page_open(&page);
+	struct collector_state state;
 
 	if (!f)
 		return;
+	collector_get_state(profiler_collector(m->profiler), &state);
 	fprintf(f, "version: %s\npid: %d\nuptime: %" PRIu64 "\nkernel: %s\n", PROFD_VERSION,
 		getpid(), (uint64_t)((clock_monotonic_ns() - m->started) / NS_PER_S), m->kernel);
-	print_sampling(m, f);
+	print_sampling(m, &state, f);
 	print_unwinding(m, f);
-	print_memory(m, f);
+	print_memory(m, &state, f);
 	for (size_t i = 0; i < m->listeners.n; i++)
 		fprintf(f, "listener: %s\n", m->listeners.list[i].name);
 	print_files(m, f);

@@ -24,8 +24,8 @@ void http_wait_comments(struct manager *m, struct http_wait_comments *ret)
 
 	collector_get_state(profiler_collector(m->profiler), &state);
 	memset(ret, 0, sizeof(*ret));
-	snprintf(ret->text[n++], sizeof(ret->text[0]), "profd: block_rate_ns=%" PRIu64,
-		 m->options.block_rate);
+	snprintf(ret->text[n++], sizeof(ret->text[0]), "profd: block_rate_ns=%" PRIu64 "%s",
+		 state.block_rate, m->options.block_rate == OPTIONS_AUTO ? " (now, auto)" : "");
 	snprintf(ret->text[n++], sizeof(ret->text[0]), "profd: wait_hook=%s",
 		 collector_wait_hook_name(state.wait_hook));
 	if (state.wait_hook_text[0])

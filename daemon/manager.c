@@ -276,6 +276,11 @@ static uint8_t wait_hook_of(const struct options *o)
 	return 0; /* auto */
 }
 
+static uint64_t block_rate_of(const struct options *o)
+{
+	return o->block_rate == OPTIONS_AUTO ? 0 : o->block_rate;
+}
+
 static int open_profiler(struct manager *m, struct error *e)
 {
 	struct profiler_options o = {
@@ -283,7 +288,7 @@ static int open_profiler(struct manager *m, struct error *e)
 			.sample_frequency = m->options.sample_frequency,
 			.slice_bytes = (uint32_t)m->options.slice_bytes,
 			.without_slices = !m->options.slice_bytes,
-			.block_rate = m->options.block_rate,
+			.block_rate = block_rate_of(&m->options),
 			.wait_hook = wait_hook_of(&m->options),
 			.without_waits = !m->options.block_rate,
 			.without_wakers = !m->options.wakers,

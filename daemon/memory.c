@@ -84,16 +84,15 @@ uint64_t memory_resident_sum(const struct resident_parts *parts)
 	return sum;
 }
 
-void memory_measure(struct manager *m, struct memory_parts *ret)
+void memory_measure(struct manager *m, const struct collector_state *state,
+		    struct memory_parts *ret)
 {
-	struct collector_state state;
 	struct store_stats store;
 
-	collector_get_state(profiler_collector(m->profiler), &state);
 	store_get_stats(m->store, &store);
 	*ret = (struct memory_parts){
-		.bpf_maps = state.map_bytes,
-		.unwind_rows = state.segment_bytes,
+		.bpf_maps = state->map_bytes,
+		.unwind_rows = state->segment_bytes,
 		.symbols = symbolizer_memory(profiler_symbolizer(m->profiler)),
 		.windows = store.bytes,
 		.cumulative = manager_cumulative_memory(m),

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct collector_state;
 struct manager;
 
 /* X(name, "what it is called in metrics"): resident memory of the process, by what backs it. */
@@ -44,7 +45,9 @@ void memory_configure(void);
 /* After work that needed much for a moment: gives back what is free. Takes some milliseconds. */
 void memory_give_back(void);
 
-void memory_measure(struct manager *m, struct memory_parts *ret);
+/* @state: of now. */
+void memory_measure(struct manager *m, const struct collector_state *state,
+		    struct memory_parts *ret);
 
 /* All zero if it cannot be told. */
 void memory_resident(struct resident_parts *ret);

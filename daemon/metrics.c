@@ -36,20 +36,21 @@ static void print_build(struct manager *m, FILE *f)
 	counter(f, "reloads", "times that the configuration was read again", m->reloads);
 }
 
-static void print_collector(struct manager *m, FILE *f)
+static void print_collector(const struct collector_state *s, FILE *f)
 {
-	struct collector_state s;
-
-	collector_get_state(profiler_collector(m->profiler), &s);
 	for (unsigned int i = 0; i < ABI_COUNTERS_COUNT; i++)
-		counter(f, collector_counter_name(i), collector_counter_help(i), s.counters[i]);
-	gauge(f, "sample_frequency_hertz", "samples per second and CPU", s.sample_frequency);
-	gauge(f, "cpus_sampled", "CPUs that are sampled", s.cpus);
-	gauge(f, "vma_walk_works", "1 if the start-up self-test passed", s.vma_walk_works);
+		counter(f, collector_counter_name(i), collector_counter_help(i), s->counters[i]);
+	gauge(f, "sample_frequency_hertz", "samples per second and CPU", s->sample_frequency);
+	gauge(f, "cpus_sampled", "CPUs that are sampled", s->cpus);
+	gauge(f, "vma_walk_works", "1 if the start-up self-test passed", s->vma_walk_works);
 	exposition_seconds(f, "bpf_run_seconds",
 			   "time in the sampling program; 0 unless kernel.bpf_stats_enabled is set",
-			   s.run_ns);
-	counter(f, "bpf_runs", "runs of the sampling program; as above", s.run_count);
+			   s->run_ns);
+	counter(f, "bpf_runs", "runs of the sampling program; as above", s->run_count);
+	counter(f, "sideband_buffers_bad",
+		"times that the content of a side-band buffer was thrown away as it contradicted "
+		"itself",
+		s->sideband_bad);
 }
 
 static void print_quality(struct manager *m, FILE *f)
@@ -74,22 +75,23 @@ static void print_quality(struct manager *m, FILE *f)
 		q[ABI_KIND_CPU].user_stacks_from_slices);
 }
 
-static void print_waits(struct manager *m, FILE *f)
+static void print_waits(const struct collector_state *s, FILE *f)
 {
-	struct collector_state s;
-
-	collector_get_state(profiler_collector(m->profiler), &s);
 	exposition_gauge(f, "wait_hook", "1 for the place where stacks of waits are taken");
 	for (unsigned int i = 0; i < ABI_WAIT_HOOKS_COUNT; i++)
 		exposition_gauge_value(f, "wait_hook", "hook", collector_wait_hook_name(i),
-				       s.wait_hook == i);
-	gauge(f, "block_rate_seconds", "waiting per stack that is taken; 0 = none is",
-	      (double)m->options.block_rate / (double)NS_PER_S);
+				       s->wait_hook == i);
+	gauge(f, "block_rate_seconds", "waiting per stack that is taken, now; 0 = none is",
+	      (double)s->block_rate / (double)NS_PER_S);
 	exposition_seconds(
 		f, "bpf_wait_run_seconds",
 		"time in the programs of waits; 0 unless kernel.bpf_stats_enabled is set",
-		s.wait_run_ns);
-	counter(f, "bpf_wait_runs", "runs of the programs of waits; as above", s.wait_run_count);
+		s->wait_run_ns);
+	counter(f, "bpf_wait_runs", "runs of the programs of waits; as above", s->wait_run_count);
+	counter(f, "bpf_wait_missed",
+		"events that the programs of waits did not see, as they came while the same "
+		"program ran on that CPU",
+		s->wait_missed);
 }
 
 static void print_library(struct manager *m, FILE *f)
@@ -112,11 +114,11 @@ static void print_resident(FILE *f)
 #undef X
 }
 
-static void print_memory(struct manager *m, FILE *f)
+static void print_memory(struct manager *m, const struct collector_state *s, FILE *f)
 {
 	struct memory_parts parts;
 
-	memory_measure(m, &parts);
+	memory_measure(m, s, &parts);
 #define X(name, help) gauge(f, "memory_" #name "_bytes", help, (double)parts.name);
 	MEMORY_PARTS(X)
 #undef X
@@ -163,8 +165,10 @@ static void print_files(struct manager *m, FILE *f)
 		s.history.written_bytes);
 	counter(f, "files_removed", "profile files removed to keep retain_bytes and retain_age",
 		s.history.removed);
-	counter(f, "files_failures", "profile files that could not be written or removed",
+	counter(f, "files_failures", "rotations that could not write or remove all files",
 		s.failures);
+	counter(f, "files_lost", "profile files given up, others of the same time were written",
+		s.lost);
 	gauge(f, "files", "profile files kept", (double)s.history.files);
 	gauge(f, "files_bytes", "bytes of disk that profile files take", (double)s.history.bytes);
 }
@@ -173,16 +177,18 @@ void http_metrics(struct http_request *r)
 {
 	struct http_page page;
 	FILE *f = http_page_open(&page);
+	struct collector_state state;
 
 	if (!f)
 		return;
+	collector_get_state(profiler_collector(r->manager->profiler), &state);
 	print_build(r->manager, f);
-	print_collector(r->manager, f);
-	print_waits(r->manager, f);
+	print_collector(&state, f);
+	print_waits(&state, f);
 	print_quality(r->manager, f);
 	print_library(r->manager, f);
 	print_resident(f);
-	print_memory(r->manager, f);
+	print_memory(r->manager, &state, f);
 	print_http(r, f);
 	print_files(r->manager, f);
 	http_page_send(r, &page, "text/plain; version=0.0.4; charset=utf-8");

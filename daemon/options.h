@@ -17,6 +17,7 @@
 
 #define OPTIONS_DEFAULT_FILE "/etc/profd/profd.conf"
 #define OPTIONS_MAX_LISTEN   16
+#define OPTIONS_AUTO	     UINT64_MAX /* the word auto, for a number */
 
 struct options {
 	char *listen[OPTIONS_MAX_LISTEN];
@@ -39,7 +40,7 @@ struct options {
 	char *debuginfod_cache;		/* directory */
 	uint64_t debuginfod_cache_size; /* bytes */
 	uint64_t slice_bytes;		/* 0 = no slices */
-	uint64_t block_rate;		/* ns; 0 = waits are not sampled */
+	uint64_t block_rate;		/* ns; 0 = waits are not sampled; may be OPTIONS_AUTO */
 	char *wait_hook;		/* "auto", or the name of an enum abi_wait_hook */
 	bool wakers;
 	bool insecure;

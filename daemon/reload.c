@@ -52,19 +52,20 @@ static void announce_unwinding(const struct manager *m)
 
 static void announce_waits(const struct manager *m, const struct collector_state *state)
 {
+	bool adapts = m->options.block_rate == OPTIONS_AUTO;
 	char rate[UNITS_TEXT_LEN];
 
 	if (!m->options.block_rate) {
 		log_info("Waits are not sampled: block_rate=0");
 		return;
 	}
-	units_format_duration(m->options.block_rate, rate);
+	units_format_duration(state->block_rate, rate);
 	if (state->wait_hook == ABI_WAIT_HOOK_none)
 		log_warning("Waits are not sampled, block and mutex profiles stay empty: %s",
 			    state->wait_hook_text);
 	else
-		log_info("Sampling waits, a stack per %s of waiting (%s%s%s)", rate,
-			 collector_wait_hook_name(state->wait_hook),
+		log_info("Sampling waits, a stack per %s of waiting%s (%s%s%s)", rate,
+			 adapts ? " or more" : "", collector_wait_hook_name(state->wait_hook),
 			 state->wait_hook_text[0] ? ", " : "", state->wait_hook_text);
 }
 

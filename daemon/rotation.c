@@ -115,26 +115,37 @@ static bool batch_has(const struct batch *b, uint8_t kind)
 	return false;
 }
 
-/*
- * A file of each kind: of CPU always, of waits if there were any. @member has its kinds. -errno is
- * of the last one that could not be written; *@written is how many could.
- */
-static int write_files(struct rotation *r, const struct batch *b, const struct selection *selection,
-		       const struct member *member, size_t *written)
-{
-	int failure = 0;
+/* What became of the files of a batch. */
+struct outcome {
+	size_t written, failed;
+	int error; /* of the last one that failed; 0 = none did */
+};
 
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+/* There was no room for the first file: nothing is gained by trying the others, and all can be
+ * tried again. */
+static bool is_hopeless(const struct outcome *o)
+{
+	return o->written == 0 && (o->error == -ENOSPC || o->error == -EDQUOT ||
+				   o->error == -EROFS || o->error == -EFBIG || o->error == -EIO);
+}
+
+/* A file of each kind: of CPU always, of waits if there were any. @member has its kinds. */
+static void write_files(struct rotation *r, const struct batch *b,
+			const struct selection *selection, const struct member *member,
+			struct outcome *o)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds) && !is_hopeless(o); i++) {
 		bool wanted = member ? member->kinds & 1U << kinds[i].kind
 				     : kinds[i].kind == ABI_KIND_CPU || batch_has(b, kinds[i].kind);
 		int result = wanted ? write_kind(r, b, selection, member, i) : -ENODATA;
 
-		if (result == 0)
-			(*written)++;
-		else if (result != -ENODATA)
-			failure = result;
+		if (result == 0) {
+			o->written++;
+		} else if (result != -ENODATA) {
+			o->failed++;
+			o->error = result;
+		}
 	}
-	return failure;
 }
 
 static int collect_member(const struct window_entry *entry, void *userdata)
@@ -188,36 +199,38 @@ static int collect_members(const struct batch *b, struct members *m)
 
 /* A file of each kind for each pid; two lives of one number share it, their samples carry their own
  * comm. */
-static int write_split(struct rotation *r, const struct batch *b, size_t *written)
+static void write_split(struct rotation *r, const struct batch *b, struct outcome *o)
 {
 	struct members m = { 0 };
-	int result = collect_members(b, &m), failure = 0;
 
-	for (size_t i = 0; i < m.n && result == 0; i++) {
+	o->error = collect_members(b, &m);
+	for (size_t i = 0; i < m.n && !is_hopeless(o); i++) {
 		const struct selection s = { .pids = { m.list[i].pid }, .n_pids = 1 };
-		int one = write_files(r, b, &s, &m.list[i], written);
 
-		failure = one < 0 ? one : failure;
+		write_files(r, b, &s, &m.list[i], o);
 	}
 	free(m.list);
-	return result < 0 ? result : failure;
 }
 
 /*
  * If some files can be written and some not, the batch counts as written all the same: to try again
- * would give the first ones twice.
+ * would give the first ones twice. Those that are missing are counted as lost.
  */
 static int write_batch(struct rotation *r, const struct batch *b, uint64_t now)
 {
-	size_t written = 0;
-	int result = r->policy.split ? write_split(r, b, &written)
-				     : write_files(r, b, NULL, NULL, &written);
+	struct outcome o = { 0 };
 
-	if (result == 0 || written > 0)
+	if (r->policy.split)
+		write_split(r, b, &o);
+	else
+		write_files(r, b, NULL, NULL, &o);
+	if (o.error == 0 || o.written > 0) {
 		store_mark_written(b->source->store, b->n);
-	if (result == 0)
+		r->stats.lost += o.failed;
+	}
+	if (o.error == 0)
 		r->stats.last_success = now;
-	return result;
+	return o.error;
 }
 
 static void report(struct rotation *r, struct log_cause *cause, int result, const char *what,

@@ -23,7 +23,8 @@ struct rotation_policy {
 };
 
 struct rotation_stats {
-	uint64_t failures;     /* files that could not be written, or not removed */
+	uint64_t failures;     /* rotations that could not write or remove all they should */
+	uint64_t lost;	       /* files that others of their time were written without */
 	uint64_t last_success; /* monotonic ns, 0 = none yet */
 	struct history_stats history;
 };

@@ -65,6 +65,44 @@ bool store_is_pressed(const struct store *s)
 	       s->bytes - s->bytes_written > s->max_bytes / 2;
 }
 
+static int add_process(const struct window_entry *e, void *userdata)
+{
+	const struct window_entry sum = {
+		.process = e->process,
+		.kind = e->kind,
+		.samples = e->samples,
+		.count = e->count,
+		.value = e->value,
+	};
+
+	return e->kind == ABI_KIND_CPU ? window_add_entry(userdata, &sum) : 0;
+}
+
+/* Who used the CPU in @w, without stacks, threads and waits. NULL when out of memory. */
+static struct window *summary_of(const struct window *w)
+{
+	struct window *sums = window_new(window_start(w));
+
+	if (!sums || window_each(w, add_process, sums) < 0)
+		return window_free(sums);
+	window_close(sums, window_end(w));
+	return sums;
+}
+
+/* Without memory for that it stays as it is. */
+static void summarize(struct store *s, size_t i)
+{
+	struct window *sums = summary_of(s->windows[i]);
+
+	if (!sums)
+		return;
+	window_free(s->windows[i]);
+	s->windows[i] = sums;
+	s->bytes -= s->sizes[i];
+	s->sizes[i] = window_memory(sums);
+	s->bytes += s->sizes[i];
+}
+
 /* The newest window stays, however big it is: it is bounded by the time it was open. */
 void store_trim(struct store *s, size_t max_bytes)
 {
@@ -81,8 +119,10 @@ size_t store_unwritten(const struct store *s, struct window *const **ret)
 
 void store_mark_written(struct store *s, size_t n)
 {
-	for (; n > 0 && s->n_written < s->n; n--)
+	for (; n > 0 && s->n_written < s->n; n--) {
+		summarize(s, s->n_written);
 		s->bytes_written += s->sizes[s->n_written++];
+	}
 }
 
 size_t store_since(const struct store *s, uint64_t since, struct window *const **ret)

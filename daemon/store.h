@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The recent past in memory: closed windows, oldest first. It owns them. Those that are written to
- * a file, or need not be, go when they are old or their memory is over the bound. One that is still
- * to be written goes only when there is no other way (a disk that stays full), and that is counted.
+ * The recent past in memory: closed windows, oldest first. It owns them. Of one that is written to
+ * a file, or need not be, only who used how much CPU is kept, without stacks; it goes when it is
+ * old or memory is over the bound. One that is still to be written goes only when there is no other
+ * way (a disk that stays full), and that is counted.
  */
 #pragma once
 
@@ -33,7 +34,7 @@ void store_trim(struct store *s, size_t max_bytes);
 
 /* The windows that are not written yet, oldest first; valid until the store changes. */
 size_t store_unwritten(const struct store *s, struct window *const **ret);
-/* The oldest @n of these are written. */
+/* The oldest @n of these are written; the windows are others from then on. */
 void store_mark_written(struct store *s, size_t n);
 /* The windows that ended after @since (monotonic ns), oldest first; as above. */
 size_t store_since(const struct store *s, uint64_t since, struct window *const **ret);

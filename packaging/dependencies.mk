@@ -5,5 +5,5 @@ BUILD_PACKAGES := gcc libc6-dev make git pkg-config clang bpftool libbpf-dev lib
 	libiberty-dev liblzma-dev libzstd-dev libcap-dev libseccomp-dev uthash-dev
 TEST_PACKAGES := libcmocka-dev binutils golang-go protobuf-compiler curl python3 g++ rustc nodejs \
 	libclang-rt-14-dev lld clang-format clang-tidy cppcheck procps iproute2 util-linux musl-tools gdb openssl \
-	elfutils llvm dwz gfortran gnat
+	elfutils llvm dwz gfortran gnat gdc
 BENCH_PACKAGES := linux-perf python3 libbpf-tools

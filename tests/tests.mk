@@ -42,7 +42,7 @@ $(BUILD)/tests/host/%: tests/host/%.c $(wildcard tests/host/*.h bpf/*.h bpf/*.c)
 	$(call say,TEST)
 	$(Q)$(CC) $(ALL_CPPFLAGS) -Itests/host $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lcmocka
 
-$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libdaemon.a $(BUILD)/libprofd.a
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/unit/scratch.o $(BUILD)/libdaemon.a $(BUILD)/libprofd.a
 	@mkdir -p $(@D)
 	$(call say,FUZZER)
 	$(Q)clang $(ALL_CFLAGS) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
@@ -70,7 +70,7 @@ test-build:
 	@$(MAKE) --no-print-directory -j$(JOBS) $(CLANG_ASAN) unit-programs fuzz-programs
 
 # What sanitizers would keep from working: the sandbox of the parser, single steps, BPF's own stacks.
-PLAIN_TESTS := $(addprefix $(BUILD)/tests/unit/,test_worker test_symbol_job test_table_job test_unwind_singlestep test_collector test_collector_waits test_bpf_unwind)
+PLAIN_TESTS := $(addprefix $(BUILD)/tests/unit/,test_worker test_symbol_job test_jit_file test_table_job test_unwind_singlestep test_collector test_collector_waits test_bpf_unwind)
 
 # The groups of tests/run.
 RUN_LINT  = --jobs 1 --timeout 600 --label "" tests/lint

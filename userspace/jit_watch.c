@@ -99,8 +99,8 @@ void jit_watch_tick(struct jit_watch *w)
 			one->ended = one->process->exit_time != 0;
 			refresh(w, one);
 		}
-		/* Neither the table nor a window has it any more. */
-		if (one->process->refs == 1)
+		/* Neither the table nor a window has it any more, but the symbolizer may. */
+		if (one->process->refs == 1U + symbolizer_has_process(w->symbolizer, one->process))
 			forget(w, one);
 	}
 }

@@ -20,7 +20,7 @@ static void ask(const struct window *w, uint32_t first, struct symbolizer *symbo
 
 	for (uint32_t id = first + 1; wanted && id <= window_frames(w); id++) {
 		wanted[n].frame = window_frame(w, id, &wanted[n].process);
-		n += wanted[n].frame.kind != FRAME_ADDRESS;
+		n++;
 	}
 	symbolizer_want(symbolizer, wanted, n);
 }

@@ -2,7 +2,7 @@
 #include "parser.h"
 
 #include "base/cleanup.h"
-#include "symbolize/jitdump.h"
+#include "symbolize/jit_job.h"
 #include "symbolize/line_job.h"
 #include "symbolize/symbol_job.h"
 #include "unwind/table_job.h"
@@ -12,7 +12,7 @@ static const struct worker_job jobs[] = {
 	[PARSER_UNWIND_TABLE] = { "unwinding table", table_job_run },
 	[PARSER_SYMBOLS] = { "symbols", symbol_job_run },
 	[PARSER_LINES] = { "lines", line_job_run },
-	[PARSER_JITDUMP] = { "jitdump", jitdump_job_run },
+	[PARSER_JIT] = { "names of compiled code", jit_job_run },
 };
 
 /* Bytes of address space: two of the largest units, and what compressed sections need (dwarf.h). */

@@ -13,7 +13,7 @@ enum parser_job {
 	PARSER_UNWIND_TABLE, /* unwind/table_job.h */
 	PARSER_SYMBOLS,	     /* symbolize/symbol_job.h */
 	PARSER_LINES,	     /* symbolize/line_job.h */
-	PARSER_JITDUMP,	     /* symbolize/jitdump.h */
+	PARSER_JIT,	     /* symbolize/jit_job.h */
 };
 
 /* A parser process; with @idle one that runs only when nobody else wants the CPU. */

@@ -153,6 +153,16 @@ struct pipeline *pipeline_free(struct pipeline *p)
 
 DEFINE_CLEANUP(struct pipeline *, pipeline_free);
 
+/* A life of which it is not known when it began is not told from a later one of its number. */
+static bool has_ended(void *userdata, const struct process *p)
+{
+	const struct pipeline *pipeline = userdata;
+	const struct process *now = process_table_find(pipeline->processes, p->tgid);
+
+	return !now || (p->start_boottime && now->start_boottime &&
+			now->start_boottime != p->start_boottime);
+}
+
 int pipeline_new(const struct pipeline_options *o, struct pipeline **ret)
 {
 	_cleanup_(pipeline_freep)
@@ -162,6 +172,12 @@ int pipeline_new(const struct pipeline_options *o, struct pipeline **ret)
 		.without_proc = o->without_proc,
 		.same_vdso = o->same_vdso,
 	};
+	const struct cumulative_options cumulative = {
+		.start_time = o->start_time,
+		.budget = o->cumulative_memory,
+		.has_ended = has_ended,
+		.userdata = p,
+	};
 	int r;
 
 	if (!p)
@@ -170,7 +186,7 @@ int pipeline_new(const struct pipeline_options *o, struct pipeline **ret)
 	p->options.symbolizer.without_proc |= o->without_proc;
 	p->wakers = wakers_new();
 	if (o->cumulative_memory)
-		p->cumulative = cumulative_new(o->start_time, o->cumulative_memory);
+		p->cumulative = cumulative_new(&cumulative);
 	if (!p->wakers || (o->cumulative_memory && !p->cumulative))
 		return -ENOMEM;
 	r = process_table_new(&processes, &p->processes);
@@ -266,6 +282,7 @@ void pipeline_get_stats(const struct pipeline *p, struct pipeline_stats *ret)
 {
 	*ret = p->stats;
 	ret->wakers_given_up = wakers_given_up(p->wakers);
+	ret->waits_merged = p->cumulative ? cumulative_merged(p->cumulative) : 0;
 	ret->waits_folded = p->cumulative ? cumulative_folded(p->cumulative) : 0;
 }
 

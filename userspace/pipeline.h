@@ -55,6 +55,8 @@ struct pipeline_options {
 	X(wakers_given_up, "stacks that ended a wait which did not come, or too late")             \
 	X(wakers_dropped_memory, "stacks that ended a wait, dropped because memory ran out")       \
 	X(waits_ongoing, "waits that were in a profile before they had ended")                     \
+	X(waits_merged,                                                                            \
+	  "entries of the cumulative profiles that became one with those of others of its name")   \
 	X(waits_folded, "entries of the cumulative profiles that gave up their stacks")
 
 struct pipeline_stats {

@@ -70,7 +70,7 @@ static struct frame user_frame(struct pipeline *p, uint64_t word)
 static bool is_end_of_section(const struct abi_sample *a)
 {
 	return a->kind == ABI_KIND_MUTEX && a->user_end != ABI_STACK_none &&
-	       !(a->wait.flags & (ABI_WAIT_KERNEL_LOCK | ABI_WAIT_SPIN));
+	       !(a->wait.flags & ABI_WAIT_KERNEL_LOCK);
 }
 
 /*

@@ -165,8 +165,7 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 	pipeline.symbolizer.symbol_job = PARSER_SYMBOLS;
 	pipeline.symbolizer.line_worker = unwinding_line_worker(p->unwinding);
 	pipeline.symbolizer.line_job = PARSER_LINES;
-	pipeline.symbolizer.jitdump_worker = unwinding_worker(p->unwinding);
-	pipeline.symbolizer.jitdump_job = PARSER_JITDUMP;
+	pipeline.symbolizer.jit_job = PARSER_JIT;
 	r = pipeline_new(&pipeline, &p->pipeline);
 	if (r < 0)
 		return error_set(e, -r, "cannot set up the profiler's tables: %s", strerror(-r));
@@ -202,12 +201,11 @@ int profiler_capture_error(const struct profiler *p)
 
 void profiler_count_losses(struct profiler *p)
 {
-	struct collector_state state;
-	uint64_t sum, lost;
+	uint64_t counters[ABI_COUNTERS_COUNT], sum, lost;
 
-	collector_get_state(p->collector, &state);
-	sum = state.counters[ABI_COUNTER_samples_lost_ring_full] +
-	      state.counters[ABI_COUNTER_samples_lost_nested];
+	collector_get_counters(p->collector, counters);
+	sum = counters[ABI_COUNTER_samples_lost_ring_full] +
+	      counters[ABI_COUNTER_samples_lost_nested];
 	lost = sum - p->counted_losses;
 	p->counted_losses = sum;
 	if (lost && p->capture)

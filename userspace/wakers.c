@@ -12,6 +12,7 @@
 #include <uthash.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 #include "process/executable.h"
 #include "process/process.h"
 #include "profile/sample.h"
@@ -66,18 +67,19 @@ struct wakers *wakers_free(struct wakers *w)
 int wakers_put(struct wakers *w, const struct waker_key *key, const struct sample *s)
 {
 	struct held *one = calloc(1, sizeof(*one) + s->n_frames * sizeof(one->frames[0]));
+	uint32_t hash = hash_bytes(key, sizeof(*key));
 	struct held *before;
 
 	if (!one)
 		return -ENOMEM;
-	HASH_FIND(hh, w->held, key, sizeof(*key), before);
+	HASH_FIND_BYHASHVALUE(hh, w->held, key, sizeof(*key), hash, before);
 	if (before)
 		give_up(w, before);
 	if (HASH_COUNT(w->held) >= WAKERS_MAX)
 		give_up(w, w->held);
 	one->key = *key;
 	one->time = s->time;
-	HASH_ADD(hh, w->held, key, sizeof(one->key), one);
+	HASH_ADD_BYHASHVALUE(hh, w->held, key, sizeof(one->key), hash, one);
 	if (!one->hh.tbl) {
 		free(one);
 		return -ENOMEM;
@@ -99,7 +101,7 @@ struct waker *wakers_take(struct wakers *w, const struct waker_key *key)
 {
 	struct held *one;
 
-	HASH_FIND(hh, w->held, key, sizeof(*key), one);
+	HASH_FIND_BYHASHVALUE(hh, w->held, key, sizeof(*key), hash_bytes(key, sizeof(*key)), one);
 	if (!one)
 		return NULL;
 	HASH_DEL(w->held, one);

@@ -7,7 +7,7 @@ set -l selects '__fish_seen_subcommand_from record top'
 
 complete -c profctl -f
 complete -c profctl -n "not __fish_seen_subcommand_from $verbs" -a record -d 'Record a profile into a file'
-complete -c profctl -n "not __fish_seen_subcommand_from $verbs" -a top -d 'Show the functions that use the CPU'
+complete -c profctl -n "not __fish_seen_subcommand_from $verbs" -a top -d 'Show the functions that use the CPU, or wait'
 complete -c profctl -n "not __fish_seen_subcommand_from $verbs" -a list -d 'List processes by CPU use'
 complete -c profctl -n "not __fish_seen_subcommand_from $verbs" -a status -d 'Show the state of the daemon'
 complete -c profctl -n "not __fish_seen_subcommand_from $verbs" -a doctor -d 'Check what profiling needs'

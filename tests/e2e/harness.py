@@ -299,7 +299,7 @@ class Daemon:
         if wait:
             self.wait_ready()
 
-    def wait_ready(self, timeout=20):
+    def wait_ready(self, timeout=60):
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             if self.child.poll() is not None:
@@ -398,17 +398,25 @@ def read_profile(path):
 
 
 def shared_daemon(**options):
-    """A daemon that is started at its first use and serves the rest of the file."""
+    """A daemon that is started at its first use and serves the rest of the file.
+
+    Not first in a thread: what a thread has started ends with that thread (PR_SET_PDEATHSIG).
+    """
     @functools.lru_cache(maxsize=None)
     def get():
         return Daemon(**options)
     return get
 
 
-def profile_of(daemon, workload, seconds, settle=0.5):
-    """A profile of one workload that already runs."""
+def profile_of(daemon, workload, seconds, settle=0.5, samples=50):
+    """A profile of one workload that already runs: a longer one where others leave it so little of
+    the CPUs that there are fewer samples than that."""
     time.sleep(settle)
-    return daemon.profile(seconds=seconds, pid=workload.pid)
+    while True:
+        profile = daemon.profile(seconds=seconds, pid=workload.pid)
+        if pprof.total(profile.samples) > samples or seconds > 20 or workload.child.poll() is not None:
+            return profile
+        seconds *= 2
 
 
 def in_background(daemon, seconds, **selection):

@@ -14,6 +14,7 @@ from harness import (WORKLOADS, Daemon, Workload, another, build_id, check, comm
 from pprof import total
 
 CHAIN = ["chain_leaf", "chain_middle", "chain_outer", "main"]
+LONG = 60  # s, for workloads that are ended when they have been seen
 daemon = shared_daemon(sample_frequency=499)
 
 
@@ -48,10 +49,14 @@ def check_chain(profile, wanted, file, mapped=None, ids=None):
     return good
 
 
+def chain_of(running, workload):
+    return profile_of(running, workload, 2, samples=200)
+
+
 def check_linked(program):
     file = another(program, os.path.join(temporary_directory(), program))
-    workload = Workload(file, 4)
-    check_chain(profile_of(daemon(), workload, 2), CHAIN, file, file)
+    workload = Workload(file, LONG)
+    check_chain(chain_of(daemon(), workload), CHAIN, file, file)
     workload.end()
 
 
@@ -78,8 +83,8 @@ def static_and_position_independent():
 @test
 def stripped_with_a_debug_link():
     file = os.path.join(WORKLOADS, "chain-stripped")
-    workload = Workload("chain-stripped", 4)
-    check_chain(profile_of(daemon(), workload, 2), CHAIN, file + ".debug", file)
+    workload = Workload("chain-stripped", LONG)
+    check_chain(chain_of(daemon(), workload), CHAIN, file + ".debug", file)
     workload.end()
 
 
@@ -88,7 +93,7 @@ def stripped_of_everything():
     # No name is no reason to lose a frame: file+0xaddress stands for it.
     place = temporary_directory()
     file = another("chain-stripped", os.path.join(place, "nameless"))
-    workload = Workload(file, 4)
+    workload = Workload(file, LONG)
     profile = profile_of(daemon(), workload, 2)
     ours = [loc.name for s in profile.samples for loc in s.user if loc.mapping.file == file]
     check(ours, "no frame of the program")
@@ -100,9 +105,9 @@ def stripped_of_everything():
 
 @test
 def shared_library():
-    workload = Workload("uselib", 4)
+    workload = Workload("uselib", LONG)
     library = os.path.join(WORKLOADS, "libburn.so")
-    profile = profile_of(daemon(), workload, 2)
+    profile = chain_of(daemon(), workload)
     check_chain(profile, ["library_inner", "library_work"], library, library)
     callers = [s for s in profile.samples if "library_work" in s.names]
     equal({"call_library" in s.names and "main" in s.names for s in callers}, {True}, "callers")
@@ -114,9 +119,9 @@ def deleted_while_it_runs():
     place = temporary_directory()
     file = another("chain-pie", os.path.join(place, "deleted"))
     ids = build_id(file)
-    workload = Workload(file, 5)
+    workload = Workload(file, LONG)
     os.unlink(file)
-    check_chain(profile_of(daemon(), workload, 2), CHAIN, os.path.join(WORKLOADS, "chain-pie"), file,
+    check_chain(chain_of(daemon(), workload), CHAIN, os.path.join(WORKLOADS, "chain-pie"), file,
                 ids)
     workload.end()
 
@@ -127,10 +132,10 @@ def replaced_while_it_runs():
     place = temporary_directory()
     file = another("chain-pie", os.path.join(place, "replaced"))
     ids = build_id(file)
-    workload = Workload(file, 5)
+    workload = Workload(file, LONG)
     os.unlink(file)
     shutil.copy(os.path.join(WORKLOADS, "decoy"), file)
-    check_chain(profile_of(daemon(), workload, 2), CHAIN, os.path.join(WORKLOADS, "chain-pie"), file,
+    check_chain(chain_of(daemon(), workload), CHAIN, os.path.join(WORKLOADS, "chain-pie"), file,
                 ids)
     workload.end()
 
@@ -140,10 +145,10 @@ def deleted_before_profd_came():
     place = temporary_directory()
     file = another("chain-pie", os.path.join(place, "early"))
     ids = build_id(file)
-    workload = Workload(file, 8)
+    workload = Workload(file, LONG)
     os.unlink(file)
     with Daemon(sample_frequency=499) as late:
-        check_chain(profile_of(late, workload, 2), CHAIN,
+        check_chain(chain_of(late, workload), CHAIN,
                     os.path.join(WORKLOADS, "chain-pie"), file,
                 ids)
     workload.end()
@@ -156,9 +161,9 @@ def without_a_file_system():
     run_it = ("import os,sys\n"
               "fd = os.memfd_create('in-memory')\n"
               "os.write(fd, open(sys.argv[1], 'rb').read())\n"
-              "os.execve(fd, ['in-memory', '5'], os.environ)\n")
+              "os.execve(fd, ['in-memory', '60'], os.environ)\n")
     workload = Workload(sys.executable, "-c", run_it, file)
-    profile = profile_of(daemon(), workload, 2)
+    profile = chain_of(daemon(), workload)
     good = check_chain(profile, CHAIN, file)
     equal({loc.mapping.file for s in good for loc in s.user if loc.name == "chain_leaf"},
           {"/memfd:in-memory"}, "the mapping's file")
@@ -180,8 +185,8 @@ def in_another_mount_namespace():
         if os.system(f"mount -t tmpfs tmpfs {place}") != 0:
             os._exit(99)
         shutil.copy(real, file)
-    workload = Workload(file, 5, also=inside)
-    check_chain(profile_of(daemon(), workload, 2), CHAIN, os.path.join(WORKLOADS, "chain-pie"), file,
+    workload = Workload(file, LONG, also=inside)
+    check_chain(chain_of(daemon(), workload), CHAIN, os.path.join(WORKLOADS, "chain-pie"), file,
                 ids)
     workload.end()
 
@@ -190,10 +195,11 @@ def in_another_mount_namespace():
 def in_another_pid_namespace():
     # The pid is the one that the host knows it by.
     file = another("chain-pie", os.path.join(temporary_directory(), "inside"))
-    outer = Workload(tool("unshare"), "--pid", "--fork", "--kill-child", file, 6)
+    outer = Workload(tool("unshare"), "--pid", "--fork", "--kill-child", file, LONG)
     children = f"/proc/{outer.pid}/task/{outer.pid}/children"
-    pid = int(wait_until(lambda: open(children, encoding="ascii").read().split(), "its child")[0])
-    profile = daemon().profile(seconds=2, pid=pid)
+    outer.pid = int(wait_until(lambda: open(children, encoding="ascii").read().split(), "its child")[0])
+    pid = outer.pid
+    profile = chain_of(daemon(), outer)
     equal({s.pid for s in profile.samples}, {pid}, "pids")
     check_chain(profile, CHAIN, file, file)
     outer.end()
@@ -211,7 +217,7 @@ def process_that_has_just_started():
 @test
 def one_mapping_for_many_processes():
     file = another("chain-pie", os.path.join(temporary_directory(), "three-of-us"))
-    workloads = [Workload(file, 5) for _ in range(3)]
+    workloads = [Workload(file, LONG) for _ in range(3)]
     time.sleep(0.5)
     profile = daemon().profile("/comm/three-of-us/debug/pprof/profile", seconds=2)
     equal({s.pid for s in profile.samples}, {w.pid for w in workloads}, "pids")
@@ -223,8 +229,8 @@ def one_mapping_for_many_processes():
 
 @test
 def two_hundred_frames_deep():
-    workload = Workload("chain-pie", 4, 200)
-    profile = profile_of(daemon(), workload, 2)
+    workload = Workload("chain-pie", LONG, 200)
+    profile = chain_of(daemon(), workload)
     good = check_chain(profile, ["chain_leaf"] + ["chain_middle"] * 200 + ["chain_outer", "main"],
                        os.path.join(WORKLOADS, "chain-pie"))
     check(good, "no whole stack")
@@ -233,7 +239,7 @@ def two_hundred_frames_deep():
 
 @test
 def too_deep_is_cut_and_said():
-    workload = Workload("chain-pie", 4, 2000)
+    workload = Workload("chain-pie", LONG, 2000)
     profile = profile_of(daemon(), workload, 2)
     deepest = max(len(s.user) for s in profile.samples)
     check(deepest >= 256, f"{deepest} frames of at least 256")
@@ -279,10 +285,14 @@ def hostile_symbol_tables():
         with open(path, "wb") as f:
             f.write(corrupt(good, how, random))
         os.chmod(path, 0o755)
-        workloads.append(Workload(path, 4))
-    profile = daemon().profile(seconds=3)
-    sampled = {s.pid for s in profile.samples}
-    check(sum(w.pid in sampled for w in workloads) > 15, "most of them were sampled")
+        workloads.append(Workload(path, LONG))
+    for seconds in (3, 6, 12):
+        profile = daemon().profile(seconds=seconds)
+        sampled = {s.pid for s in profile.samples}
+        if sum(w.pid in sampled for w in workloads) > 15:
+            break
+    else:
+        check(False, f"of {len(workloads)} few were sampled: {sampled}")
     for s in profile.samples:
         if s.pid in {w.pid for w in workloads}:
             check(all(loc.mapping.file for loc in s.user), f"{s.names}")

@@ -3,16 +3,21 @@
 """Names of C++ and Rust are demangled; Go's are those that Go has; those of a JIT come from its perf
 map or jitdump."""
 
+import glob
 import os
+import re
 import shutil
+import subprocess
 
 import pprof
 from harness import (ROOT, WORKLOADS, Daemon, Workload, check, equal, go_pprof_report, in_background,
-                     new_mount_namespace, profile_of, run, shared_daemon,
+                     new_mount_namespace, profile_of, run, shared_daemon, skip,
                      temporary_directory, test, tool)
 from pprof import total
 
-daemon = shared_daemon(sample_frequency=499)
+LONG = 60  # s, for workloads that are ended when they have been seen
+# It writes no files, for which it would read the jitdumps of all the machine.
+daemon = shared_daemon(sample_frequency=499, rotate_interval="1h")
 
 
 def functions(profile, part):
@@ -22,7 +27,7 @@ def functions(profile, part):
 
 @test
 def cplusplus():
-    workload = Workload("shapes", 4)
+    workload = Workload("shapes", LONG)
     profile = profile_of(daemon(), workload, 2)
     fill = functions(profile, "geometry::Grid<double>::fill")
     check(fill, f"{[f.name for f in profile.functions]}")
@@ -54,7 +59,7 @@ def how_much_of_a_cplusplus_name_is_shown():
 
 
 def check_rust(program, mangled):
-    workload = Workload(program, 4)
+    workload = Workload(program, LONG)
     profile = profile_of(daemon(), workload, 2)
     churn = [f for f in functions(profile, "churn") if "sieve::Churn" in f.name]
     check(churn, f"{[(f.name, f.system_name) for f in profile.functions]}")
@@ -73,6 +78,43 @@ def rust():
 @test
 def rust_with_new_mangling():
     check_rust("numbers-v0", "_R")
+
+
+def check_compiled(program, leaf, callers, source):
+    """Most samples are in leaf, in lines of the source, below these callers."""
+    if not os.path.exists(os.path.join(WORKLOADS, program)):
+        skip(f"no compiler of {source} is installed")
+    workload = Workload(program, LONG)
+    profile = profile_of(daemon(), workload, 3)
+    inside = [s for s in profile.samples if leaf in s.names]
+    check(total(inside) > 0.8 * total(profile.samples), f"{[f.name for f in profile.functions]}")
+    for name in callers:
+        check(total([s for s in inside if name in s.names]) > 0.9 * total(inside),
+              f"{name}: {inside[0].names}")
+    for f, line in [(f, line) for s in inside for location in s.locations
+                    for f, line in zip(location.functions, location.lines)
+                    if f.name in (leaf, *callers)]:
+        check(os.path.basename(f.file) == source and line > 0, f"{f.name}: {f.file}:{line}")
+    workload.end()
+    return profile
+
+
+@test
+def d():
+    profile = check_compiled("shapes-d", "geometry.shapes.Grid!(uint).Grid.fill",
+                             ("geometry.shapes.Shape.area", "geometry.shapes.Round.area", "D main"),
+                             "shapes.d")
+    equal([f.system_name for f in functions(profile, "Round.area")],
+          ["_D8geometry6shapes5Round4areaMFkZk"], "mangled")
+
+
+@test
+def ocaml():
+    # The parts of the run-time library are in C, of which the package has no lines.
+    profile = check_compiled("forest", "Forest.insert", ("Forest.build", "Forest.entry"), "forest.ml")
+    check(all(f.system_name.startswith("camlForest__") for f in functions(profile, "Forest.")),
+          "mangled")
+    check(functions(profile, "Stdlib.List.iter"), "the standard library")
 
 
 def main_frames(profile):
@@ -96,9 +138,12 @@ def chains(profile):
 
 def check_go(program):
     own_path = os.path.join(temporary_directory(), "own.pb.gz")
-    workload = Workload(program, 4, own_path)
-    profile = profile_of(daemon(), workload, 2.5)
-    workload.report()
+    for seconds in (4, 12, 36):  # the longer, the less of the CPUs others leave it
+        workload = Workload(program, seconds, own_path)
+        profile = profile_of(daemon(), workload, seconds - 1.5, samples=0)
+        workload.report()
+        if total(profile.samples) > 500:
+            break
     with open(own_path, "rb") as f:
         own = pprof.Profile(f.read())
     # What Go's own profile saw often, ours has too: the same functions in the same lines.
@@ -114,8 +159,10 @@ def check_go(program):
     check(chains(own) & chains(profile), f"{chains(own)} {chains(profile)}")
     check(("main.step", "main.mix", "main.churn", "main.work", "main.main") in chains(profile),
           f"{chains(profile)}")
-    named = [s for s in profile.samples if "main.main" in s.names and "runtime.main" in s.names]
-    check(total(named) > 0.9 * total(profile.samples), "whole stacks")
+    # Whatever else the runtime does, which is more of it the less the program gets to run.
+    mine = [s for s in profile.samples if any(n.startswith("main.") for n in s.names)]
+    named = [s for s in mine if "main.main" in s.names and "runtime.main" in s.names]
+    check(total(named) > 0.9 * total(mine), "whole stacks")
     return profile
 
 
@@ -124,6 +171,9 @@ def go():
     profile = check_go("gopher")
     listing = go_pprof_report(profile, "-peek", "main.churn$")
     check("main.work" in listing, listing)
+    # The source beside its instructions, which `go tool pprof` finds for programs in Go only.
+    listing = go_pprof_report(profile, "-output=/dev/stdout", "-weblist=main.mix$")
+    check(re.search(r"class=livesrc> +\S+ +[0-9.]+m?s\s+\S", listing), listing[-3000:])
 
 
 @test
@@ -134,6 +184,41 @@ def go_stripped():
 @test
 def go_position_independent():
     check_go("gopher-pie")
+
+
+def newer_go():
+    """A Go that can use profiles to compile: 1.21 or later."""
+    for path in [shutil.which("go"), *sorted(glob.glob("/usr/lib/go-1.*/bin/go"))]:
+        out = path and subprocess.run([path, "version"], check=True, stdout=subprocess.PIPE,
+                                      env=dict(os.environ, GOTOOLCHAIN="local")).stdout.decode()
+        version = out and re.search(r"go1\.(\d+)", out)
+        if version and int(version[1]) >= 21:
+            return path
+    return skip("no Go of 1.21 or later is installed")
+
+
+@test
+def go_compiles_with_our_profile():
+    directory, go = temporary_directory(), newer_go()
+    shutil.copy(os.path.join(ROOT, "tests/workloads/hot.go"), os.path.join(directory, "main.go"))
+    with open(os.path.join(directory, "go.mod"), "w", encoding="utf-8") as f:
+        f.write("module example.com/hot\n\ngo 1.21\n")
+
+    def build(*flags):
+        return subprocess.run([go, "build", "-gcflags=-m", *flags, "-o", "hot", "."], cwd=directory,
+                              check=True, stderr=subprocess.PIPE, timeout=250,
+                              env=dict(os.environ, HOME=directory, GOTOOLCHAIN="local", GOFLAGS="",
+                                       GOCACHE=os.path.join(directory, "cache"))).stderr.decode()
+
+    inlined = "inlining call to (*grid).mix"
+    check(inlined not in build("-pgo=off"), "it is too large without a profile")
+    workload = Workload(os.path.join(directory, "hot"), LONG)
+    profile = profile_of(daemon(), workload, 3)
+    workload.end()
+    with open(os.path.join(directory, "cpu.pprof"), "wb") as f:
+        f.write(profile.data)
+    out = build("-pgo=cpu.pprof")
+    check(inlined in out, out)
 
 
 def check_node(workload, seconds=2, settle=1.5):
@@ -153,7 +238,7 @@ def check_node(workload, seconds=2, settle=1.5):
 @test
 def node_with_a_perf_map():
     check_node(Workload(tool("node"), "--perf-basic-prof",
-                        os.path.join(ROOT, "tests/workloads/spin.js"), 6,
+                        os.path.join(ROOT, "tests/workloads/spin.js"), LONG,
                         cwd=temporary_directory()))
 
 
@@ -172,7 +257,7 @@ def beside_tmp(path):
 @test
 def node_in_another_mount_namespace():
     script = beside_tmp(os.path.join(ROOT, "tests/workloads/spin.js"))
-    check_node(Workload(tool("node"), "--perf-basic-prof", script, 6, also=tmp_of_its_own,
+    check_node(Workload(tool("node"), "--perf-basic-prof", script, LONG, also=tmp_of_its_own,
                         cwd=temporary_directory()))
 
 
@@ -193,22 +278,25 @@ def check_jitted(workload, settle=0.5):
 
 @test
 def jitdump():
-    check_jitted(Workload("jitted", 5, temporary_directory()))
+    check_jitted(Workload("jitted", LONG, temporary_directory()))
 
 
 @test
 def jitdump_in_another_mount_namespace():
-    check_jitted(Workload(beside_tmp(os.path.join(WORKLOADS, "jitted")), 5, "/tmp", also=tmp_of_its_own))
+    check_jitted(Workload(beside_tmp(os.path.join(WORKLOADS, "jitted")), LONG, "/tmp", also=tmp_of_its_own))
 
 
 @test
 def node_with_a_jitdump():
     # V8 writes 2 MiB at a time, and the rest when it ends; that is read of a process that is gone.
     # Its names of files may be garbage, of memory that it had freed: lines are not looked at.
-    workload = Workload(tool("node"), "--perf-prof",
-                        os.path.join(ROOT, "tests/workloads/spin.js"), 4,
-                        cwd=temporary_directory())
-    profile = in_background(daemon(), 6, pid=workload.pid)()
+    for seconds in (4, 16):
+        workload = Workload(tool("node"), "--perf-prof",
+                            os.path.join(ROOT, "tests/workloads/spin.js"), seconds,
+                            cwd=temporary_directory())
+        profile = in_background(daemon(), seconds + 2, pid=workload.pid)()
+        if total(profile.samples) > 500:
+            break
     # V8 may inline the leaf into its caller.
     inside = [s for s in profile.samples
               if any("javascriptLeaf" in n or "javascriptOuter" in n for n in s.names)]
@@ -218,7 +306,7 @@ def node_with_a_jitdump():
 
 @test
 def jitdump_that_is_nonsense():
-    workload = Workload("jitted", 4, temporary_directory(), "nonsense")
+    workload = Workload("jitted", LONG, temporary_directory(), "nonsense")
     profile = profile_of(daemon(), workload, 2)
     leaf = [s for s in profile.samples if s.names[0].startswith("[anon]+0x")]
     check(total(leaf) > 0.9 * total(profile.samples), "code that nobody has named")
@@ -230,7 +318,7 @@ def jitdump_that_is_nonsense():
 @test
 def perf_map_that_is_nonsense():
     # Anybody can write a perf map. It names nothing, and does no harm.
-    workload = Workload("chain-pie", 4)
+    workload = Workload("chain-pie", LONG)
     path = f"/tmp/perf-{workload.pid}.map"
     with open(path, "wb") as f:
         f.write(b"zz zz\n0 ffffffffffffffff everything\n\xff\xfe\n" + b"1 " * 100000 + b"\n" +

@@ -247,21 +247,77 @@ def a_debug_file_of_its_own():
 @test
 def a_file_shared_by_dwz():
     dwz = tool("dwz")
-    directory = temporary_directory()
-    programs = []
-    for name in ("one", "two"):
-        os.mkdir(os.path.join(directory, name))
-        programs.append(compile_in(os.path.join(directory, name), "golden.cpp", CPP, "g++", "-O2",
-                                   "-g", "-Wl,--build-id=sha1"))
-    shared = os.path.join(directory, "shared.debug")
-    r = subprocess.run([dwz, "-m", shared, *programs], check=False, stderr=subprocess.PIPE)
-    if r.returncode != 0 or not os.path.exists(shared):
-        skip(f"dwz: {r.stderr.decode()}")
-    for program in programs:
+    # All that the two have is in the third file then, also the directory they were compiled in;
+    # how it is referred to depends on the version.
+    for version, how, section in (("4", [], ".gnu_debugaltlink"), ("5", [], ".gnu_debugaltlink"),
+                                  ("5", ["--dwarf-5"], ".debug_sup")):
+        program = compile_in(temporary_directory(), "golden.cpp", CPP, "g++", "-O2",
+                             "-gdwarf-" + version, "-Wl,--build-id=sha1")
+        other = shutil.copy(program, program + ".other")
+        shared = program + ".shared"
+        r = subprocess.run([dwz, *how, "-m", shared, program, other], check=False,
+                           stderr=subprocess.PIPE)
+        if r.returncode != 0 or not os.path.exists(shared):
+            skip(f"dwz: {r.stderr.decode()}")
+        sections = subprocess.run(["readelf", "-SW", program], check=True, stdout=subprocess.PIPE)
+        check(section in sections.stdout.decode(), f"there is no {section}")
         check_cpp(program)
+        # Without it there are lines, and the symbol's name.
+        os.unlink(shared)
+        chain, _ = chain_at(program, symbol(program, "golden"))
+        equal([line for _, _, line, _ in chain],
+              [line_of(CPP, "/* here */"), line_of(CPP, "/* calls inner */")])
+
+
+@test
+def a_file_shared_by_dwz_is_beside():
+    dwz = tool("dwz")
+    program = compile_in(temporary_directory(), "golden.cpp", CPP, "g++", "-O2", "-gdwarf-5")
+    directory = os.path.dirname(program)
+    shutil.copy(program, program + ".other")
+    r = subprocess.run([dwz, "--dwarf-5", "-m", "shared", "program", "program.other"], check=False,
+                       cwd=directory, stderr=subprocess.PIPE)
+    if r.returncode != 0 or not os.path.exists(os.path.join(directory, "shared")):
+        skip(f"dwz: {r.stderr.decode()}")
+    check_cpp(program)
+    # One of the same name that does not fit.
+    with open(os.path.join(directory, "shared"), "r+b") as f:
+        data = f.read()
+        at = data.index(b"\x05\0\1\0\x14") + 5  # the head of .debug_sup
+        f.seek(at)
+        f.write(bytes([data[at] ^ 1]))
+    chain, _ = chain_at(program, symbol(program, "golden"))
+    equal(chain[0][0], "[inlined]")
+
+
+@test
+def a_unit_that_does_not_say_where_its_code_is():
+    # DWARF 2 had no word for code in several sections.
+    program = compile_in(temporary_directory(), "golden.c", C, "gcc", "-O2", "-gdwarf-2",
+                         "-gstrict-dwarf", "-ffunction-sections")
+    out = subprocess.run(["readelf", "--debug-dump=info", "-W", program], check=True,
+                         stdout=subprocess.PIPE).stdout.decode()
+    unit = out.split("DW_TAG_compile_unit")[1].split("<1>")[0]
+    check("DW_AT_high_pc" not in unit and "DW_AT_ranges" not in unit, unit)
+    for remove in ("nothing", ".debug_aranges"):
+        subprocess.run(["objcopy", "-R", remove, program], check=True)
+        chain, starts = chain_at(program, symbol(program, "golden"))
+        equal([f for f, *_ in chain], ["inner", "middle", "outer"])
+        equal(chain[0][2], line_of(C, "/* here */"))
+        equal(starts[0], line_of(C, "int inner("))
+
+
+@test
+def units_of_types():
+    for version in ("4", "5"):
+        for compiler, *how in (("g++",), ("clang++",), ("g++", "-gsplit-dwarf")):
+            if shutil.which(compiler):
+                check_cpp(compile_in(temporary_directory(), "golden.cpp", CPP, compiler, "-O2",
+                                     "-gdwarf-" + version, "-fdebug-types-section", *how))
 
 
 def check_cpp(program):
+    """The golden chain of the C++ program above."""
     chain, starts = chain_at(program, symbol(program, "golden"))
     source = os.path.join(os.path.dirname(program), "golden.cpp")
     equal([(f, file, line) for f, file, line, _ in chain],
@@ -407,9 +463,9 @@ def pprof_lists_a_profile():
     equal(status, 0, err)
     works = line_of(SPIN, "/* works */")
     check(re.search(rf"inner \S*golden\.c:({works - 1}|{works}) \(inline\)", out), out)
-    for report in ("-weblist=outer", "-peek=outer"):
-        status, out, err = go_pprof(report, "-output=" + profile + ".out", profile)
-        equal(status, 0, err)
+    status, out, err = go_pprof("-peek=outer", profile)
+    equal(status, 0, err)
+    check(re.search(r"\| outer$.*\|   middle \(inline\)$", out, re.M | re.S), out)
     with open(profile, "rb") as f:
         mapping = next(m for m in pprof.Profile(f.read()).mappings if m.file == program)
     check(mapping.has_filenames and mapping.has_lines and mapping.has_inlines, f"{vars(mapping)}")

@@ -156,7 +156,7 @@ def a_container_with_a_libc_of_its_own():
     check(os.path.exists(libc) or not tool("musl-gcc"), libc)
     shutil.copy(os.path.realpath(libc), tree + libc)
     # A path that leads to another file outside, and a debug file that is inside only.
-    inside = build(tree + "/bin/sleep", "inside", compiler="musl-gcc")
+    inside = build(tree + "/bin/sleep", "inside", compiler="musl-gcc", flags=["-g"])
     check(os.path.exists("/bin/sleep"), "there is no /bin/sleep")
     split(inside, by_build_id(tree + "/usr/lib/debug", inside))
     # The same path once more in a second container, with its symbols.
@@ -171,6 +171,9 @@ def a_container_with_a_libc_of_its_own():
         named(profile, "outside")
         for child, prefix in ((first, "inside"), (second, "static")):
             named(daemon.profile(seconds=1, pid=child.pid), prefix)
+        comes_with_lines(daemon, first, "inside")
+        check(not lines_of(daemon.profile(seconds=1, pid=second.pid), "static_leaf") - {":0"},
+              "lines of another file")
         everything = daemon.profile(seconds=1)
         for pid, prefix in ((first.pid, "inside"), (second.pid, "static"),
                             (outside.pid, "outside")):
@@ -187,10 +190,10 @@ def a_file_that_was_replaced_while_it_ran():
     # As package managers do it: the new file gets the old one's name. Both before and after the
     # daemon has seen the process.
     place = temporary_directory()
-    program = build(os.path.join(place, "app"), "running")
+    program = build(os.path.join(place, "app"), "running", flags=["-g"])
     split(program, by_build_id(os.path.join(place, "debug"), program))
     early = Workload(program, 60)
-    os.rename(build(os.path.join(place, "new"), "upgraded"), program)
+    os.rename(build(os.path.join(place, "new"), "upgraded", flags=["-g"]), program)
     with Daemon(debug_directories=f"{place}/debug") as daemon:
         named(observe(daemon, early), "running")
         late = Workload(program, 60)
@@ -199,12 +202,28 @@ def a_file_that_was_replaced_while_it_ran():
         os.unlink(program)
         named(daemon.profile(seconds=1, pid=late.pid), "upgraded")
         named(daemon.profile(seconds=1, pid=early.pid), "running")
+        # One has its lines in a debug file, the other in the file that has no name any more.
+        comes_with_lines(daemon, early, "running")
+        comes_with_lines(daemon, late, "upgraded")
 
 
 def lines_of(profile, function):
     """Where samples of a function are, as "file:line"."""
     return {f"{f.file}:{line}" for location in profile.locations
             for f, line in zip(location.functions, location.lines) if f.name == function}
+
+
+def comes_with_lines(daemon, child, prefix):
+    """What is too late for one profile is in one of the next."""
+    functions = [f"{prefix}_{f}" for f in ("leaf", "middle", "outer")]
+
+    def all_there():
+        profile = daemon.profile(seconds=1, pid=child.pid)
+        return all(SOURCE in str(lines_of(profile, f)) for f in functions) and profile
+
+    profile = wait_until(all_there, f"{prefix} has lines", timeout=40)
+    has_lines(profile, functions)
+    named(profile, prefix)
 
 
 def has_lines(profile, functions, source=SOURCE):
@@ -274,17 +293,14 @@ def debuginfod_improves_the_next_profile():
         equal(sum(identity in path for path in server.asked), 1, "times that it was asked for")
         server.gate.set()
         wait_until(lambda: daemon.metrics()["profd_debuginfod_found_total"] >= 1, "it has arrived")
-        profile = daemon.profile(seconds=1, pid=workload.pid)
-        named(profile, "fetched")
-        has_lines(profile, ["fetched_leaf", "fetched_middle", "fetched_outer"])
+        comes_with_lines(daemon, workload, "fetched")
         check(daemon.metrics()["profd_debuginfod_bytes_total"] > 0, "bytes")
     # The next daemon has it already.
     asked = len(server.asked)
     server.server.shutdown()
     with Daemon(**options) as daemon:
-        profile = observe(daemon, workload)
-        named(profile, "fetched")
-        has_lines(profile, ["fetched_leaf"])
+        observe(daemon, workload)
+        comes_with_lines(daemon, workload, "fetched")
     equal(len(server.asked), asked, "requests")
 
 

@@ -40,6 +40,22 @@ def skips_have_their_reasons():
                           "echo 1..0 '# SKIP no kernel'")
     equal((code, last), (0, "1 passed, 0 failed, 2 skipped"))
     check("a: no disk" in out and "no kernel" in out, out)
+    # cmocka names the case where the reason should be; it is in the line before.
+    code, last, out = ran("echo 1..2; echo skipped: no rights; echo ok 1 '# SKIP a'; echo ok 2 - b")
+    equal((code, last), (0, "1 passed, 0 failed, 1 skipped"))
+    check("a: no rights\n" in out, out)
+
+
+@test
+def slowest_are_shown():
+    quick = "echo 1..1; echo ok 1"
+    code, _, out = ran(*[quick] * 5, "sleep 0.3; " + quick, *[quick] * 5)
+    equal(code, 0)
+    slowest = out.split("Slowest:\n")[1].split("\n")[:-2]
+    equal(len(slowest), 10, out)
+    times = [float(line.split()[0]) for line in slowest]
+    equal(times, sorted(times, reverse=True))
+    check(times[0] >= 0.3, out)
 
 
 @test

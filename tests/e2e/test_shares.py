@@ -7,9 +7,9 @@ import os
 import re
 import time
 
-from harness import (Workload, check, equal, go_pprof_report, near, profile_of,
+from harness import (Workload, check, equal, go_pprof_report, near, near_share, profile_of,
                      run, shared_daemon, test)
-from pprof import share, total
+from pprof import total
 
 SHARES = {"work_sixty": 60, "work_thirty": 30, "work_ten": 10}
 CHAIN_DEPTH = 16
@@ -32,7 +32,7 @@ def recorded():
 def shares_are_within_three_points():
     _, _, profile = recorded()
     for name, wanted in SHARES.items():
-        near(share(profile.samples, name), wanted, 3, name)
+        near_share(profile.samples, name, wanted)
 
 
 @test

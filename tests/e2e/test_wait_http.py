@@ -8,22 +8,25 @@ import os
 import re
 import time
 
-from harness import (PROFCTL, Daemon, Workload, check, command, equal, go_pprof, go_pprof_report, near,
+from harness import (PROFCTL, WORKLOADS, Daemon, Workload, check, command, equal, go_pprof, go_pprof_report, near,
                      protoc_decode, read_profile, run, temporary_directory, test, wait_until)
 from waits import BLOCK, MUTEX, delay, having, table
 
 KINDS = (BLOCK, MUTEX)
+COMM = f"locks-{os.getpid()}"  # of no other process
 
 
 @functools.lru_cache(maxsize=None)
 def daemon():
-    return Daemon(sample_frequency=99, rotate_interval="4s")
+    return Daemon(sample_frequency=99, rotate_interval="4s", block_rate="1ms")
 
 
 @functools.lru_cache(maxsize=None)
 def load():
     """A program that waits all through the file; its pid."""
-    workload = Workload("wait-locks", "holder", 150)
+    program = os.path.join(temporary_directory(), COMM)
+    os.symlink(os.path.join(WORKLOADS, "wait-locks"), program)
+    workload = Workload(program, "holder", 250)
     Workload.running.remove(workload)  # it outlives the case
     daemon()
     wait_until(lambda: daemon().get(f"/pid/{workload.pid}{MUTEX}").status == 200 and
@@ -99,38 +102,36 @@ def delta_is_what_happened_meanwhile():
 def selections():
     pid = load()
     for path in KINDS:
-        for address in (f"/pid/{pid}{path}", f"/comm/wait-locks{path}", f"{path}?pid={pid}",
-                        f"{path}?comm=wait-locks"):
+        for address in (f"/pid/{pid}{path}", f"/comm/{COMM}{path}", f"{path}?pid={pid}",
+                        f"{path}?comm={COMM}"):
             profile = daemon().profile(address)
             equal({s.pid for s in profile.samples}, {pid}, address)
         plain_error(daemon().get(f"/pid/4194303{path}"), 404, "4194303")
 
 
+def check_refused(query, text):
+    load()
+    for path in KINDS:
+        plain_error(daemon().get(f"{path}?{query}", timeout=10), 400, text)
+
+
 @test
 def seconds_that_are_none():
     # Go: what is not a base-10 integer above 0 is an error for a delta, not a default.
-    load()
+    for value in ("0", "-1", "x", "1.5", "1s", "99999999999999999999", "%201"):
+        check_refused(f"seconds={value}", 'invalid value for "seconds" - must be a positive integer')
     for path in KINDS:
-        for value in ("0", "-1", "x", "1.5", "1s", "99999999999999999999", "%201"):
-            r = daemon().get(f"{path}?seconds={value}", timeout=10)
-            plain_error(r, 400, 'invalid value for "seconds" - must be a positive integer')
         equal(daemon().get(f"{path}?seconds=").status, 200, "an empty one is none")
 
 
 @test
 def seconds_and_debug_exclude_each_other():
-    load()
-    for path in KINDS:
-        plain_error(daemon().get(f"{path}?seconds=1&debug=1", timeout=10), 400,
-                    "seconds and debug params are incompatible")
+    check_refused("seconds=1&debug=1", "seconds and debug params are incompatible")
 
 
 @test
 def too_many_seconds():
-    load()
-    for path in KINDS:
-        plain_error(daemon().get(f"{path}?seconds=999999999", timeout=10), 400,
-                    "exceeds server's WriteTimeout")
+    check_refused("seconds=999999999", "exceeds server's WriteTimeout")
 
 
 @test
@@ -302,6 +303,15 @@ def metrics_and_status_name_the_hook():
           str(names))
     check(re.search(r"sched_exit_tp|finish_task_switch|sched_switch|exit_tp|kprobe|switch_out",
                     daemon().log()), f"so does the log: {daemon().log()}")
+
+
+@test
+def what_is_not_seen_of_waits_is_counted():
+    metrics = daemon().metrics()
+    for name in ("bpf_wait_missed", "waits_lost_memory", "locks_lost_memory",
+                 "locks_uncharged_ns", "sideband_buffers_bad"):
+        check(f"profd_{name}_total" in metrics, f"no metric {name}")
+    check(0 < metrics["profd_waits_kept_total"] <= metrics["profd_waits_total"], "waits are added")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is left to chance, who moves, who ends: sums stay right, and nothing is left behind."""
 
+import collections
 import functools
+import math
 import os
 import signal
 import time
@@ -11,8 +13,10 @@ from harness import (Daemon, Workload, check, equal, near, run, skip, test, wait
 from waits import (BLOCK, MUTEX, contentions, daemon_of_all_waits, delay, fetch, finished, having,
                    kept, lost, sampling_daemon, settle, table, within)
 
-# The default: one stack for each millisecond of waiting.
+# One stack for each millisecond of waiting: sampling_daemon().
 RATE_NS = 1000000
+# What block_rate=auto allows a second and CPU, see wait_rate.h.
+AUTO_STACKS = 1000
 sampling = functools.lru_cache(maxsize=None)(sampling_daemon)
 daemon = functools.lru_cache(maxsize=None)(daemon_of_all_waits)
 
@@ -40,6 +44,51 @@ def short_and_long_waits_are_unbiased():
     equal(end[2], begin[2], "waits lost")
 
 
+def auto_state(running):
+    """(stacks taken until now, the rate in force, seconds of some clock)."""
+    metrics = running.metrics()
+    return (metrics["profd_wait_stacks_taken_total"], metrics["profd_block_rate_seconds"],
+            time.monotonic())
+
+
+def stacks_a_second(before, after):
+    return (after[0] - before[0]) / (after[2] - before[2])
+
+
+@test
+def flood_makes_the_rate_coarser():
+    # Eight threads that sleep 100 us at a time wait for several seconds each second; with wakers and
+    # delays that is more stacks at 1 ms than may be. Sums are right however the rate changes.
+    aim = AUTO_STACKS * os.cpu_count()
+    with sampling_daemon("auto") as running:
+        workload = Workload("wait-lives", "lengths", 8)
+        time.sleep(3)
+        seen = [auto_state(running)]
+        while workload.child.poll() is None:
+            time.sleep(0.5)
+            seen.append(auto_state(running))
+        report = workload.report()
+        settle(running)
+        # The last one may be of a time after its end.
+        rate = stacks_a_second(seen[0], seen[-2])
+        coarsest = max(s[1] for s in seen)
+        check(coarsest > 0.001, f"the rate is {coarsest} s, with {rate:.0f} stacks a second")
+        check(rate < 1.5 * aim, f"{rate:.0f} stacks a second, aim {aim}: {seen}")
+        samples = fetch(running, BLOCK, workload.pid, reason="sleep").samples
+        mine = having(samples, "wait_shortly")
+        # By chance, what was kept differs by this much (one in 10,000 times more).
+        chance = 400 * math.sqrt(coarsest * 1e9 / report["short_wait_ns"])
+        within(mine, report["short_wait_ns"], f"short, at up to {coarsest} s", 5 + chance, of=samples)
+        equal(kept(running)[2], 0, "waits lost")
+        # When it is over, it becomes finer again, unless others have gone on.
+        before = auto_state(running)
+        try:
+            wait_until(lambda: auto_state(running)[1] < coarsest, "it becomes finer", 15, 0.5)
+        except AssertionError:
+            rate = stacks_a_second(before, auto_state(running))
+            check(rate > 0.4 * aim, f"{rate:.0f} stacks a second, and it stays coarse")
+
+
 @test
 def threads_that_move_while_they_wait():
     if os.cpu_count() < 2:
@@ -52,22 +101,43 @@ def threads_that_move_while_they_wait():
     near(contentions(mine), report["pipe_count"], 2, "contentions")
 
 
+def states(workload):
+    """How many of its threads are in which state of proc(5)."""
+    out = collections.Counter()
+    for thread in os.listdir(f"/proc/{workload.pid}/task"):
+        with open(f"/proc/{workload.pid}/task/{thread}/stat", encoding="ascii") as f:
+            out[f.read().rsplit(")", 1)[1].split()[0]] += 1
+    return out
+
+
+def many_asleep(seconds):
+    """A workload of 10,000 threads that all wait; they go on when it gets SIGUSR1."""
+    workload = Workload("wait-lives", "many", seconds)
+    # With the one that has begun them. While they are begun they sleep for nothing else.
+    wait_until(lambda: states(workload) == {"S": 10001}, "all are asleep", 100, 0.2)
+    return workload
+
+
+def lost_in_ring(running):
+    return kept(running)[2] + running.metrics().get("profd_samples_lost_ring_full_total", 0)
+
+
 @test
 def ten_thousand_threads():
     with sampling_daemon() as running:
-        workload = Workload("wait-lives", "many", 8)
-        wait_until(lambda: len(os.listdir(f"/proc/{workload.pid}/task")) > 10000, "all are there")
-        wait_until(lambda: running.get(f"{BLOCK}?pid={workload.pid}").status == 200, "it is known", 5)
+        before = lost_in_ring(running)
+        workload = many_asleep(8)
+        wait_until(lambda: running.get(f"{BLOCK}?pid={workload.pid}").status == 200, "it is known")
         ongoing = fetch(running, BLOCK, workload.pid)
         mine = having(ongoing.samples, "wait_of_many", reason="pipe")
         # Not all are equally long at it, and all of them are above the rate.
         near(contentions(mine), 10000, 100, "contentions while they wait")
+        os.kill(workload.pid, signal.SIGUSR1)
         report = workload.report()
         settle(running)
         ended = fetch(running, BLOCK, workload.pid)
         mine = having(ended.samples, "wait_of_many", reason="pipe")
-        lost = kept(running)[2] + running.metrics().get("profd_samples_lost_ring_full_total", 0)
-        equal(lost, 0, "lost")
+        equal(lost_in_ring(running), before, "lost")
         within(mine, report["pipe_wait_ns"], "10,000 threads", of=ended.samples)
         near(contentions(mine), 10000, 100, "contentions")
 
@@ -78,7 +148,9 @@ def many_threads_leave_nothing():
     running = sampling()
     before = kept(running)
     for _ in range(3):
-        Workload("wait-lives", "many", 0.5).report()
+        workload = many_asleep(0)
+        os.kill(workload.pid, signal.SIGUSR1)
+        workload.report()
     equal(kept(running)[2], before[2], "waits lost for want of memory")
 
 
@@ -105,16 +177,20 @@ def stuck_thread_is_visible():
 
 @test
 def stuck_before_profd_came():
-    workload = Workload("wait-lives", "told", 6)
+    workload = Workload("wait-lives", "told", 60)
+    wait_until(lambda: states(workload) == {"S": 2}, "both threads sleep")
     time.sleep(1)
     with Daemon(sample_frequency=19) as late:
         ready = time.monotonic()
         time.sleep(2)
+        least = time.monotonic() - ready
         samples = fetch(late, BLOCK, workload.pid, reason="all").samples
+        most = time.monotonic() - late.started_at
         mine = having(samples, "wait_while_moved")
-        seen = time.monotonic() - ready
         check(mine, f"it is there{table(samples)}")
-        check(seen - 0.7 < delay(mine) / 1e9 < seen + 3, f"{delay(mine) / 1e9:.2f} s, after {seen:.2f} s")
+        # It counts from some moment of the daemon's start.
+        check(least - 0.1 < delay(mine) / 1e9 < most + 0.1,
+              f"{delay(mine) / 1e9:.2f} s, not {least:.2f} to {most:.2f}")
         check(contentions(mine) <= 1, "waits")
     workload.end()
 
@@ -199,7 +275,7 @@ def rungs_give_the_same_totals():
     # The switch-out rung keeps a flat part of the waits: more chance, so more of them.
     totals = {}
     for hook in ("exit_tp", "switch_out"):
-        with Daemon(sample_frequency=19, wait_hook=hook) as running:
+        with Daemon(sample_frequency=19, wait_hook=hook, block_rate="1ms") as running:
             metrics = running.metrics()
             active = [name for name, value in metrics.items() if "wait_hook" in name and value]
             check(any(hook in name for name in active), f"{hook}: {active}")

@@ -19,12 +19,12 @@ SOURCES = os.path.join(ROOT, "tests/workloads/wait")
 EACH_NS = 10000
 
 
-def sampling_daemon(**options):
+def sampling_daemon(block_rate="1ms", **options):
     """A daemon that keeps one stack for each ms of waiting, and has nothing else to do any more.
 
     While it learns what runs on the machine it copies stacks, for which the ring may be too small.
     """
-    running = Daemon(sample_frequency=19, **options)
+    running = Daemon(sample_frequency=19, block_rate=block_rate, **options)
     wait_until(lambda: running.metrics().get("profd_unwind_tables_waiting", 0) == 0, "tables", 60, 0.2)
     time.sleep(0.5)
     return running

@@ -15,6 +15,7 @@
 
 #include <linux/perf_event.h>
 
+#include "../unit/scratch.h"
 #include "abi.h"
 #include "base/cleanup.h"
 #include "base/fileio.h"
@@ -39,18 +40,17 @@ static size_t make_header(char *to, size_t room)
 
 	if (size == 0) {
 		const struct capture_info info = { .sample_frequency = 99, .start_time = 1 };
-		char directory[] = "/tmp/profd-fuzz-XXXXXX", path[64], *text;
+		char directory[SCRATCH_SIZE], path[SCRATCH_SIZE + 16], *text;
 		struct capture_writer *w;
 
-		require(mkdtemp(directory) != NULL);
+		require(scratch_make(directory) == 0);
 		snprintf(path, sizeof(path), "%s/capture", directory);
 		require(capture_create(path, &info, &w, NULL) == 0);
 		require(capture_close(w) == 0);
 		require(file_read(AT_FDCWD, path, sizeof(header), &text, &size) == 0);
 		memcpy(header, text, size);
 		free(text);
-		unlink(path);
-		rmdir(directory);
+		require(scratch_remove(directory) == 0);
 	}
 	require(size <= room);
 	memcpy(to, header, size);

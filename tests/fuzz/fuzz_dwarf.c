@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/fileio.h"
+#include "elf/relocations.h"
 #include "symbolize/line_job.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -41,8 +42,11 @@ static int addresses_fd(void)
 	uint64_t addresses[N_ADDRESSES];
 	_cleanup_close_ int fd = memfd_create("addresses", MFD_CLOEXEC);
 
+	/* Half of them as of a relocatable file: in each of its first sections. */
 	for (uint64_t i = 0; i < N_ADDRESSES; i++)
-		addresses[i] = 0x1000 + i * 16;
+		addresses[i] = i < N_ADDRESSES / 2
+				       ? 0x1000 + i * 16
+				       : RELOCATABLE_ADDRESS(i * 8 / N_ADDRESSES - 3, i % 8);
 	require(fd >= 0 && fd_write_full(fd, addresses, sizeof(addresses)) == 0);
 	return TAKE_FD(fd);
 }

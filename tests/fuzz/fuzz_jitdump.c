@@ -11,8 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/fileio.h"
-#include "symbolize/jitdump.h"
-#include "symbolize/jitdump_file.h"
+#include "symbolize/jit_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,16 +21,16 @@ static void require(bool ok)
 		abort();
 }
 
-static bool look_up(const struct jitdump_file *f, uint64_t address, struct jit_symbol *ret)
+static bool look_up(const struct jit_file *f, uint64_t address, struct jit_symbol *ret)
 {
-	if (!jitdump_file_find(f, address, ret))
+	if (!jit_file_find(f, address, ret))
 		return false;
-	require(ret->name[0] && strlen(ret->name) <= JITDUMP_TEXT_MAX);
-	require(!ret->file || strlen(ret->file) <= JITDUMP_TEXT_MAX);
+	require(ret->name[0] && strlen(ret->name) <= JIT_TEXT_MAX);
+	require(!ret->file || strlen(ret->file) <= JIT_TEXT_MAX);
 	return true;
 }
 
-static void require_equal(const struct jitdump_file *a, const struct jitdump_file *b)
+static void require_equal(const struct jit_file *a, const struct jit_file *b)
 {
 	for (uint64_t i = 0; i < 64 + 64; i++) {
 		uint64_t address = i < 64 ? UINT64_C(1) << i : 0x1000 + (i - 64) * 8;
@@ -45,20 +44,21 @@ static void require_equal(const struct jitdump_file *a, const struct jitdump_fil
 
 static void as_file(const uint8_t *data, size_t size)
 {
-	static const struct jitdump_file_options o = { .max_memory = 1 << 20 };
-	struct jitdump_file *whole = jitdump_file_new(&o), *steps = jitdump_file_new(&o);
+	struct jit_reader reader = { .format = JIT_JITDUMP, .max_memory = 1 << 20 };
+	struct jit_file *whole = jit_file_new(&reader), *steps = jit_file_new(&reader);
 	_cleanup_close_ int fd = memfd_create("fuzz", MFD_CLOEXEC);
 	size_t first = size ? data[size - 1] * size / 256 : 0;
-	uint64_t bad = 0;
 
 	require(fd >= 0 && fd_write_full(fd, data, first) == 0);
-	jitdump_file_read(steps, fd, &bad);
+	jit_file_read(steps, fd);
 	require(fd_write_full(fd, data + first, size - first) == 0);
-	jitdump_file_read(steps, fd, &bad);
-	jitdump_file_read(whole, fd, &bad);
+	jit_file_read(steps, fd);
+	jit_file_read(whole, fd);
+	require(jit_file_error(whole) == jit_file_error(steps));
 	require_equal(whole, steps);
-	jitdump_file_free(whole);
-	jitdump_file_free(steps);
+	jit_file_free(whole);
+	jit_file_free(steps);
+	require(reader.memory == 0);
 }
 
 static void as_answer(const uint8_t *data, size_t size)
@@ -68,7 +68,7 @@ static void as_answer(const uint8_t *data, size_t size)
 	struct jit_symbol s;
 
 	memcpy(copy, data, size);
-	if (jitdump_check(copy, size, 0) == 0 && jit_code_add(c, copy) == 0)
+	if (jit_block_check(copy, size, 0) == 0 && jit_code_add(c, copy) == 0)
 		for (uint64_t a = 0; a < 256; a++)
 			jit_code_find(c, a, &s);
 	jit_code_free(c);

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/fileio.h"
+#include "symbolize/jit_file.h"
 #include "symbolize/kallsyms.h"
 #include "symbolize/perf_map.h"
 
@@ -23,43 +24,45 @@ static void require(bool ok)
 		abort();
 }
 
-static void look_up(const struct perf_map *m)
+static const char *find(const struct jit_file *m, uint64_t address)
 {
-	for (unsigned int bit = 0; bit < 64; bit++) {
-		const char *name = perf_map_find(m, UINT64_C(1) << bit);
+	struct jit_symbol s;
 
-		require(!name || (name[0] && strlen(name) <= PERF_MAP_LINE_MAX));
-	}
-	perf_map_find(m, 0);
-	perf_map_find(m, UINT64_MAX);
+	if (!jit_file_find(m, address, &s))
+		return "";
+	require(s.name[0] && strlen(s.name) <= PERF_MAP_LINE_MAX);
+	return s.name;
+}
+
+static void look_up(const struct jit_file *m)
+{
+	for (unsigned int bit = 0; bit < 64; bit++)
+		find(m, UINT64_C(1) << bit);
+	find(m, 0);
+	find(m, UINT64_MAX);
 }
 
 static void read_twice(int fd, const uint8_t *data, size_t size)
 {
-	static const struct perf_map_limits limits = { .max_bytes = 1 << 20,
-						       .max_memory = 1 << 20 };
-	struct perf_map *whole = perf_map_new(&limits), *m = perf_map_new(&limits);
+	struct jit_reader one = { .max_memory = 1 << 20 }, two = one;
+	struct jit_file *whole = jit_file_new(&one), *m = jit_file_new(&two);
 	size_t first = size ? data[0] * size / 256 : 0;
 
 	require(fd_write_full(fd, data, first) == 0);
-	perf_map_read(m, fd);
+	jit_file_read(m, fd);
 	require(fd_write_full(fd, data + first, size - first) == 0);
-	perf_map_read(m, fd);
-	perf_map_read(whole, fd);
+	jit_file_read(m, fd);
+	jit_file_read(whole, fd);
 	look_up(m);
 	/* In two steps or in one: the same lines. */
-	require(perf_map_bad_lines(m) == perf_map_bad_lines(whole));
-	for (unsigned int bit = 0; bit < 64; bit++) {
-		const char *a = perf_map_find(m, UINT64_C(1) << bit);
-		const char *b = perf_map_find(whole, UINT64_C(1) << bit);
-
-		require(!a == !b && (!a || strcmp(a, b) == 0));
-	}
+	require(one.bad == two.bad);
+	for (unsigned int bit = 0; bit < 64; bit++)
+		require(strcmp(find(m, UINT64_C(1) << bit), find(whole, UINT64_C(1) << bit)) == 0);
 	require(ftruncate(fd, (off_t)(size / 2)) == 0);
-	perf_map_read(m, fd);
+	jit_file_read(m, fd);
 	look_up(m);
-	perf_map_free(whole);
-	perf_map_free(m);
+	jit_file_free(whole);
+	jit_file_free(m);
 }
 
 static void ignore(void *userdata, uint64_t address, const char *name)

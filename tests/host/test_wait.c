@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The arithmetic of waits (bpf/wait_rule.h) and of locks (bpf/lock_table.h), compiled for the host:
- * sums must be unbiased, and what is charged for a lock must be what was waited for it.
+ * The arithmetic of waits (bpf/wait_rule.h), their states (bpf/wait_task.h), and locks
+ * (bpf/lock_table.h), compiled for the host: sums must be unbiased, a stack belongs to its wait,
+ * and what is charged for a lock must be what was waited for it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,7 @@
 #include <cmocka.h>
 
 #include "lock_table.h"
-#include "wait_rule.h"
+#include "wait_task.h"
 
 #define US 1000ULL
 #define MS 1000000ULL
@@ -190,12 +191,78 @@ static void scales(void **state)
 	assert_int_equal(e.value, WAIT_MAX_SCALE * 365 * 86400 * S);
 }
 
+/* The way of a thread whose wait and stack are kept. */
+static void a_wait_and_its_stack(void **state)
+{
+	struct wait_task t = { 0 };
+
+	(void)state;
+	assert_false(wait_task_missed(&t));
+	wait_task_begin(&t, 1, 1 * S);
+	assert_false(wait_task_is_back(&t));
+	t.woken = 2 * S;
+	t.keep = WAIT_KEEP_WAIT;
+	assert_false(wait_task_is_back(&t)); /* it has not run yet */
+	assert_false(wait_task_missed(&t));
+	assert_true(wait_task_return(&t));
+	assert_true(wait_task_is_back(&t));
+	wait_task_end(&t);
+	assert_false(wait_task_is_back(&t)); /* once */
+	/* Preempted after that, and back again: there is nothing to be missed. */
+	assert_false(wait_task_missed(&t));
+}
+
+static void a_wait_that_is_not_kept(void **state)
+{
+	struct wait_task t = { 0 };
+
+	(void)state;
+	wait_task_begin(&t, 1, 1 * S);
+	t.woken = 2 * S;
+	assert_false(wait_task_return(&t));
+	assert_int_equal(t.since, 0);
+	assert_false(wait_task_is_back(&t));
+	assert_false(wait_task_missed(&t));
+}
+
+/* Nobody took the stack: it is never that of what the thread does later. */
+static void a_hook_that_was_missed(void **state)
+{
+	struct wait_task t = { 0 };
+
+	(void)state;
+	wait_task_begin(&t, 1, 1 * S);
+	t.woken = 5 * S;
+	t.keep = WAIT_KEEP_WAIT | WAIT_KEEP_RUNQUEUE;
+	assert_true(wait_task_return(&t));
+	/* It runs, is preempted, and comes back. */
+	assert_true(wait_task_missed(&t));
+	assert_false(wait_task_is_back(&t));
+	assert_int_equal(t.since, 0);
+	assert_false(wait_task_missed(&t)); /* counted once */
+
+	/* Or it goes to sleep again. */
+	wait_task_begin(&t, 1, 1 * S);
+	t.woken = 5 * S;
+	t.keep = WAIT_KEEP_WAIT;
+	assert_true(wait_task_return(&t));
+	assert_true(wait_task_missed(&t));
+	wait_task_begin(&t, 2, 6 * S);
+	assert_int_equal(t.keep, 0);
+	assert_false(wait_task_is_back(&t));
+	assert_false(wait_task_missed(&t));
+	assert_int_equal(t.since, 6 * S);
+}
+
 static struct lock_slot slots[LOCK_SLOTS];
+
+static uint64_t uncharged; /* what nobody was charged, as all told who began */
 
 static int empty(void **state)
 {
 	(void)state;
 	memset(slots, 0, sizeof(slots));
+	uncharged = 0;
 	return 0;
 }
 
@@ -206,7 +273,7 @@ static struct lock_slot *begin(uint64_t addr, uint64_t now)
 
 	if (i == LOCK_SLOTS)
 		return NULL;
-	lock_wait(&slots[i], &key, now);
+	uncharged += lock_wait(&slots[i], &key, now);
 	return &slots[i];
 }
 
@@ -239,8 +306,10 @@ static void giving_up(void **state)
 	/* When all have given up, what they waited is nobody's, and not the next holder's. */
 	assert_ptr_equal(begin(64, 10 * S), slot);
 	lock_leave(slot, false, 11 * S);
+	assert_int_equal(uncharged, 0);
 	begin(64, 20 * S);
 	assert_int_equal(lock_leave(slot, true, 21 * S), 1 * S);
+	assert_int_equal(uncharged, 1 * S);
 }
 
 static void waiting_in_pieces(void **state)
@@ -256,12 +325,14 @@ static void waiting_in_pieces(void **state)
 		assert_ptr_equal(begin(64, i * 5 * MS), slot);
 	}
 	assert_int_equal(lock_leave(slot, true, 20 * MS), 20 * MS);
+	assert_int_equal(uncharged, 0);
 	/* Another lock in the same slot owes nothing for it. */
 	begin(64, 30 * MS);
 	lock_leave(slot, false, 31 * MS);
 	slot->key.addr = 128;
 	begin(128, 100 * MS);
 	assert_int_equal(lock_leave(slot, true, 101 * MS), 1 * MS);
+	assert_int_equal(uncharged, 1 * MS);
 }
 
 static void clocks_that_differ(void **state)
@@ -361,6 +432,9 @@ int main(void)
 		cmocka_unit_test(short_and_long_waits),
 		cmocka_unit_test(chosen_before),
 		cmocka_unit_test(scales),
+		cmocka_unit_test(a_wait_and_its_stack),
+		cmocka_unit_test(a_wait_that_is_not_kept),
+		cmocka_unit_test(a_hook_that_was_missed),
 		cmocka_unit_test_setup(five_waiters, empty),
 		cmocka_unit_test_setup(giving_up, empty),
 		cmocka_unit_test_setup(waiting_in_pieces, empty),

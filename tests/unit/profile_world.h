@@ -200,6 +200,21 @@ static inline struct frame world_frame(uint64_t *state)
 	}
 }
 
+/* A sample of the first process with these frames. */
+static inline struct sample world_plain_sample(const struct frame *frames, size_t n)
+{
+	return (struct sample){
+		.kind = ABI_KIND_CPU,
+		.user_end = ABI_STACK_complete,
+		.tid = 7,
+		.value = 10,
+		.count = 1,
+		.process = &world_processes[0],
+		.n_frames = n,
+		.frames = frames,
+	};
+}
+
 /* A sample of up to @max frames, some of them the kernel's. @frames has room for @max. */
 static inline struct sample world_sample(uint64_t *state, struct frame *frames, size_t max)
 {

@@ -11,14 +11,15 @@
 
 #include "collect/collector_system.h"
 #include "collect/preflight.h"
+#include "skip.h"
 
-bool may_load_bpf(void)
+void needs_bpf(void)
 {
 	char missing[64];
 
 	collector_system_missing(missing, sizeof(missing));
-	if (!*missing && !access(COLLECTOR_BTF_PATH, R_OK))
-		return true;
-	print_message("skipped: %s\n", *missing ? missing : "no BTF");
-	return false;
+	if (*missing)
+		skip_because("%s", missing);
+	if (access(COLLECTOR_BTF_PATH, R_OK))
+		skip_because("the kernel has no BTF");
 }

@@ -2,7 +2,5 @@
 /* What tests need that load BPF programs. */
 #pragma once
 
-#include <stdbool.h>
-
-/* Whether this process may, and the kernel has what it takes; else says why not. */
-bool may_load_bpf(void);
+/* Skips the test, and says why, if this process may not or the kernel has not what it takes. */
+void needs_bpf(void);

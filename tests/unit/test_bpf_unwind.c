@@ -534,8 +534,7 @@ static void test_chain(void **state)
 	int stats;
 
 	(void)state;
-	if (!may_load_bpf())
-		skip();
+	needs_bpf();
 	setup(&f, &o);
 	/* All but this program: what is in it, is in every stack. */
 	for (size_t i = 0; i < f.maps.n; i++)
@@ -594,8 +593,7 @@ static void test_tracing_program(void **state)
 	int rounds = 0;
 
 	(void)state;
-	if (!may_load_bpf())
-		skip();
+	needs_bpf();
 	memset(&f, 0, sizeof(f));
 	read_maps(&f.maps);
 	bpf = switched_test__open();

@@ -19,6 +19,7 @@
 #include "process/process.h"
 #include "process/sideband.h"
 #include "scratch.h"
+#include "skip.h"
 
 static const struct capture_info info = {
 	.sample_frequency = 99,
@@ -209,7 +210,7 @@ static void test_full_disk(void **state)
 
 	(void)state;
 	if (access("/dev/full", W_OK) != 0)
-		skip();
+		skip_because("there is no /dev/full");
 	/* O_EXCL follows no link, so the descriptor is exchanged below stdio. */
 	w = create();
 	for (int fd = 3; fd < 20; fd++) {

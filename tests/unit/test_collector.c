@@ -4,6 +4,7 @@
  * process are skipped, with the reason, where that is not allowed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -20,7 +21,9 @@
 #include <bpf/bpf.h>
 #include <linux/perf_event.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "collect/collector.h"
 #include "collect/collector_cpus.h"
@@ -30,6 +33,7 @@
 #include "collect/preflight.h"
 #include "collect/stream.h"
 #include "rights.h"
+#include "scratch.h"
 
 #define MAX_VERIFIED 300000
 #define DEPTH	     20
@@ -190,8 +194,7 @@ static void evicts_what_is_unused_for_longest(void **state)
 	uint32_t ids[16], i;
 
 	(void)state;
-	if (!may_load_bpf())
-		skip();
+	needs_bpf();
 	files.map = bpf_map_create(BPF_MAP_TYPE_HASH, "test_files", sizeof(key), sizeof(file), 16,
 				   NULL);
 	assert_true(files.map >= 0);
@@ -338,8 +341,7 @@ static void samples_this_process(void **state)
 	struct error e = { 0 };
 
 	(void)state;
-	if (!may_load_bpf())
-		skip();
+	needs_bpf();
 	all.spin_offset = file_offset_of((uint64_t)(uintptr_t)spin);
 	assert_int_equal(stream_new(&handler, &stream), 0);
 	if (collector_new(&o, &c, &e))
@@ -364,6 +366,86 @@ static void samples_this_process(void **state)
 	stream_free(stream);
 }
 
+/* --- keys of files --- */
+
+#define MAX_FILES 4000
+
+/* A file of a page in @directory, changed at @changed. */
+static int make_file(const char *directory, int number, const struct timespec *changed)
+{
+	const struct timespec times[2] = { *changed, *changed };
+	char path[SCRATCH_SIZE + 16];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%d", directory, number);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(futimens(fd, times), 0);
+	return fd;
+}
+
+static uint32_t id_of(struct collector *c, int fd)
+{
+	uint32_t id = ABI_FILE_ID_NONE;
+
+	assert_int_equal(collector_learn_file(c, fd, &id), 0);
+	assert_int_not_equal(id, ABI_FILE_ID_NONE);
+	return id;
+}
+
+/* A file with the number of one that is gone, and its time of change, is not taken for it. */
+static void look_for_inode_again(struct collector *c, const char *directory, ino_t inode,
+				 uint32_t id, const struct timespec *changed)
+{
+	for (int i = 1; i < MAX_FILES; i++) {
+		_cleanup_close_ int fd = make_file(directory, i, changed);
+		struct stat st;
+
+		assert_int_equal(fstat(fd, &st), 0);
+		if (st.st_ino == inode) {
+			assert_int_not_equal(id_of(c, fd), id);
+			return;
+		}
+	}
+	print_message("the number of the inode was not used again: only changes were tested\n");
+}
+
+static void files_have_ids_of_their_own(void **state)
+{
+	const struct collector_options o = {
+		.sample_frequency = 49,
+		.without_waits = true,
+	};
+	const struct timespec first = { .tv_sec = 1000 }, later = { .tv_sec = 1000, .tv_nsec = 1 };
+	const struct timespec times[2] = { later, later };
+	char directory[SCRATCH_SIZE], path[SCRATCH_SIZE + 16];
+	struct collector *c = NULL;
+	struct error e = { 0 };
+	struct stat st;
+	uint32_t id;
+	int fd;
+
+	(void)state;
+	needs_bpf();
+	if (collector_new(&o, &c, &e))
+		fail_msg("%s", e.text);
+	assert_int_equal(scratch_make(directory), 0);
+	snprintf(path, sizeof(path), "%s/0", directory);
+	fd = make_file(directory, 0, &first);
+	assert_int_equal(fstat(fd, &st), 0);
+	id = id_of(c, fd);
+	assert_int_equal(id_of(c, fd), id);
+	/* Written to since, as far as anybody can see. */
+	assert_int_equal(futimens(fd, times), 0);
+	assert_int_not_equal(id_of(c, fd), id);
+	assert_int_equal(unlink(path), 0);
+	close(fd);
+	look_for_inode_again(c, directory, st.st_ino, id, &first);
+	assert_int_equal(scratch_remove(directory), 0);
+	collector_free(c);
+}
+
 static int refuse(void *userdata, const struct perf_event_attr *attr, int cpu)
 {
 	(void)attr;
@@ -379,8 +461,7 @@ static void errors_name_the_cause(void **state)
 	struct error e = { 0 };
 
 	(void)state;
-	if (!may_load_bpf())
-		skip();
+	needs_bpf();
 	assert_int_equal(collector_new(&o, &c, &e), -EACCES);
 	assert_non_null(strstr(e.text, "perf_event_paranoid"));
 	result = -EMFILE;
@@ -414,6 +495,7 @@ int main(void)
 		cmocka_unit_test(frequencies_are_checked),
 		cmocka_unit_test(evicts_what_is_unused_for_longest),
 		cmocka_unit_test(samples_this_process),
+		cmocka_unit_test(files_have_ids_of_their_own),
 		cmocka_unit_test(errors_name_the_cause),
 		cmocka_unit_test(doctor_has_something_to_say),
 	};

@@ -11,6 +11,7 @@
 
 #include "process/process_object.h"
 #include "profile/cumulative.h"
+#include "profile/cumulative_merge.h"
 #include "profile_world.h"
 
 #define N_PROCESSES 600
@@ -45,6 +46,26 @@ static int tear_down(void **state)
 	for (uint32_t i = 0; i < N_PROCESSES; i++)
 		process_unref(processes[i]);
 	return 0;
+}
+
+/* Those of the first half have ended. */
+static bool has_ended(void *userdata, const struct process *p)
+{
+	(void)userdata;
+	assert_int_not_equal(p->tgid, 0);
+	return p->tgid < 1000 + N_PROCESSES / 2;
+}
+
+static struct cumulative *make(uint64_t start_time, size_t budget,
+			       bool (*ended)(void *userdata, const struct process *p))
+{
+	const struct cumulative_options o = {
+		.start_time = start_time,
+		.budget = budget,
+		.has_ended = ended,
+	};
+
+	return cumulative_new(&o);
 }
 
 static int sum(const struct window_entry *e, void *userdata)
@@ -100,7 +121,7 @@ static void fill(struct cumulative *c, struct sums *expected)
 
 static void nothing_is_folded_while_there_is_room(void **state)
 {
-	struct cumulative *c = cumulative_new(5, 64 << 20);
+	struct cumulative *c = make(5, 64 << 20, NULL);
 	struct sums s = {}, expected = {};
 
 	(void)state;
@@ -117,7 +138,7 @@ static void nothing_is_folded_while_there_is_room(void **state)
 static void totals_never_shrink(void **state)
 {
 	const size_t budget = 2 << 20;
-	struct cumulative *c = cumulative_new(0, budget);
+	struct cumulative *c = make(0, budget, NULL);
 	struct sums s = {}, expected = {};
 	struct quality *q;
 
@@ -139,10 +160,99 @@ static void totals_never_shrink(void **state)
 	cumulative_free(c);
 }
 
+/* What a process waits for that looks like all others of its name. */
+static struct sample common_wait(uint32_t i, const struct frame frames[2])
+{
+	return (struct sample){
+		.kind = ABI_KIND_BLOCK,
+		.user_end = ABI_STACK_complete,
+		.tid = 7,
+		.time = 100 * CUMULATIVE_GRACE_NS,
+		.count = ABI_COUNT_ONE,
+		.value = 10,
+		.wait = { WAIT_poll, WAIT_LOCK_none, .system_call = 0 },
+		.process = processes[i],
+		.n_frames = 2,
+		.frames = frames,
+		.waker = processes[i],
+		.n_waker_frames = 1,
+		.waker_frames = frames,
+	};
+}
+
+struct merged {
+	size_t entries, groups, of_groups;
+	int64_t value, of_living, of_young, jitted;
+};
+
+static int see_merged(const struct window_entry *e, void *userdata)
+{
+	struct merged *m = userdata;
+	bool jitted = window_frame(e->window, e->frames[1], NULL).kind == FRAME_ADDRESS;
+
+	assert_false(e->folded);
+	assert_int_equal(e->n_frames, 2);
+	m->entries++;
+	m->value += e->value;
+	m->groups += e->process->tgid == 0;
+	m->of_groups += e->process->tgid == 0 ? e->samples : 0;
+	m->of_living += e->process->tgid >= 1000 + N_PROCESSES / 2 ? e->value : 0;
+	m->of_young += e->process->tgid == 1000 ? e->value : 0;
+	m->jitted += jitted ? e->value : 0;
+	if (e->process->tgid == 0) {
+		assert_false(jitted);
+		assert_int_equal(e->waker->tgid, 0);
+		assert_string_equal(e->waker->comm, e->process->comm);
+		assert_int_equal(e->process->comm[0], 'p');
+	}
+	return 0;
+}
+
+static void ended_processes_are_merged(void **state)
+{
+	struct frame frames[2] = {
+		{ .kind = FRAME_KERNEL, .address = WORLD_KERNEL_START },
+		{ .kind = FRAME_FILE, .executable = &world_app, .address = 0x1050 }
+	};
+	const size_t budget = 4 << 20;
+	struct cumulative *c = make(0, budget, has_ended);
+	struct merged seen = { 0 };
+	int64_t value = 0;
+
+	(void)state;
+	processes[0]->exit_time = 100 * CUMULATIVE_GRACE_NS - 1; /* just now */
+	for (uint32_t i = 0; i < N_PROCESSES; i++) {
+		for (uint32_t k = 0; k < 40; k++) {
+			struct sample s;
+
+			frames[1].kind = k == 39 ? FRAME_ADDRESS : FRAME_FILE;
+			frames[1].address = 0x1000 + k;
+			process_set_comm(processes[i], i % 2 ? "podd" : "peven");
+			s = common_wait(i, frames);
+			assert_int_equal(cumulative_add(c, &s), 0);
+			value += s.value;
+		}
+	}
+	window_each(cumulative_window(c), see_merged, &seen);
+	/* Nothing is lost, and who may still be asked about is as before. */
+	assert_int_equal(seen.value, value);
+	assert_int_equal(seen.of_living, N_PROCESSES / 2 * 400);
+	assert_int_equal(seen.of_young, 400);
+	assert_int_equal(seen.jitted, N_PROCESSES * 10);
+	/* Two names, 39 stacks. */
+	assert_int_equal(seen.groups, 2 * 39);
+	assert_true(seen.of_groups > seen.groups);
+	assert_int_equal(cumulative_merged(c), N_PROCESSES * 40 - seen.entries);
+	assert_int_equal(cumulative_folded(c), 0);
+	cumulative_free(c);
+	for (uint32_t i = 0; i < N_PROCESSES; i++)
+		assert_int_equal(processes[i]->refs, 1);
+}
+
 /* A budget that nothing fits into: it folds what it can and goes on. */
 static void a_budget_of_nothing(void **state)
 {
-	struct cumulative *c = cumulative_new(0, 1);
+	struct cumulative *c = make(0, 1, NULL);
 	struct sums s = {}, expected = {};
 
 	(void)state;
@@ -159,6 +269,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_is_folded_while_there_is_room, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(totals_never_shrink, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(ended_processes_are_merged, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_budget_of_nothing, set_up, tear_down),
 	};
 

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "elf/elf_symbols.h"
+#include "skip.h"
 #include "symbol_image.h"
 
 DEFINE_CLEANUP(struct elf_symbols *, elf_symbols_free);
@@ -419,7 +420,7 @@ static void test_libc(void **state)
 	assert_true(dladdr(function, &info));
 	fd = open(info.dli_fname, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		skip();
+		skip_because("%s cannot be read", info.dli_fname);
 	assert_int_equal(read_fds(fd, -1, NULL, &t), 0);
 	assert_name(t, (uint64_t)((uintptr_t)function - (uintptr_t)info.dli_fbase), "getppid");
 }

@@ -25,6 +25,7 @@
 #include "process/process.h"
 #include "process/sideband.h"
 #include "scratch.h"
+#include "skip.h"
 
 #define START 0x401000UL
 #define END   0x402000UL
@@ -483,7 +484,7 @@ static void test_vdso(void **state)
 	assert_non_null(x);
 	assert_string_equal(x->path, "[vdso]");
 	if (!x->readable)
-		skip(); /* a machine without one */
+		skip_because("there is no vdso");
 	assert_int_equal(fd_pread_full(executable_table_open(w->table, x), magic, 4, 0), 0);
 	assert_memory_equal(magic, ELFMAG, 4);
 	assert_true(x->n_segments > 0);
@@ -689,7 +690,7 @@ static void test_deleted_file(void **state)
 	fd = open(at(w, "gone"), O_RDONLY | O_CLOEXEC);
 	p = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED)
-		skip(); /* mounted noexec */
+		skip_because("%s: no code can be mapped", w->root);
 	assert_int_equal(unlink(at(w, "gone")), 0);
 	a.tgid = (uint32_t)getpid();
 	a.vm_start = (uint64_t)(uintptr_t)p;
@@ -698,7 +699,7 @@ static void test_deleted_file(void **state)
 		 (unsigned long)a.vm_end);
 	if (access(link, R_OK) < 0) {
 		munmap(p, 4096);
-		skip(); /* needs CAP_CHECKPOINT_RESTORE */
+		skip_because("needs CAP_CHECKPOINT_RESTORE");
 	}
 	assert_int_equal(executable_table_new(NULL, &t), 0);
 	assert_int_equal(executable_table_announce(t, &a, w->processes), 0);

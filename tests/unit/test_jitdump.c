@@ -13,8 +13,9 @@
 
 #include "base/cleanup.h"
 #include "base/fileio.h"
+#include "bytes.h"
+#include "symbolize/jit_file.h"
 #include "symbolize/jitdump.h"
-#include "symbolize/jitdump_file.h"
 
 #if defined(__x86_64__)
 #define MACHINE EM_X86_64
@@ -22,26 +23,7 @@
 #define MACHINE EM_AARCH64
 #endif
 
-struct dump {
-	uint8_t bytes[8192];
-	size_t n;
-};
-
-static void put(struct dump *d, uint64_t value, size_t size)
-{
-	assert_true(d->n + size <= sizeof(d->bytes));
-	memcpy(d->bytes + d->n, &value, size);
-	d->n += size;
-}
-
-static void put_text(struct dump *d, const char *text)
-{
-	assert_true(d->n + strlen(text) < sizeof(d->bytes));
-	memcpy(d->bytes + d->n, text, strlen(text) + 1);
-	d->n += strlen(text) + 1;
-}
-
-static void put_header(struct dump *d)
+static void put_header(struct bytes *d)
 {
 	put(d, 0x4a695444, 4);
 	put(d, 1, 4);
@@ -53,7 +35,7 @@ static void put_header(struct dump *d)
 	put(d, 0, 8);
 }
 
-static size_t begin(struct dump *d, uint32_t id)
+static size_t begin(struct bytes *d, uint32_t id)
 {
 	size_t at = d->n;
 
@@ -63,14 +45,14 @@ static size_t begin(struct dump *d, uint32_t id)
 	return at;
 }
 
-static void end(struct dump *d, size_t at)
+static void end(struct bytes *d, size_t at)
 {
 	uint32_t size = (uint32_t)(d->n - at);
 
-	memcpy(d->bytes + at + 4, &size, 4);
+	patch(d, at + 4, size, 4);
 }
 
-static void put_load(struct dump *d, const char *name, uint64_t address, uint64_t size,
+static void put_load(struct bytes *d, const char *name, uint64_t address, uint64_t size,
 		     uint64_t index)
 {
 	size_t at = begin(d, 0);
@@ -87,7 +69,7 @@ static void put_load(struct dump *d, const char *name, uint64_t address, uint64_
 	end(d, at);
 }
 
-static void put_move(struct dump *d, uint64_t from, uint64_t to, uint64_t size, uint64_t index)
+static void put_move(struct bytes *d, uint64_t from, uint64_t to, uint64_t size, uint64_t index)
 {
 	size_t at = begin(d, 1);
 
@@ -107,7 +89,7 @@ struct place {
 	const char *file; /* NULL ends the list */
 };
 
-static void put_lines(struct dump *d, uint64_t address, const struct place *places)
+static void put_lines(struct bytes *d, uint64_t address, const struct place *places)
 {
 	size_t at = begin(d, 2), count;
 	uint64_t n = 0;
@@ -121,15 +103,15 @@ static void put_lines(struct dump *d, uint64_t address, const struct place *plac
 		put(d, places->column, 4);
 		put_text(d, places->file);
 	}
-	memcpy(d->bytes + count, &n, 8);
+	memcpy(d->at + count, &n, 8);
 	end(d, at);
 }
 
 struct world {
-	struct dump dump;
+	struct bytes dump;
 	int fd;
-	struct jitdump_file *file;
-	uint64_t bad;
+	struct jit_reader reader;
+	struct jit_file *file;
 };
 
 static int setup(void **state)
@@ -140,7 +122,8 @@ static int setup(void **state)
 		return -1;
 	*state = w;
 	w->fd = memfd_create("jit", MFD_CLOEXEC);
-	w->file = jitdump_file_new(&(struct jitdump_file_options){ .max_memory = 1 << 20 });
+	w->reader = (struct jit_reader){ .format = JIT_JITDUMP, .max_memory = 1 << 20 };
+	w->file = jit_file_new(&w->reader);
 	return w->fd < 0 || !w->file ? -1 : 0;
 }
 
@@ -148,7 +131,8 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	jitdump_file_free(w->file);
+	jit_file_free(w->file);
+	assert_int_equal(w->reader.memory, 0);
 	close(w->fd);
 	free(w);
 	return 0;
@@ -160,20 +144,21 @@ static void write_until(struct world *w, size_t size)
 	off_t at = lseek(w->fd, 0, SEEK_END);
 
 	assert_true(at >= 0 && (size_t)at <= size && size <= w->dump.n);
-	assert_int_equal(fd_write_full(w->fd, w->dump.bytes + at, size - (size_t)at), 0);
+	assert_int_equal(fd_write_full(w->fd, w->dump.at + at, size - (size_t)at), 0);
 }
 
 static int read_all(struct world *w)
 {
 	write_until(w, w->dump.n);
-	return jitdump_file_read(w->file, w->fd, &w->bad);
+	jit_file_read(w->file, w->fd);
+	return jit_file_error(w->file);
 }
 
 static void assert_name(const struct world *w, uint64_t address, const char *name)
 {
 	struct jit_symbol s;
 
-	if (!jitdump_file_find(w->file, address, &s)) {
+	if (!jit_file_find(w->file, address, &s)) {
 		assert_null(name);
 		return;
 	}
@@ -185,7 +170,7 @@ static void assert_place(const struct world *w, uint64_t address, const char *fi
 {
 	struct jit_symbol s;
 
-	assert_true(jitdump_file_find(w->file, address, &s));
+	assert_true(jit_file_find(w->file, address, &s));
 	if (!file) {
 		assert_null(s.file);
 		return;
@@ -208,7 +193,7 @@ static void test_load(void **state)
 	end(&w->dump, begin(&w->dump, 3)); /* close */
 	end(&w->dump, begin(&w->dump, 77));
 	assert_int_equal(read_all(w), 0);
-	assert_int_equal(w->bad, 0);
+	assert_int_equal(w->reader.bad, 0);
 	assert_name(w, 0xfff, NULL);
 	assert_name(w, 0x1000, "f");
 	assert_name(w, 0x10ff, "f");
@@ -271,7 +256,7 @@ static void test_lines_of_garbage(void **state)
 	put_lines(&w->dump, 0x1000, lines);
 	put_load(&w->dump, "f", 0x1000, 0x100, 1);
 	assert_int_equal(read_all(w), 0);
-	assert_int_equal(w->bad, 2);
+	assert_int_equal(w->reader.bad, 2);
 	assert_place(w, 0x1018, "a.js", 10, 5);
 }
 
@@ -318,9 +303,10 @@ static void test_grows(void **state)
 	put_load(&w->dump, "g", 0x2000, 0x20, 2);
 	for (size_t i = 0; i <= w->dump.n; i++) {
 		write_until(w, i);
-		assert_int_equal(jitdump_file_read(w->file, w->fd, &w->bad), 0);
+		jit_file_read(w->file, w->fd);
+		assert_int_equal(jit_file_error(w->file), 0);
 	}
-	assert_int_equal(w->bad, 0);
+	assert_int_equal(w->reader.bad, 0);
 	assert_name(w, 0x1000, "f");
 	assert_name(w, 0x2000, "g");
 	assert_place(w, 0x2010, "a.js", 5, 1);
@@ -341,13 +327,23 @@ static void test_written_anew(void **state)
 	assert_int_equal(read_all(w), 0);
 	assert_name(w, 0x1000, "h");
 	assert_name(w, 0x2000, NULL);
+	/* Longer by the time it is seen. */
+	assert_int_equal(ftruncate(w->fd, 0), 0);
+	w->dump.n = 0;
+	put_header(&w->dump);
+	put_load(&w->dump, "i", 0x2000, 0x20, 1);
+	put_load(&w->dump, "i2", 0x3000, 0x20, 2);
+	assert_int_equal(read_all(w), 0);
+	assert_name(w, 0x1000, NULL);
+	assert_name(w, 0x2000, "i");
+	assert_name(w, 0x3000, "i2");
 }
 
 static int read_bytes(const void *bytes, size_t size)
 {
 	_cleanup_close_ int fd = memfd_create("jit", MFD_CLOEXEC);
-	const struct jitdump_limits limits = {};
-	struct jitdump_block *b;
+	const struct jit_limits limits = {};
+	struct jit_block *b;
 	size_t n;
 	int r;
 
@@ -355,33 +351,33 @@ static int read_bytes(const void *bytes, size_t size)
 	r = jitdump_read(fd, &limits, &b, &n);
 	if (r < 0)
 		return r;
-	assert_int_equal(jitdump_check(b, n, 0), 0);
+	assert_int_equal(jit_block_check(b, n, 0), 0);
 	free(b);
 	return 0;
 }
 
 static void test_refused(void **state)
 {
-	struct dump d = {};
+	struct bytes d = {};
 
 	(void)state;
 	put_header(&d);
-	assert_int_equal(read_bytes(d.bytes, d.n), 0);
-	assert_int_equal(read_bytes(d.bytes, d.n - 1), -ENODATA);
-	d.bytes[0] ^= 1;
-	assert_int_equal(read_bytes(d.bytes, d.n), -EBADMSG);
-	memcpy(d.bytes, "JiTD", 4); /* the other byte order */
-	assert_int_equal(read_bytes(d.bytes, d.n), -ENOTSUP);
+	assert_int_equal(read_bytes(d.at, d.n), 0);
+	assert_int_equal(read_bytes(d.at, d.n - 1), -ENODATA);
+	d.at[0] ^= 1;
+	assert_int_equal(read_bytes(d.at, d.n), -EBADMSG);
+	memcpy(d.at, "JiTD", 4); /* the other byte order */
+	assert_int_equal(read_bytes(d.at, d.n), -ENOTSUP);
 	d.n = 0;
 	put_header(&d);
-	d.bytes[4] = 2; /* version */
-	assert_int_equal(read_bytes(d.bytes, d.n), -ENOTSUP);
-	d.bytes[4] = 1;
-	d.bytes[12] ^= 0xff; /* machine */
-	assert_int_equal(read_bytes(d.bytes, d.n), -ENOTSUP);
-	d.bytes[12] ^= 0xff;
-	d.bytes[8] = 39; /* size of the header */
-	assert_int_equal(read_bytes(d.bytes, d.n), -EBADMSG);
+	d.at[4] = 2; /* version */
+	assert_int_equal(read_bytes(d.at, d.n), -ENOTSUP);
+	d.at[4] = 1;
+	d.at[12] ^= 0xff; /* machine */
+	assert_int_equal(read_bytes(d.at, d.n), -ENOTSUP);
+	d.at[12] ^= 0xff;
+	d.at[8] = 39; /* size of the header */
+	assert_int_equal(read_bytes(d.at, d.n), -EBADMSG);
 }
 
 /* Records that make no sense are counted, and what follows is read. */
@@ -398,11 +394,11 @@ static void test_bad_records(void **state)
 	put_load(&w->dump, "", 0x7000, 0x10, 1);
 	code_size = w->dump.n + 16 + 8 + 16;
 	put_load(&w->dump, "beyond", 0x8000, 0x10, 1);
-	memcpy(w->dump.bytes + code_size, &huge, 8);
+	memcpy(w->dump.at + code_size, &huge, 8);
 	put_load(&w->dump, "wraps", UINT64_MAX - 4, 0x10, 1);
 	put_load(&w->dump, "good", 0x1000, 0x10, 1);
 	assert_int_equal(read_all(w), 0);
-	assert_int_equal(w->bad, 6);
+	assert_int_equal(w->reader.bad, 6);
 	assert_name(w, 0x1000, "good");
 	assert_name(w, 0x8000, NULL);
 	assert_name(w, UINT64_MAX - 4, NULL);
@@ -410,10 +406,12 @@ static void test_bad_records(void **state)
 	at = begin(&w->dump, 0);
 	(void)at;
 	put_load(&w->dump, "lost", 0x2000, 0x10, 2);
-	assert_int_equal(read_all(w), 0);
-	assert_int_equal(w->bad, 7);
+	assert_int_equal(read_all(w), -EBADMSG);
+	assert_int_equal(w->reader.bad, 7);
 	put_load(&w->dump, "more", 0x3000, 0x10, 3);
-	assert_true(read_all(w) <= 0);
+	assert_int_equal(read_all(w), -EBADMSG);
+	assert_int_equal(w->reader.bad, 7); /* it was not read again */
+	assert_int_equal(w->reader.failed, 1);
 	assert_name(w, 0x2000, NULL);
 	assert_name(w, 0x1000, "good");
 }
@@ -421,15 +419,15 @@ static void test_bad_records(void **state)
 /* Reads all in answers of at most two codes; returns how many answers it took. */
 static uint32_t read_in_rounds(int fd, uint32_t max_lines, uint64_t end)
 {
-	struct jitdump_limits limits = { .max_codes = 2, .max_lines = max_lines };
+	struct jit_limits limits = { .max_codes = 2, .max_lines = max_lines };
 	uint32_t codes = 0, rounds = 0, more = 1;
 
 	while (more) {
-		struct jitdump_block *b;
+		struct jit_block *b;
 		size_t size;
 
 		assert_int_equal(jitdump_read(fd, &limits, &b, &size), 0);
-		assert_int_equal(jitdump_check(b, size, limits.offset), 0);
+		assert_int_equal(jit_block_check(b, size, limits.offset), 0);
 		assert_true(b->n_codes <= 2);
 		assert_true(b->n_lines <= max_lines);
 		assert_int_equal(b->bad, 0);
@@ -470,8 +468,9 @@ static void test_full(void **state)
 	struct world *w = *state;
 	char name[2000];
 
-	jitdump_file_free(w->file);
-	w->file = jitdump_file_new(&(struct jitdump_file_options){ .max_memory = 3000 });
+	jit_file_free(w->file);
+	w->reader.max_memory = 3000;
+	w->file = jit_file_new(&w->reader);
 	put_header(&w->dump);
 	memset(name, 'n', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
@@ -482,7 +481,8 @@ static void test_full(void **state)
 	assert_name(w, 0x1000, name);
 	assert_name(w, 0x2000, NULL);
 	put_load(&w->dump, "later", 0x3000, 0x10, 3);
-	assert_int_equal(read_all(w), 0); /* it is not tried again */
+	assert_int_equal(read_all(w), -EFBIG);
+	assert_int_equal(w->reader.cut, 1); /* it is not tried again */
 	assert_name(w, 0x3000, NULL);
 }
 
@@ -490,9 +490,9 @@ static void test_full(void **state)
 static void test_damaged_answer(void **state)
 {
 	static const struct place lines[] = { { 0x1000, 5, 1, "a.js" }, {} };
-	const struct jitdump_limits limits = {};
+	const struct jit_limits limits = {};
 	struct world *w = *state;
-	struct jitdump_block *b;
+	struct jit_block *b;
 	size_t size;
 
 	put_header(&w->dump);
@@ -506,15 +506,21 @@ static void test_damaged_answer(void **state)
 		struct jit_symbol s;
 
 		((uint8_t *)b)[i] ^= 0xff;
-		if (jitdump_check(b, size, 0) == 0 && jit_code_add(c, b) == 0)
+		if (jit_block_check(b, size, 0) == 0 && jit_code_add(c, b) == 0)
 			for (uint64_t a = 0xfff; a < 0x2011; a += 7)
 				jit_code_find(c, a, &s);
 		((uint8_t *)b)[i] ^= 0xff;
 		jit_code_free(c);
 	}
-	assert_int_equal(jitdump_check(b, size, 0), 0);
-	assert_int_equal(jitdump_check(b, size - 1, 0), -EBADMSG);
-	assert_int_equal(jitdump_check(b, size, b->next_offset + 1), -EBADMSG);
+	assert_int_equal(jit_block_check(b, size, 0), 0);
+	assert_int_equal(jit_block_check(b, size - 1, 0), -EBADMSG);
+	/* It may begin anew, but not elsewhere. */
+	assert_int_equal(jit_block_check(b, size, b->next_offset), 0);
+	b->first_offset = 1;
+	assert_int_equal(jit_block_check(b, size, 0), -EBADMSG);
+	assert_int_equal(jit_block_check(b, size, 1), 0);
+	b->first_offset = b->next_offset + 1;
+	assert_int_equal(jit_block_check(b, size, b->first_offset), -EBADMSG);
 	free(b);
 }
 

@@ -14,6 +14,7 @@
 #include "base/fileio.h"
 #include "symbolize/kallsyms.h"
 #include "symbolize/kernel_names.h"
+#include "scratch.h"
 
 DEFINE_CLEANUP(struct kernel_names *, kernel_names_free);
 #define _cleanup_kernel_ _cleanup_(kernel_names_freep)
@@ -39,8 +40,7 @@ static const char usual[] = "0000000000000000 A fixed_percpu_data\n"
 			    "ffffffffc0400080 t bpf_prog_0123456789abcdef_other\t[bpf]\n"
 			    "ffffffffc0500000 t ftrace_trampoline\t[__builtin__ftrace]\n";
 
-static char path[] = "/tmp/test_kallsyms.XXXXXX";
-static char modules[sizeof(path) + 8];
+static char directory[SCRATCH_SIZE], path[SCRATCH_SIZE + 16], modules[SCRATCH_SIZE + 16];
 
 static void write_text(const char *file, const char *text)
 {
@@ -59,9 +59,9 @@ static void write_file(const char *text)
 static int setup(void **state)
 {
 	(void)state;
-	strcpy(path + strlen(path) - 6, "XXXXXX");
-	close(mkstemp(path));
-	snprintf(modules, sizeof(modules), "%s.modules", path);
+	assert_int_equal(scratch_make(directory), 0);
+	snprintf(path, sizeof(path), "%s/kallsyms", directory);
+	snprintf(modules, sizeof(modules), "%s/modules", directory);
 	write_file(usual);
 	return 0;
 }
@@ -69,8 +69,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	unlink(modules);
-	return unlink(path);
+	return scratch_remove(directory);
 }
 
 static struct kernel_names *names(void)

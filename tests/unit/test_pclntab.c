@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Go's function table: made by hand in each version's layout, and damaged. */
-#include "base/cleanup.h"
-#include "elf/pclntab.h"
-
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,34 +8,15 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
+#include "bytes.h"
+#include "elf/pclntab.h"
+
 #define TEXT 0x401000ULL
-
-struct bytes {
-	uint8_t at[2048];
-	size_t n;
-};
-
-static void put(struct bytes *b, uint64_t value, size_t size)
-{
-	assert_true(b->n + size <= sizeof(b->at));
-	memcpy(b->at + b->n, &value, size);
-	b->n += size;
-}
-
-static void put_text(struct bytes *b, const char *s)
-{
-	memcpy(b->at + b->n, s, strlen(s) + 1);
-	b->n += strlen(s) + 1;
-}
 
 static void align(struct bytes *b)
 {
 	b->n = (b->n + 7) & ~(size_t)7;
-}
-
-static void patch(struct bytes *b, size_t at, uint64_t value, size_t size)
-{
-	memcpy(b->at + at, &value, size);
 }
 
 /*

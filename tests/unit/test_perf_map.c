@@ -17,12 +17,15 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fileio.h"
+#include "scratch.h"
 #include "symbol_image.h"
+#include "symbolize/jit_file.h"
 #include "symbolize/perf_map.h"
 #include "symbolize/perf_map_file.h"
 
 struct world {
-	struct perf_map *map;
+	struct jit_reader reader;
+	struct jit_file *map;
 	int fd;
 };
 
@@ -30,7 +33,8 @@ static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	w->map = perf_map_new(NULL);
+	w->reader = (struct jit_reader){ .format = JIT_PERF_MAP, .max_memory = 32 << 20 };
+	w->map = jit_file_new(&w->reader);
 	w->fd = memfd_create("map", MFD_CLOEXEC);
 	*state = w;
 	return 0;
@@ -40,7 +44,8 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	perf_map_free(w->map);
+	jit_file_free(w->map);
+	assert_int_equal(w->reader.memory, 0);
 	close(w->fd);
 	free(w);
 	return 0;
@@ -52,11 +57,21 @@ static void append(struct world *w, const char *text)
 	assert_int_equal(fd_write_full(w->fd, text, strlen(text)), 0);
 }
 
-#define assert_jit(w, address, expected)                                                           \
-	do {                                                                                       \
-		const char *_name = perf_map_find((w)->map, address);                              \
-		assert_string_equal(_name ? _name : "nothing", expected);                          \
-	} while (0)
+/* 0, or why there is less than the file has. */
+static int read_map(struct world *w)
+{
+	jit_file_read(w->map, w->fd);
+	return jit_file_error(w->map);
+}
+
+static const char *find(const struct jit_file *f, uint64_t address)
+{
+	struct jit_symbol s;
+
+	return jit_file_find(f, address, &s) ? s.name : "nothing";
+}
+
+#define assert_jit(w, address, expected) assert_string_equal(find((w)->map, address), expected)
 
 static void test_lines(void **state)
 {
@@ -65,7 +80,7 @@ static void test_lines(void **state)
 	append(w, "7f0000001000 20 LazyCompile:*hot file.js:12:3\n"
 		  "0x7f0000002000 0x10 with prefix\n"
 		  "7f0000000000 8 first");
-	assert_int_equal(perf_map_read(w->map, w->fd), 1);
+	assert_int_equal(read_map(w), 0);
 	assert_jit(w, 0x7f0000001000, "LazyCompile:*hot file.js:12:3");
 	assert_jit(w, 0x7f000000101f, "LazyCompile:*hot file.js:12:3");
 	assert_jit(w, 0x7f0000001020, "nothing");
@@ -73,10 +88,10 @@ static void test_lines(void **state)
 	/* Its line is not whole yet. */
 	assert_jit(w, 0x7f0000000000, "nothing");
 	append(w, " function\n");
-	assert_int_equal(perf_map_read(w->map, w->fd), 1);
+	assert_int_equal(read_map(w), 0);
 	assert_jit(w, 0x7f0000000000, "first function");
-	assert_int_equal(perf_map_read(w->map, w->fd), 0);
-	assert_int_equal(perf_map_bad_lines(w->map), 0);
+	assert_int_equal(read_map(w), 0);
+	assert_int_equal(w->reader.bad, 0);
 }
 
 static void test_later_wins(void **state)
@@ -84,7 +99,7 @@ static void test_later_wins(void **state)
 	struct world *w = *state;
 
 	append(w, "1000 100 old\n1040 10 inside\n0ff0 20 over the start\n10f0 20 over the end\n");
-	assert_int_equal(perf_map_read(w->map, w->fd), 1);
+	assert_int_equal(read_map(w), 0);
 	assert_jit(w, 0x0ff0, "over the start");
 	assert_jit(w, 0x100f, "over the start");
 	assert_jit(w, 0x1010, "old");
@@ -93,7 +108,7 @@ static void test_later_wins(void **state)
 	assert_jit(w, 0x10ef, "old");
 	assert_jit(w, 0x10f0, "over the end");
 	append(w, "1000 100 new\n");
-	assert_int_equal(perf_map_read(w->map, w->fd), 1);
+	assert_int_equal(read_map(w), 0);
 	assert_jit(w, 0x0fff, "over the start");
 	assert_jit(w, 0x1000, "new");
 	assert_jit(w, 0x1045, "new");
@@ -123,9 +138,9 @@ static void test_against_model(void **state)
 		for (unsigned int a = start; a < start + size && a < SPACE; a++)
 			model[a] = i;
 		if (i % 500 == 7)
-			assert_int_equal(perf_map_read(w->map, w->fd), 1);
+			assert_int_equal(read_map(w), 0);
 	}
-	assert_int_equal(perf_map_read(w->map, w->fd), 1);
+	assert_int_equal(read_map(w), 0);
 	for (unsigned int a = 0; a < SPACE; a++) {
 		snprintf(line, sizeof(line), "f%d", model[a]);
 		assert_jit(w, a, model[a] < 0 ? "nothing" : line);
@@ -140,9 +155,8 @@ static void test_bad_lines(void **state)
 	       "\nxyz\n1000\n1000 10\n1000 10 \n1000 0 empty\n-1000 10 minus\n+1000 10 plus\n"
 	       "ffffffffffffffff 10 wraps\n11112222333344445 10 long\n1000 g10 no\n 1000 1 blank\n"
 	       "2000 10 good\n");
-	assert_int_equal(perf_map_read(w->map, w->fd), 1);
-	assert_int_equal(perf_map_bad_lines(w->map), 12);
-	assert_int_equal(perf_map_count(w->map), 1);
+	assert_int_equal(read_map(w), 0);
+	assert_int_equal(w->reader.bad, 12);
 	assert_jit(w, 0x2000, "good");
 }
 
@@ -157,11 +171,11 @@ static void test_endless_line(void **state)
 	for (int i = 0; i < 200; i++) {
 		append(w, text);
 		if (i % 50 == 0)
-			assert_true(perf_map_read(w->map, w->fd) >= 0);
+			assert_int_equal(read_map(w), 0);
 	}
 	append(w, "\n3000 10 after\n");
-	assert_int_equal(perf_map_read(w->map, w->fd), 1);
-	assert_int_equal(perf_map_bad_lines(w->map), 1);
+	assert_int_equal(read_map(w), 0);
+	assert_int_equal(w->reader.bad, 1);
 	assert_jit(w, 0x1000, "before");
 	assert_jit(w, 0x2000, "nothing");
 	assert_jit(w, 0x3000, "after");
@@ -173,54 +187,97 @@ static void test_replaced(void **state)
 	int other = memfd_create("other", MFD_CLOEXEC);
 
 	append(w, "1000 10 one\n2000 10 two\n");
-	assert_int_equal(perf_map_read(w->map, w->fd), 1);
+	assert_int_equal(read_map(w), 0);
 	/* Shorter than before. */
 	assert_int_equal(ftruncate(w->fd, 0), 0);
 	append(w, "1000 10 ONE\n");
-	assert_int_equal(perf_map_read(w->map, w->fd), 1);
+	assert_int_equal(read_map(w), 0);
 	assert_jit(w, 0x1000, "ONE");
 	assert_jit(w, 0x2000, "nothing");
 	/* Written anew and longer by the time it is seen. */
 	assert_int_equal(ftruncate(w->fd, 0), 0);
 	append(w, "5000 10 five\n6000 10 six\n");
-	assert_int_equal(perf_map_read(w->map, w->fd), 1);
+	assert_int_equal(read_map(w), 0);
 	assert_jit(w, 0x1000, "nothing");
 	assert_jit(w, 0x5000, "five");
 	/* Another file. */
 	assert_int_equal(fd_write_full(other, "7000 10 seven\n", 14), 0);
-	assert_int_equal(perf_map_read(w->map, other), 1);
+	jit_file_read(w->map, other);
 	assert_jit(w, 0x5000, "nothing");
 	assert_jit(w, 0x7000, "seven");
 	/* Emptied. */
 	assert_int_equal(ftruncate(other, 0), 0);
-	assert_true(perf_map_read(w->map, other) >= 0);
+	jit_file_read(w->map, other);
 	assert_jit(w, 0x7000, "nothing");
 	close(other);
 }
 
 static void test_limits(void **state)
 {
+	struct jit_reader bytes = { .max_memory = 32 << 20, .max_bytes = 1000 };
+	struct jit_reader memory = { .max_memory = 100000 };
+	struct jit_file *few = jit_file_new(&bytes), *small = jit_file_new(&memory);
 	struct world *w = *state;
-	struct perf_map *bytes = perf_map_new(&(struct perf_map_limits){ .max_bytes = 1000 });
-	struct perf_map *memory = perf_map_new(&(struct perf_map_limits){ .max_memory = 100000 });
 	char line[64];
 
-	for (int i = 0; i < 70000; i++) {
+	/* More than one answer has room for. */
+	for (int i = 0; i < 3 * JIT_DEFAULT_CODES; i++) {
 		snprintf(line, sizeof(line), "%x 10 f%d\n", 0x10000 + 32 * i, i);
 		append(w, line);
 	}
-	assert_int_equal(perf_map_read(bytes, w->fd), -EFBIG);
-	assert_non_null(perf_map_find(bytes, 0x10000));
-	assert_int_equal(perf_map_read(bytes, w->fd), 0);
-	assert_int_equal(perf_map_read(memory, w->fd), -EFBIG);
-	assert_non_null(perf_map_find(memory, 0x10000));
-	assert_int_equal(perf_map_read(w->map, w->fd), 1);
-	assert_int_equal(perf_map_count(w->map), 70000);
-	perf_map_free(bytes);
-	perf_map_free(memory);
+	for (int i = 0; i < 2; i++) { /* it is not read again */
+		jit_file_read(few, w->fd);
+		assert_int_equal(jit_file_error(few), -EFBIG);
+		assert_int_equal(bytes.cut, 1);
+		jit_file_read(small, w->fd);
+		assert_int_equal(jit_file_error(small), -EFBIG);
+		assert_int_equal(memory.cut, 1);
+	}
+	assert_string_equal(find(few, 0x10000), "f0");
+	assert_string_equal(find(small, 0x10000), "f0");
+	assert_string_equal(find(small, 0x10000 + 32 * (3 * JIT_DEFAULT_CODES - 1)), "nothing");
+	assert_int_equal(read_map(w), 0);
+	for (int i = 0; i < 3 * JIT_DEFAULT_CODES; i++) {
+		snprintf(line, sizeof(line), "f%d", i);
+		assert_jit(w, 0x10000 + 32 * (uint64_t)i, line);
+	}
+	jit_file_free(few);
+	jit_file_free(small);
 }
 
-static char proc[] = "/tmp/test_perf_map.XXXXXX";
+/* Whatever an answer has room for, the same lines. */
+static void test_rounds(void **state)
+{
+	struct jit_limits limits = { .max_codes = 2, .max_bytes = 1 };
+	uint32_t codes = 0, bad = 0, more = 1;
+	struct world *w = *state;
+	char text[100001];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	append(w, "1000 10 a\n2000 10 b\nbad\n3000 10 c\n4000 10 ");
+	append(w, text);
+	append(w, "\n5000 10 d\n6000 10 half");
+	while (more) {
+		struct jit_block *b;
+		size_t size;
+
+		assert_int_equal(perf_map_read(w->fd, &limits, &b, &size), 0);
+		b->first_offset = limits.offset;
+		assert_int_equal(jit_block_check(b, size, limits.offset), 0);
+		assert_true(b->n_codes <= 2);
+		codes += b->n_codes;
+		bad += b->bad;
+		limits.offset = b->next_offset;
+		more = b->more;
+		free(b);
+	}
+	assert_int_equal(codes, 4);
+	assert_int_equal(bad, 2);
+	assert_int_equal(limits.offset, lseek(w->fd, 0, SEEK_END) - (off_t)strlen("6000 10 half"));
+}
+
+static char proc[SCRATCH_SIZE];
 
 static const char *in_proc(const char *path)
 {
@@ -238,7 +295,7 @@ static void test_file(void **state)
 	int fd;
 
 	(void)state;
-	assert_non_null(mkdtemp(proc));
+	assert_int_equal(scratch_make(proc), 0);
 	assert_int_equal(perf_map_file_open(proc, 4242, 0), -ESRCH);
 	image_write_file(in_proc("4242/status"), status, strlen(status));
 	mkdir(in_proc("4242/root"), 0755);
@@ -280,15 +337,8 @@ static void test_file(void **state)
 
 static int remove_files(void **state)
 {
-	static const char *const files[] = {
-		"4242/root/tmp/perf-7.map", "4242/root/tmp", "4242/root", "4242/status", "4242",
-		"outside/perf-7.map",	    "outside",	     ""
-	};
-
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		remove(in_proc(files[i]));
-	return 0;
+	return scratch_remove(proc);
 }
 
 #define with_map(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -296,10 +346,15 @@ static int remove_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with_map(test_lines),	      with_map(test_later_wins),
-		with_map(test_against_model), with_map(test_bad_lines),
-		with_map(test_endless_line),  with_map(test_replaced),
-		with_map(test_limits),	      cmocka_unit_test_teardown(test_file, remove_files),
+		with_map(test_lines),
+		with_map(test_later_wins),
+		with_map(test_against_model),
+		with_map(test_bad_lines),
+		with_map(test_endless_line),
+		with_map(test_replaced),
+		with_map(test_limits),
+		with_map(test_rounds),
+		cmocka_unit_test_teardown(test_file, remove_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

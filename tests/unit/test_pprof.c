@@ -14,6 +14,7 @@
 #include "profile/gunzip.h"
 #include "profile/pprof_ahead.h"
 #include "profile_world.h"
+#include "scratch.h"
 
 #define PERIOD 10101010
 
@@ -342,6 +343,26 @@ static void test_labels_of_everybody(void **state)
 	window_free(w);
 }
 
+/* What a process calls itself reaches a terminal through pprof. */
+static void test_labels_without_control_characters(void **state)
+{
+	struct window *w = window_new(0);
+	struct process *p = &world_processes[2];
+	char *comm = p->comm;
+	struct encoded e;
+
+	(void)state;
+	p->comm = (char[]){ "a\nb\x1b[31m" };
+	add(w, 2, ABI_STACK_complete, &app_frame, 1);
+	e = encode_one(w, NULL);
+	p->comm = comm;
+	check_rules(&e);
+	assert_string_equal(label(&e.profile->samples[0], "comm")->string, "a\xef\xbf\xbd"
+									   "b\xef\xbf\xbd[31m");
+	encoded_done(&e);
+	window_free(w);
+}
+
 static void test_truncated_stacks_say_so(void **state)
 {
 	struct window *w = window_new(0);
@@ -617,21 +638,24 @@ static void test_merging(void **state)
 /* Other tools must read it too ($PROFILE). Skipped where they are missing. */
 static void run_tool(const char *tool, const char *command, const struct encoded *e)
 {
-	char path[] = "/tmp/profd-test-XXXXXX", line[128];
-	_cleanup_close_ int fd = -1;
+	char directory[SCRATCH_SIZE], path[SCRATCH_SIZE + 16], line[128];
+	FILE *file;
 
 	snprintf(line, sizeof(line), "command -v %s >/dev/null 2>&1", tool);
 	if (system(line) != 0) {
 		print_message("no %s: skipped\n", tool);
 		return;
 	}
-	fd = mkstemp(path);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, e->data, e->size), e->size);
+	assert_int_equal(scratch_make(directory), 0);
+	snprintf(path, sizeof(path), "%s/profile", directory);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	assert_int_equal(fwrite(e->data, 1, e->size, file), e->size);
+	fclose(file);
 	setenv("PROFILE", path, 1);
 	if (system(command) != 0)
 		fail_msg("%s", command);
-	unlink(path);
+	assert_int_equal(scratch_remove(directory), 0);
 }
 
 static void test_tools(void **state)
@@ -987,6 +1011,7 @@ int main(void)
 		cmocka_unit_test(test_one_process),
 		cmocka_unit_test(test_first_mapping),
 		cmocka_unit_test(test_labels_of_everybody),
+		cmocka_unit_test(test_labels_without_control_characters),
 		cmocka_unit_test(test_truncated_stacks_say_so),
 		cmocka_unit_test(test_kernel_frames),
 		cmocka_unit_test(test_code_without_a_file),

@@ -20,6 +20,7 @@
 #include "process/process.h"
 #include "process/sideband.h"
 #include "scratch.h"
+#include "skip.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -386,7 +387,7 @@ static void test_cgroup_id_by_handle(void **state)
 	if (geteuid() != 0 || !find_cgroup(mount_point, path, &st) ||
 	    file_read(-1, "/proc/self/mountinfo", 1 << 20, &mountinfo, NULL) < 0 ||
 	    !strstr(mountinfo, " - cgroup2 "))
-		skip();
+		skip_because("needs root and a cgroup2 file system");
 	write_file(w, "self/mountinfo", mountinfo);
 	assert_int_equal(process_table_new(&o, &t), 0);
 	p = process_table_lookup(t, 50, 1, 0, st.st_ino, "gone");

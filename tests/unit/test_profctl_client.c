@@ -24,12 +24,13 @@
 #include "profctl/child.h"
 #include "profctl/client.h"
 #include "profile/selection.h"
+#include "scratch.h"
 
 #define MAX_REQUEST 4096
 
 struct server {
-	char directory[32];
-	char path[64];
+	char directory[SCRATCH_SIZE];
+	char path[SCRATCH_SIZE + 16];
 	pid_t pid;
 	int listener;
 };
@@ -152,8 +153,7 @@ static void server_start(struct server *s, const char *what)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	strcpy(s->directory, "/tmp/profctl-test-XXXXXX");
-	assert_non_null(mkdtemp(s->directory));
+	assert_int_equal(scratch_make(s->directory), 0);
 	snprintf(s->path, sizeof(s->path), "%s/sock", s->directory);
 	strcpy(address.sun_path, s->path);
 	s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -173,8 +173,7 @@ static void server_end(struct server *s)
 	kill(s->pid, SIGKILL);
 	waitpid(s->pid, NULL, 0);
 	close(s->listener);
-	unlink(s->path);
-	rmdir(s->directory);
+	assert_int_equal(scratch_remove(s->directory), 0);
 }
 
 static enum watch_answer go_on(void *userdata)

@@ -113,6 +113,35 @@ static void test_remedies(void **state)
 	assert_non_null(strstr(elsewhere, "    set debuginfod_urls in profd.conf\n"));
 }
 
+/* Packages of debug files that are not called as most are. */
+static void test_packages_with_other_names(void **state)
+{
+	static const struct {
+		const char *package, *remedy;
+	} cases[] = {
+		{ "binutils-x86-64-linux-gnu", "install binutils-x86-64-linux-gnu-dbg" },
+		{ "libbinutils", "install libbinutils-dbg" },
+		{ "openjdk-17-jre-headless", "install openjdk-17-dbg" },
+		{ "openjdk-21-jdk", "install openjdk-21-dbg" },
+		{ "libgphobos3", "install libgphobos3-dbgsym" },
+	};
+	char list[128], remedy[128], text[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_free_ char *out = NULL;
+
+		snprintf(list, sizeof(list), "%s:amd64.list", cases[i].package);
+		snprintf(text, sizeof(text), "/opt/case-%zu\n", i);
+		write_list(list, text);
+		snprintf(text, sizeof(text),
+			 "unnamed\twhy\tbuild_id\tpath\n5\tstripped\tab\t/opt/case-%zu\n", i);
+		snprintf(remedy, sizeof(remedy), "    %s, or set debuginfod_urls", cases[i].remedy);
+		out = hints(text, directory);
+		assert_non_null(strstr(out, remedy));
+	}
+}
+
 static void test_nothing_to_say(void **state)
 {
 	static const char *const texts[] = {
@@ -155,6 +184,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_packages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remedies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_packages_with_other_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_to_say, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 	};

@@ -18,13 +18,14 @@
 #include "base/fileio.h"
 #include "profctl/output.h"
 #include "profile/selection.h"
+#include "scratch.h"
 
 /* Every test stands in an empty directory of its own. */
 static int enter_directory(void **state)
 {
-	char *path = strdup("/tmp/profctl-test-XXXXXX");
+	char *path = malloc(SCRATCH_SIZE);
 
-	if (!path || !mkdtemp(path))
+	if (!path || scratch_make(path))
 		return -1;
 	*state = path;
 	return chdir(path);
@@ -43,16 +44,10 @@ static size_t count_files(void)
 
 static int leave_directory(void **state)
 {
-	_cleanup_closedir_ DIR *d = opendir(".");
-	const struct dirent *entry;
+	int r = chdir("/") ? -errno : scratch_remove(*state);
 
-	while ((entry = readdir(d)))
-		unlink(entry->d_name);
-	if (chdir("/") < 0)
-		return -1;
-	rmdir(*state);
 	free(*state);
-	return 0;
+	return r;
 }
 
 static void assert_content(const char *path, const char *content)

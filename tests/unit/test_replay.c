@@ -23,6 +23,7 @@
 #include "profile/pprof.h"
 #include "profiler.h"
 #include "scratch.h"
+#include "skip.h"
 
 #define START	   1000000
 #define PERIOD	   10101010
@@ -256,7 +257,7 @@ static void test_names_labels_and_quality(void **state)
 
 	(void)state;
 	if (memcmp(self.build_id, none, sizeof(none)) == 0)
-		skip(); /* linked without a build id: nothing to know the file by */
+		skip_because("linked without a build id: nothing to know the file by");
 	write_announcement(w);
 	/* Not in the order of their times, as the rings of several CPUs are. */
 	write_sample(w, START + 300, PID + 1, ABI_STACK_no_mapping, frames, 0, 1);

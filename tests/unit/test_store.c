@@ -89,7 +89,9 @@ static void bounds(void **state)
 	/* Written ones go first, and uncounted. */
 	store_mark_written(s, 2);
 	assert_int_equal(store_unwritten(s, &windows), 2);
-	store_trim(s, each * 3);
+	store_get_stats(s, &stats);
+	assert_true(stats.bytes < each * 4);
+	store_trim(s, stats.bytes - 1);
 	store_get_stats(s, &stats);
 	assert_int_equal(stats.windows, 3);
 	assert_int_equal(stats.dropped_unwritten, 0);
@@ -103,6 +105,77 @@ static void bounds(void **state)
 	assert_int_equal(store_unwritten(s, &windows), 1);
 	assert_int_equal(window_start(windows[0]), 30 * NS_PER_S);
 	store_free(s);
+}
+
+struct seen {
+	size_t entries;
+	int64_t count, value;
+};
+
+static int see(const struct window_entry *e, void *userdata)
+{
+	struct seen *seen = userdata;
+
+	assert_int_equal(e->kind, ABI_KIND_CPU);
+	assert_int_equal(e->tid, 0);
+	assert_int_equal(e->n_frames, 0);
+	seen->entries++;
+	seen->count += e->count;
+	seen->value += e->value;
+	return 0;
+}
+
+/* A window of a process with many threads, stacks and waits. */
+static struct window *make_rich_window(unsigned int n)
+{
+	struct window *w = window_new(0);
+
+	for (unsigned int i = 0; i < n; i++) {
+		const struct frame frame = { .kind = FRAME_ADDRESS, .address = i / 2 };
+		struct sample s = {
+			.kind = ABI_KIND_CPU,
+			.user_end = ABI_STACK_complete,
+			.tid = 10 + i,
+			.value = 5,
+			.count = 2,
+			.process = &processes[0],
+			.n_frames = 1,
+			.frames = &frame,
+		};
+
+		assert_int_equal(window_add(w, &s), 0);
+		s.kind = ABI_KIND_BLOCK;
+		assert_int_equal(window_add(w, &s), 0);
+	}
+	window_close(w, 10 * NS_PER_S);
+	return w;
+}
+
+static void what_is_written_is_summed_up(void **state)
+{
+	struct store *s = store_new(SIZE_MAX);
+	struct window *const *windows;
+	struct seen seen = { 0 };
+	struct store_stats stats;
+
+	(void)state;
+	store_add(s, make_rich_window(1000));
+	store_get_stats(s, &stats);
+	assert_true(stats.bytes > 2000 * 32);
+	store_mark_written(s, 1);
+	store_get_stats(s, &stats);
+	assert_int_equal(stats.windows, 1);
+	assert_true(stats.bytes < 2000);
+	assert_int_equal(store_since(s, 0, &windows), 1);
+	assert_int_equal(window_start(windows[0]), 0);
+	assert_int_equal(window_end(windows[0]), 10 * NS_PER_S);
+	assert_int_equal(window_memory(windows[0]), stats.bytes);
+	assert_int_equal(window_each(windows[0], see, &seen), 0);
+	assert_int_equal(seen.entries, 1);
+	assert_int_equal(seen.count, 2000);
+	assert_int_equal(seen.value, 5000);
+	store_free(s);
+	assert_int_equal(processes[0].refs, 1);
 }
 
 static void no_more_than_it_can_hold(void **state)
@@ -237,16 +310,59 @@ static void nothing_is_lost_by_a_full_disk(void **state)
 	store_add(f->source.store, make_window(1, 4));
 	assert_int_equal(rotation_run(f->rotation, &f->source, 20 * NS_PER_S), 0);
 	assert_int_equal(samples_in(f, "2026-03-01/120000Z-cpu.pb.gz"), 14);
+	rotation_get_stats(f->rotation, &stats);
+	assert_int_equal(stats.lost, 0);
+}
+
+/* The CPU profile does not fit, that of waits would: all wait for room. */
+static void nothing_is_lost_by_a_small_disk(void **state)
+{
+	struct fixture *f = *state;
+	const struct rlimit little = { 600, RLIM_INFINITY };
+	struct window *w = window_new(0);
+	struct rotation_stats stats;
+	struct rlimit before;
+
+	signal(SIGXFSZ, SIG_IGN);
+	for (unsigned int i = 0; i <= 200; i++) {
+		const struct frame frame = { .kind = FRAME_ADDRESS, .address = i * i * 7919 };
+		const struct sample sample = {
+			.kind = i ? ABI_KIND_CPU : ABI_KIND_BLOCK,
+			.user_end = ABI_STACK_complete,
+			.tid = i,
+			.value = 1 + i * i * i,
+			.count = 1024,
+			.process = &processes[0],
+			.n_frames = 1,
+			.frames = &frame,
+		};
+
+		assert_int_equal(window_add(w, &sample), 0);
+	}
+	window_close(w, 10 * NS_PER_S);
+	store_add(f->source.store, w);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+	assert_int_equal(rotation_run(f->rotation, &f->source, 10 * NS_PER_S), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	rotation_get_stats(f->rotation, &stats);
+	assert_int_equal(stats.history.files, 0);
+	assert_int_equal(rotation_run(f->rotation, &f->source, 20 * NS_PER_S), 0);
+	rotation_get_stats(f->rotation, &stats);
+	assert_int_equal(stats.history.files, 2);
+	assert_int_equal(stats.lost, 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bounds),
+		cmocka_unit_test(what_is_written_is_summed_up),
 		cmocka_unit_test(no_more_than_it_can_hold),
 		cmocka_unit_test_setup_teardown(one_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(split_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_is_lost_by_a_full_disk, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_lost_by_a_small_disk, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,8 @@
 #include "process/executable.h"
 #include "process/process.h"
 #include "profile/sample.h"
+#include "scratch.h"
+#include "skip.h"
 #include "symbol_image.h"
 #include "process/debug_file.h"
 #include "symbolize/symbol_job.h"
@@ -201,10 +203,8 @@ static void test_same_as_here_of_a_large_file(void **state)
 {
 	const char *path = "/usr/lib/x86_64-linux-gnu/libLLVM-14.so.1"; /* clang's */
 
-	if (access(path, R_OK) < 0) {
-		print_message("# %s is not there\n", path);
-		skip();
-	}
+	if (access(path, R_OK) < 0)
+		skip_because("%s is not there", path);
 	assert_same_tables(*state, path, 10000);
 }
 
@@ -420,14 +420,14 @@ static void test_hostile_debug_file(void **state)
 	const struct image image = { .symtab = hostile, .build_id = build_id, .build_id_size = 4 };
 	_cleanup_close_ int fd = image_open(
 		&(struct image){ .dynsym = exported, .build_id = build_id, .build_id_size = 4 });
-	char directory[] = "/tmp/test_symbol_job.XXXXXX", path[64];
+	char directory[SCRATCH_SIZE], path[128];
 	static uint8_t bytes[IMAGE_MAX_BYTES];
-	const struct debug_file_search search = { .directories = mkdtemp(directory),
-						  .path = "/bin/prog" };
+	const struct debug_file_search search = { .directories = directory, .path = "/bin/prog" };
 	const struct symbol_wish wish = { .fd = fd, .search = &search };
 	struct symbol_reading reading;
 	struct elf_symbol symbol;
 
+	assert_int_equal(scratch_make(directory), 0);
 	snprintf(path, sizeof(path), "%s/.build-id/ab/cdef01.debug", directory);
 	image_write_file(path, bytes, image_build(&image, bytes));
 	reading = read_wish(*state, &wish);
@@ -435,10 +435,7 @@ static void test_hostile_debug_file(void **state)
 	assert_true(elf_symbols_find(reading.table, 0x1000, &symbol));
 	assert_string_equal(symbol.name, "fine");
 	elf_symbols_free(reading.table);
-	for (int i = 0; i < 4; i++) { /* the file and its directories */
-		assert_int_equal(remove(path), 0);
-		*strrchr(path, '/') = '\0';
-	}
+	assert_int_equal(scratch_remove(directory), 0);
 }
 
 /* An answer, to be spoiled. */

@@ -24,6 +24,8 @@
 #include "process/process.h"
 #include "process/sideband.h"
 #include "profile/sample.h"
+#include "scratch.h"
+#include "skip.h"
 #include "symbol_image.h"
 #include "symbolize/symbolizer.h"
 
@@ -92,7 +94,7 @@ struct world {
 	struct process process;
 	struct process_table processes;
 	struct symbolizer *symbolizer;
-	char proc[64], kallsyms[80];
+	char proc[SCRATCH_SIZE], kallsyms[80];
 };
 
 static int setup(void **state)
@@ -110,8 +112,7 @@ static int setup(void **state)
 		.segments = &w->segment,
 	};
 	w->process = (struct process){ .tgid = 4242 };
-	strcpy(w->proc, "/tmp/test_symbolizer.XXXXXX");
-	assert_non_null(mkdtemp(w->proc));
+	assert_int_equal(scratch_make(w->proc), 0);
 	snprintf(w->kallsyms, sizeof(w->kallsyms), "%s/kallsyms", w->proc);
 	image_write_file(w->kallsyms, kallsyms, strlen(kallsyms));
 	assert_int_equal(symbolizer_new(&(struct symbolizer_options){ .kallsyms = w->kallsyms,
@@ -141,20 +142,11 @@ static void free_names(struct executable *x)
 static int teardown(void **state)
 {
 	struct world *w = *state;
-	static const char *const files[] = { "4242/root/tmp/jit-4242.dump",
-					     "4242/root/tmp/jit-1.dump",
-					     "4242/root/tmp/perf-4242.map",
-					     "4242/root/tmp",
-					     "4242/root",
-					     "4242",
-					     "kallsyms",
-					     "" };
 
 	symbolizer_free(w->symbolizer);
 	assert_null(w->executable.names);
 	assert_int_equal(w->process.refs, 0);
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-		remove(in_proc(w, files[i]));
+	assert_int_equal(scratch_remove(w->proc), 0);
 	free(w->executable.path);
 	if (w->table.fd >= 0)
 		close(w->table.fd);
@@ -269,7 +261,7 @@ static void test_vdso(void **state)
 	close(w->table.fd);
 	w->table.fd = open_vdso();
 	if (w->table.fd < 0)
-		skip();
+		skip_because("there is no vdso");
 	strcpy(w->executable.path, "[vdso]");
 	w->executable.n_segments = 0;
 	for (uint64_t offset = 0; offset < 0x4000 && !found; offset += 16)

@@ -15,6 +15,7 @@
 #include "unwind/table.h"
 #include "unwind/table_job.h"
 #include "worker/worker.h"
+#include "worker_wait.h"
 
 static const struct worker_job jobs[] = { { "table", table_job_run } };
 
@@ -42,7 +43,7 @@ static void assert_same_tables(struct worker *worker, const char *path)
 
 	assert_true(fd >= 0);
 	assert_int_equal(table_job_run(&fd, 1, NULL, 0, &here, &size_here), 0);
-	assert_int_equal(worker_call(worker, 0, &fd, 1, NULL, 0, &there, &size_there), 0);
+	assert_int_equal(worker_wait(worker, 0, &fd, 1, NULL, 0, &there, &size_there), 0);
 	assert_int_equal(table_job_check(there, size_there, &answer), 0);
 	assert_true(((struct unwind_table *)there)->n_rows > 100);
 	assert_int_equal(size_there, size_here);
@@ -65,7 +66,7 @@ static void test_refuses_what_is_not_elf(void **state)
 	_cleanup_free_ void *data = NULL;
 	size_t size;
 
-	assert_int_equal(worker_call(*state, 0, &fd, 1, NULL, 0, &data, &size), -ENOEXEC);
+	assert_int_equal(worker_wait(*state, 0, &fd, 1, NULL, 0, &data, &size), -ENOEXEC);
 }
 
 int main(void)

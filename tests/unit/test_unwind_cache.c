@@ -4,6 +4,7 @@
 #include "unwind/table.h"
 #include "unwind/table_builder.h"
 #include "unwind/table_cache.h"
+#include "scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,7 @@
 #include <cmocka.h>
 
 struct fixture {
-	char path[64];
+	char path[SCRATCH_SIZE];
 	int dirfd;
 	struct unwind_table *table;
 	struct table_cache_key key;
@@ -29,8 +30,7 @@ static int setup(void **state)
 	_cleanup_close_ int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
 	assert_non_null(f);
-	strcpy(f->path, "/tmp/profd-test-XXXXXX");
-	assert_non_null(mkdtemp(f->path));
+	assert_int_equal(scratch_make(f->path), 0);
 	f->dirfd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(f->dirfd >= 0);
 	assert_int_equal(unwind_table_build(self, -1, &f->table), 0);
@@ -58,11 +58,6 @@ static int each_file(const struct fixture *f,
 	return n;
 }
 
-static void delete (const struct fixture *f, const char *name)
-{
-	unlinkat(f->dirfd, name, 0);
-}
-
 static void keep(const struct fixture *f, const char *name)
 {
 	(void)f;
@@ -73,9 +68,8 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	each_file(f, delete);
 	close(f->dirfd);
-	rmdir(f->path);
+	assert_int_equal(scratch_remove(f->path), 0);
 	free(f->table);
 	free(f);
 	return 0;

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "elf/elf_image.h"
 #include "unwind/table_builder.h"
+#include "skip.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -170,10 +171,8 @@ static void test_libraries(void **state)
 	};
 
 	(void)state;
-	if (system("readelf --version >/dev/null 2>&1")) {
-		print_message("# there is no readelf here\n");
-		skip();
-	}
+	if (system("readelf --version >/dev/null 2>&1"))
+		skip_because("readelf is not installed");
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
 		compare(paths[i]);
 }

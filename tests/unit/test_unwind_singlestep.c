@@ -10,6 +10,7 @@
 #include "elf/elf_image.h"
 #include "unwind/table_builder.h"
 #include "unwind/unwinder.h"
+#include "skip.h"
 
 #include <alloca.h>
 #include <dlfcn.h>
@@ -420,14 +421,6 @@ static bool step(struct world *w)
 	return true;
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#define SANITIZED __has_feature(address_sanitizer)
-#else
-#define SANITIZED 0
-#endif
-
 /* Steps through a child that has stopped itself, to its end, and frees @w. */
 static void step_through(struct world *w, unsigned int fewest)
 {
@@ -457,8 +450,8 @@ static struct world *world_new(void)
 {
 	struct world *w;
 
-	if (SANITIZED)
-		skip();
+	if (is_sanitized())
+		skip_because("sanitizers are not stepped through");
 	w = calloc(1, sizeof(*w));
 	assert_non_null(w);
 	fflush(NULL);
@@ -478,7 +471,7 @@ static void test_every_instruction(void **state)
 	assert_int_equal(waitpid(w->pid, &status, 0), w->pid);
 	if (!WIFSTOPPED(status)) {
 		free(w);
-		skip(); /* no ptrace here */
+		skip_because("ptrace is not allowed");
 	}
 	step_through(w, 10000);
 }
@@ -493,7 +486,7 @@ static void test_exception(void **state)
 	(void)state;
 	snprintf(path, sizeof(path), "%s/workloads/unwind/exceptions", build ? build : "build");
 	if (access(path, X_OK))
-		skip(); /* the workloads were not built */
+		skip_because("%s was not built", path);
 	w = world_new();
 	if (!w->pid) {
 		ptrace(PTRACE_TRACEME, 0, 0, 0);
@@ -505,7 +498,7 @@ static void test_exception(void **state)
 		ptrace(PTRACE_CONT, w->pid, 0, 0);
 	if (!WIFSTOPPED(status)) {
 		free(w);
-		skip();
+		skip_because("ptrace is not allowed");
 	}
 	step_through(w, 5000);
 }

@@ -632,6 +632,58 @@ static void test_debug_frame_in_zstd(void **state)
 	done(&f, t);
 }
 
+/* The same as it was before SHF_COMPRESSED. */
+static void make_old_debug_frame(struct file *f)
+{
+	Elf64_Shdr *s = (Elf64_Shdr *)(f->at + SECTIONS) + 2;
+	uint8_t *at = f->at + CFI_OFFSET;
+
+	make_debug_frame(f, ELFCOMPRESS_ZLIB);
+	memmove(at + ELF_OLD_HEADER, at + sizeof(Elf64_Chdr), s->sh_size - sizeof(Elf64_Chdr));
+	memcpy(at, "ZLIB\0\0\0\0\0\0\0", ELF_OLD_HEADER);
+	at[ELF_OLD_HEADER - 1] = (uint8_t)f->cfi;
+	s->sh_size -= sizeof(Elf64_Chdr) - ELF_OLD_HEADER;
+	s->sh_flags = 0;
+	strcpy((char *)f->at + NAMES + f->names, ".zdebug_frame");
+}
+
+static void expect_refused(struct file *f)
+{
+	struct unwind_table *t = build(f);
+
+	assert_int_equal(t->stats.sections_refused, 1);
+	assert_int_equal(t->n_rows, 0);
+	free(t);
+}
+
+static void test_old_debug_frame(void **state)
+{
+	struct file f = new_file();
+	Elf64_Shdr *s = (Elf64_Shdr *)(f.at + SECTIONS) + 2;
+	uint8_t *at = f.at + CFI_OFFSET;
+	uint64_t size;
+	struct unwind_table *t;
+
+	(void)state;
+	describe(&f, 0x100, 0x30, 2);
+	make_old_debug_frame(&f);
+	t = build(&f);
+	assert_int_equal(words_at(t, 0x100), 2);
+	assert_int_equal(t->stats.fdes_debug_frame, 1);
+
+	at[ELF_OLD_HEADER - 1]++; /* not what is in it */
+	expect_refused(&f);
+	at[4] = 1; /* a bomb */
+	expect_refused(&f);
+	at[0] = 'z';
+	expect_refused(&f);
+	size = s->sh_size;
+	s->sh_size = ELF_OLD_HEADER - 1;
+	expect_refused(&f);
+	s->sh_size = size;
+	done(&f, t);
+}
+
 static int written(const struct file *f)
 {
 	int fd = memfd_create("test", MFD_CLOEXEC);
@@ -853,6 +905,7 @@ int main(void)
 		cmocka_unit_test(test_without_sections),
 		cmocka_unit_test(test_debug_frame),
 		cmocka_unit_test(test_debug_frame_in_zstd),
+		cmocka_unit_test(test_old_debug_frame),
 		cmocka_unit_test(test_separate_debug_file),
 		cmocka_unit_test(test_not_elf),
 		cmocka_unit_test(test_check),

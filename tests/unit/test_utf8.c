@@ -51,6 +51,17 @@ static void test_clean(void **state)
 	}
 }
 
+static void test_has_control(void **state)
+{
+	(void)state;
+	assert_false(utf8_has_control(""));
+	assert_false(utf8_has_control("na\xc3\xafve \xc2\xa0 \xe2\x82\x80 \xf0\x9f\x98\x80~"));
+	assert_true(utf8_has_control("a\x1b[31m"));
+	assert_true(utf8_has_control("\x7f"));
+	assert_true(utf8_has_control("a\n"));
+	assert_true(utf8_has_control("\xc2\x85"));
+}
+
 static void test_copy(void **state)
 {
 	static const struct {
@@ -85,6 +96,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_has_control),
 		cmocka_unit_test(test_copy),
 	};
 

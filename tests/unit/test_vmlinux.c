@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "scratch.h"
 #include "symbol_image.h"
 #include "symbolize/vmlinux.h"
 
@@ -19,7 +20,7 @@
 
 static const uint8_t this_kernel[] = { 0xab, 0xcd, 0xef, 0x01 };
 static const uint8_t another[] = { 0xab, 0xcd, 0xef, 0x02 };
-static char root[64];
+static char root[SCRATCH_SIZE];
 
 static const char *in(const char *path)
 {
@@ -40,19 +41,15 @@ static void install(const char *path, const uint8_t *id)
 static int setup(void **state)
 {
 	(void)state;
-	strcpy(root, "/tmp/test_vmlinux.XXXXXX");
-	assert_non_null(mkdtemp(root));
+	assert_int_equal(scratch_make(root), 0);
 	image_write_notes(in("/notes"), this_kernel);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	char command[128];
-
 	(void)state;
-	snprintf(command, sizeof(command), "rm -r %s", root);
-	return system(command);
+	return scratch_remove(root);
 }
 
 static int find(uint64_t stext)

@@ -63,14 +63,7 @@ static void test_frames_survive(void **state)
 		{ .kind = FRAME_ADDRESS, .address = 0 },
 		{ .kind = FRAME_ADDRESS, .address = ABI_FRAME_ADDRESS_MASK, .guessed = true },
 	};
-	struct sample sample = { .kind = ABI_KIND_CPU,
-				 .user_end = ABI_STACK_complete,
-				 .tid = 7,
-				 .value = 10,
-				 .count = 1,
-				 .process = &world_processes[0],
-				 .n_frames = ARRAY_SIZE(frames),
-				 .frames = frames };
+	struct sample sample = world_plain_sample(frames, ARRAY_SIZE(frames));
 	struct window *w = window_new(0);
 	struct sums s = {};
 
@@ -249,6 +242,59 @@ static void test_sums(void **state)
 	}
 }
 
+/* More than are remembered by their words at one time, in turns; and which process has them. */
+static void test_stacks_that_come_again(void **state)
+{
+	enum { STACKS = 1000, ROUNDS = 3 };
+	struct window *w = window_new(0);
+	struct sums s = {};
+
+	(void)state;
+	for (unsigned int i = 0; i < ROUNDS * STACKS; i++) {
+		const struct frame frames[] = {
+			{ .kind = FRAME_FILE, .executable = &world_app, .address = i % STACKS },
+			{ .kind = i % 2 ? FRAME_ADDRESS : FRAME_KERNEL,
+			  .address = i % 2 ? 0x7000 : WORLD_KERNEL_START },
+		};
+
+		for (unsigned int p = 0; p < 2; p++) {
+			const struct sample sample = {
+				.kind = ABI_KIND_CPU,
+				.user_end = ABI_STACK_complete,
+				.tid = 1,
+				.value = 10,
+				.count = 1,
+				.process = &world_processes[p],
+				.n_frames = ARRAY_SIZE(frames),
+				.frames = frames,
+			};
+
+			assert_int_equal(window_add(w, &sample), 0);
+		}
+	}
+	assert_int_equal(window_each(w, sum, &s), 0);
+	assert_int_equal(s.entries, 2 * STACKS);
+	assert_int_equal(s.samples, 2 * STACKS * ROUNDS);
+	/* Code without a file is another in each process; all else is one, of the last that had it.
+	 */
+	assert_int_equal(window_frames(w), STACKS + 1 + 2);
+	for (uint32_t id = 1; id <= window_frames(w); id++) {
+		struct process *process;
+		struct frame f = window_frame(w, id, &process);
+
+		if (f.kind != FRAME_ADDRESS)
+			assert_ptr_equal(process, &world_processes[1]);
+	}
+	for (uint32_t i = 0; i < window_entries(w); i++) {
+		struct window_entry e = window_get(w, i);
+		struct process *process;
+
+		if (window_frame(w, e.frames[1], &process).kind == FRAME_ADDRESS)
+			assert_ptr_equal(process, e.process);
+	}
+	window_free(w);
+}
+
 static int stop(const struct window_entry *e, void *userdata)
 {
 	(void)e;
@@ -278,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_sums),
+		cmocka_unit_test(test_stacks_that_come_again),
 		cmocka_unit_test(test_each_stops),
 	};
 

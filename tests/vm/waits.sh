@@ -10,13 +10,20 @@ export LD_LIBRARY_PATH=$PWD/$VM/lib
 PORT=6062
 profd=$VM/root/usr/bin/profd
 
+# text PATH FUNCTION: the profile as text for people. In a slow guest a first answer may be without
+# names, which come after it: then it is asked for again.
+text() {
+	for _ in 1 2 3 4 5 6; do
+		get $PORT "$1&debug=1" "$SCRATCH/text" >&2 && grep -q "^#.*$2" "$SCRATCH/text" && return
+		sleep 1
+	done
+}
+
 # delay PATH [FUNCTION]: the milliseconds of the stacks of a profile, or of those with the function,
-# from its text for people: "cycles count @ addresses", then a line for each frame.
+# from its text: "cycles count @ addresses", then a line for each frame.
 delay() {
-	get $PORT "$1&debug=1" "$SCRATCH/text" || {
-		echo 0
-		return
-	}
+	: >"$SCRATCH/text"
+	text "$1" "${2:-}"
 	awk -v name="${2:-}" '/^cycles\/second=/ { sub(/.*=/, ""); rate = $1 }
 		/^[0-9]+ [0-9]+ @/ { cycles = $1; if (name == "") { sum += cycles; cycles = 0 } }
 		/^#/ && name != "" && index($0, name) { sum += cycles; cycles = 0 }

@@ -19,6 +19,10 @@ WL_PROGRAMS := $(addprefix $(WORKLOADS)/,$(WL_PLAIN) chain-pie chain-fixed chain
 # Only where there is a Rust compiler; the test of it says so if there is none.
 RUSTC       := $(shell command -v rustc 2>/dev/null)
 WL_PROGRAMS += $(if $(RUSTC),$(WORKLOADS)/numbers $(WORKLOADS)/numbers-v0)
+# The same for D and OCaml.
+GDC         := $(shell command -v gdc 2>/dev/null)
+OCAMLOPT    := $(shell command -v ocamlopt 2>/dev/null)
+WL_PROGRAMS += $(if $(GDC),$(WORKLOADS)/shapes-d) $(if $(OCAMLOPT),$(WORKLOADS)/forest)
 # The same for Go; HOME is where it keeps what it has built.
 GO          := $(shell command -v go 2>/dev/null)
 WL_GO       := gopher gopher-stripped gopher-pie
@@ -66,6 +70,13 @@ $(WORKLOADS)/numbers: tests/workloads/numbers.rs
 	$(RUSTC) $(RUST_FLAGS) -o $@ $<
 $(WORKLOADS)/numbers-v0: tests/workloads/numbers.rs
 	$(RUSTC) $(RUST_FLAGS) -C symbol-mangling-version=v0 -o $@ $<
+
+$(WORKLOADS)/shapes-d: tests/workloads/shapes.d
+	$(GDC) -O1 -g -o $@ $<
+# It writes what it makes on the way beside the source.
+$(WORKLOADS)/forest: tests/workloads/forest.ml
+	@mkdir -p $@.d && cp $< $@.d/
+	cd $@.d && $(OCAMLOPT) -g -o ../forest unix.cmxa forest.ml
 
 GO_BUILD = env GO111MODULE=off GOFLAGS= GOCACHE=$(abspath $(WORKLOADS))/go-cache $(GO) build
 $(WORKLOADS)/gopher: tests/workloads/gopher.go

@@ -170,6 +170,14 @@ const void *intern_get(const struct intern *t, uint32_t id, size_t *ret_size)
 	return t->content + (size_t)item->offset * ALIGNMENT;
 }
 
+void *intern_pointer(const struct intern *t, uint32_t id)
+{
+	void *pointer;
+
+	memcpy(&pointer, intern_get(t, id, NULL), sizeof(pointer));
+	return pointer;
+}
+
 /* realloc() to 0 bytes would free. */
 static void *shrink(void *memory, size_t size)
 {

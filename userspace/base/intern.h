@@ -28,6 +28,8 @@ uint32_t intern_string(struct intern *t, const char *s);
  * pointer must not be kept across a call that adds. @ret_size may be NULL. @id must be valid.
  */
 const void *intern_get(const struct intern *t, uint32_t id, size_t *ret_size);
+/* Where what is interned are pointers: the one of @id. */
+void *intern_pointer(const struct intern *t, uint32_t id);
 
 /*
  * Gives back the memory that is only there for adding: from now on intern_bytes() adds nothing and

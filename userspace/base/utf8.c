@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -39,6 +38,14 @@ static size_t decode(const unsigned char *p, size_t size, uint32_t *ret)
 static bool is_control(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0);
+}
+
+bool utf8_has_control(const char *text)
+{
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+		if (is_control(*p == 0xc2 ? p[1] : *p < 0x80 ? *p : 'a'))
+			return true;
+	return false;
 }
 
 /*

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -12,6 +13,9 @@
  * characters. Returns the length. For what is also used, as paths are: control characters stay.
  */
 size_t utf8_copy(char *buffer, size_t size, const char *text);
+
+/* Whether valid UTF-8 holds control characters, which terminals act on. */
+bool utf8_has_control(const char *text);
 
 /*
  * Copies @text_size bytes for people to read: control characters become U+FFFD too, and what does

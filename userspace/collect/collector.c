@@ -12,6 +12,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "collect/collector_cpus.h"
 #include "collect/collector_events.h"
 #include "collect/collector_files.h"
@@ -22,6 +23,7 @@
 #include "collect/collector_waits.h"
 #include "collect/selftest.h"
 #include "collect/stream.h"
+#include "collect/wait_rate.h"
 #include "profd.skel.h"
 
 #define DEFAULT_RING_SIZE     (4U << 20)
@@ -51,11 +53,13 @@ struct collector {
 	uint64_t (
 		*per_cpu)[ABI_COUNTERS_COUNT]; /* counters as the map gives them: by possible CPU */
 	int n_possible;
-	uint64_t map_bytes;
+	uint64_t map_bytes; /* of maps that were made with the skeleton */
+	uint32_t verified_instructions;
 	uint64_t sideband_bad;
 	struct collector_files files;
 	struct collector_tables tables;
 	struct collector_waits waits;
+	struct wait_rate wait_rate; /* unless a rate was asked for */
 	struct error selftest;
 };
 
@@ -220,8 +224,6 @@ static int fill_defaults(struct collector_options *o, struct error *e)
 		o->max_files = DEFAULT_MAX_FILES;
 	if (!o->slice_bytes)
 		o->slice_bytes = ABI_SLICE_MAX_BYTES;
-	if (!o->block_rate)
-		o->block_rate = COLLECTOR_DEFAULT_BLOCK_RATE;
 	if (o->block_rate > COLLECTOR_MAX_BLOCK_RATE)
 		return error_set(e, ERANGE, "block_rate %" PRIu64 ": allowed is 1 to %u ns",
 				 o->block_rate, COLLECTOR_MAX_BLOCK_RATE);
@@ -271,7 +273,7 @@ static int load(struct collector *c, struct error *e)
 		.ring_size = o->ring_size,
 		.max_files = o->max_files,
 		.slice_bytes = o->without_slices ? 0 : o->slice_bytes,
-		.block_rate = (uint32_t)o->block_rate,
+		.block_rate = (uint32_t)(o->block_rate ? o->block_rate : WAIT_RATE_FINEST_NS),
 		.without_wakers = o->without_wakers,
 	};
 
@@ -310,6 +312,8 @@ int collector_new(const struct collector_options *o, struct collector **ret, str
 		.first_segment_fd = -1,
 	};
 	c->map_bytes = collector_load_map_bytes(c->bpf);
+	c->verified_instructions = collector_load_verified(c->bpf);
+	wait_rate_init(&c->wait_rate, clock_monotonic_ns());
 	err = start(c, e);
 	if (err)
 		return err;
@@ -358,12 +362,46 @@ static void acknowledge(struct collector *c)
 		;
 }
 
+/* The sum over all CPUs of each counter of BPF. */
+void collector_get_counters(struct collector *c, uint64_t ret[static ABI_COUNTERS_COUNT])
+{
+	uint32_t zero = 0;
+	int cpu, i;
+
+	memset(ret, 0, ABI_COUNTERS_COUNT * sizeof(*ret));
+	ret[ABI_COUNTER_waits] = collector_waits_count(&c->waits);
+	if (bpf_map_lookup_elem(bpf_map__fd(c->bpf->maps.counters), &zero, c->per_cpu))
+		return;
+	for (cpu = 0; cpu < c->n_possible; cpu++) {
+		for (i = 0; i < ABI_COUNTERS_COUNT; i++)
+			ret[i] += c->per_cpu[cpu][i];
+	}
+}
+
+static void adapt_wait_rate(struct collector *c)
+{
+	uint64_t counters[ABI_COUNTERS_COUNT];
+	unsigned int cpus = 0;
+	size_t i;
+
+	if (c->options.block_rate || !c->waits.hook)
+		return;
+	collector_get_counters(c, counters);
+	for (i = 0; i < c->n_cpus; i++)
+		cpus += c->cpus[i].sideband_fd >= 0 && !c->cpus[i].gone;
+	wait_rate_adapt(&c->wait_rate, counters[ABI_COUNTER_wait_stacks_taken], cpus,
+			clock_monotonic_ns());
+	/* One store; programs that run beside it use either. */
+	__atomic_store_n(&c->bpf->data->block_rate, c->wait_rate.ns, __ATOMIC_RELAXED);
+}
+
 int collector_drain(struct collector *c, struct stream *stream)
 {
 	int n, total;
 	size_t i;
 
 	acknowledge(c);
+	adapt_wait_rate(c);
 	c->stream = stream;
 	/* The ring first: then all that happened before the samples is in the side-band by now. */
 	total = ring_buffer__consume(c->ring);
@@ -426,19 +464,6 @@ const char *collector_selftest_text(const struct collector *c)
 	return c->selftest.number ? c->selftest.text : "";
 }
 
-static void add_counters(struct collector *c, struct collector_state *s)
-{
-	uint32_t zero = 0;
-	int cpu, i;
-
-	if (bpf_map_lookup_elem(bpf_map__fd(c->bpf->maps.counters), &zero, c->per_cpu))
-		return;
-	for (cpu = 0; cpu < c->n_possible; cpu++) {
-		for (i = 0; i < ABI_COUNTERS_COUNT; i++)
-			s->counters[i] += c->per_cpu[cpu][i];
-	}
-}
-
 void collector_get_state(struct collector *c, struct collector_state *ret)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -449,7 +474,7 @@ void collector_get_state(struct collector *c, struct collector_state *ret)
 		.event = "cpu-clock",
 		.vma_walk_works = !c->selftest.number,
 		.segment_bytes = c->tables.n_segments * sizeof(struct unwind_segment),
-		.verified_instructions = collector_load_verified(c->bpf),
+		.verified_instructions = c->verified_instructions,
 		.sideband_bad = c->sideband_bad,
 	};
 	size_t i;
@@ -462,7 +487,7 @@ void collector_get_state(struct collector *c, struct collector_state *ret)
 		if (c->cpus[i].sideband.page)
 			s.map_bytes += page + c->cpus[i].sideband.size;
 	}
-	add_counters(c, &s);
+	collector_get_counters(c, s.counters);
 	if (!bpf_obj_get_info_by_fd(bpf_program__fd(c->bpf->progs.sample_cpu), &info, &size)) {
 		s.run_ns = info.run_time_ns;
 		s.run_count = info.run_cnt;

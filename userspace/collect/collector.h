@@ -18,10 +18,9 @@ struct collector;
 struct stream;
 struct table_store_memory;
 
-#define COLLECTOR_MAX_FREQUENCY	     10000
-#define COLLECTOR_DEFAULT_FREQUENCY  99
-#define COLLECTOR_DEFAULT_BLOCK_RATE 1000000 /* ns */
-#define COLLECTOR_MAX_BLOCK_RATE     UINT32_MAX
+#define COLLECTOR_MAX_FREQUENCY	    10000
+#define COLLECTOR_DEFAULT_FREQUENCY 99
+#define COLLECTOR_MAX_BLOCK_RATE    UINT32_MAX /* ns */
 
 /* Opens a perf event on a CPU: perf_event_open(attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC); -errno. */
 typedef int (*collector_open_fn)(void *userdata, const struct perf_event_attr *attr, int cpu);
@@ -36,7 +35,7 @@ struct collector_options {
 				 to ABI_SLICE_MAX_BYTES; 0 = that */
 	bool without_slices;  /* walk by frame pointers there */
 	uint64_t block_rate;  /* ns of waiting per stack taken, 1 = all waits, at most
-				 COLLECTOR_MAX_BLOCK_RATE; 0 = COLLECTOR_DEFAULT_BLOCK_RATE */
+				 COLLECTOR_MAX_BLOCK_RATE; 0 = as the load asks for (wait_rate.h) */
 	uint8_t wait_hook;    /* enum abi_wait_hook: this one or none; 0 = the best that there is */
 	bool without_waits;   /* neither block nor mutex samples */
 	bool without_wakers;  /* block samples without who ended the wait */
@@ -60,8 +59,9 @@ struct collector_state {
 	uint32_t verified_instructions;	      /* what the verifier looked at, largest program */
 	uint8_t wait_hook;		      /* enum abi_wait_hook that is in use */
 	char wait_hook_text[128];	      /* why no better one is, "" = it is the best */
+	uint64_t block_rate;		      /* ns, in force now; 0 = waits are not sampled */
 	uint64_t wait_run_ns, wait_run_count; /* of the programs of waits, as run_ns */
-	uint64_t wait_missed;  /* events they did not see, because one interrupted itself */
+	uint64_t wait_missed; /* events that they did not see, as they had interrupted themselves */
 	uint64_t sideband_bad; /* times a side-band buffer was given up as inconsistent */
 };
 
@@ -124,7 +124,13 @@ int collector_read_waits(struct collector *c, uint32_t tgid,
 			 void (*record)(void *userdata, const void *record, size_t size),
 			 void *userdata);
 
+/*
+ * Everything above. Asks the kernel of each program and how many threads there are: for when
+ * somebody wants to see it.
+ */
 void collector_get_state(struct collector *c, struct collector_state *ret);
+/* The counters alone: one system call, on a machine of any size. */
+void collector_get_counters(struct collector *c, uint64_t ret[static ABI_COUNTERS_COUNT]);
 
 /* The words of the last self-test that failed; "" when vma_walk_works. Borrowed. */
 const char *collector_selftest_text(const struct collector *c);

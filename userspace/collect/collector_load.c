@@ -104,9 +104,9 @@ int collector_load(const struct collector_load_options *o, struct profd_bpf **re
 	err = bpf ? 0 : -errno;
 	if (!err) {
 		bpf->rodata->sample_period_ns = NS_PER_S / o->frequency;
-		bpf->rodata->ring_high_water = o->ring_size / 4;
+		bpf->rodata->ring_high_water = o->ring_size / 8;
 		bpf->rodata->slice_bytes = o->slice_bytes;
-		bpf->rodata->block_rate = o->block_rate;
+		bpf->data->block_rate = o->block_rate;
 		bpf->rodata->wait_wakers = !o->without_wakers;
 		bpf->rodata->wait_hook = o->wait_hook;
 		choose(bpf, o->wait_hook);

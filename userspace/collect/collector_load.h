@@ -15,7 +15,7 @@ struct collector_load_options {
 	size_t ring_size;   /* bytes, a power of two and of pages */
 	uint32_t max_files;
 	uint32_t slice_bytes; /* 0 = no slices */
-	uint32_t block_rate;  /* ns, at least 1 */
+	uint32_t block_rate;  /* ns, at least 1; what it begins with */
 	uint8_t wait_hook;    /* enum abi_wait_hook; none = without the programs of waits */
 	bool without_wakers;
 };

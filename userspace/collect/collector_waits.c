@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -58,6 +59,10 @@ void collector_waits_done(struct collector_waits *w)
 		bpf_link__destroy(w->links[--w->n_links]);
 	bpf_link__destroy(w->reader);
 	w->reader = NULL;
+	if (w->cpus)
+		munmap((void *)w->cpus, w->n_cpus * sizeof(*w->cpus));
+	w->cpus = NULL;
+	w->n_cpus = 0;
 	w->hook = ABI_WAIT_HOOK_none;
 }
 
@@ -117,12 +122,28 @@ static int run_iterator(struct bpf_program *program)
 	return err;
 }
 
+/* What is counted by CPU can be read here. */
+static int map_cpus(struct collector_waits *w, const struct bpf_map *map)
+{
+	uint32_t n = bpf_map__max_entries(map);
+	void *memory;
+
+	memory = mmap(NULL, n * sizeof(*w->cpus), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	if (memory == MAP_FAILED)
+		return -errno;
+	w->cpus = memory;
+	w->n_cpus = n;
+	return 0;
+}
+
 /* Threads get their memory last: from then on, all that happens to them is seen. */
 static int attach_all(struct collector_waits *w, struct profd_bpf *bpf, enum abi_wait_hook hook)
 {
 	int err;
 
-	err = attach_hook(w, bpf, hook);
+	err = map_cpus(w, bpf->maps.wait_cpus);
+	if (!err)
+		err = attach_hook(w, bpf, hook);
 	if (!err)
 		err = attach(w, bpf->progs.wait_switch);
 	if (!err)
@@ -264,18 +285,12 @@ static void add_program(const struct bpf_program *program, struct collector_stat
 	s->wait_missed += info.recursion_misses;
 }
 
-/* They are counted by CPU, apart from the other counters. */
-static uint64_t count_waits(const struct bpf_map *map)
+uint64_t collector_waits_count(const struct collector_waits *w)
 {
-	uint64_t cpu[8], sum = 0; /* struct wait_cpu of bpf/wait_maps.h */
-	uint32_t i;
+	uint64_t sum = 0;
 
-	if (bpf_map__value_size(map) != sizeof(cpu))
-		return 0;
-	for (i = 0; i < bpf_map__max_entries(map); i++) {
-		if (!bpf_map_lookup_elem(bpf_map__fd(map), &i, cpu))
-			sum += cpu[0];
-	}
+	for (uint32_t i = 0; i < w->n_cpus; i++)
+		sum += __atomic_load_n(&w->cpus[i].waits, __ATOMIC_RELAXED);
 	return sum;
 }
 
@@ -286,7 +301,7 @@ void collector_waits_state(const struct collector_waits *w, const struct profd_b
 	snprintf(s->wait_hook_text, sizeof(s->wait_hook_text), "%s", w->text);
 	if (!w->hook)
 		return;
-	s->counters[ABI_COUNTER_waits] += count_waits(bpf->maps.wait_cpus);
+	s->block_rate = bpf->data->block_rate;
 	s->map_bytes += collector_system_threads() * THREAD_BYTES;
 	add_program(bpf->progs.wait_switch, s);
 	add_program(bpf->progs.wait_waking, s);

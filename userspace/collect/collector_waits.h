@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi.h"
 #include "base/error.h"
 
 struct bpf_link;
@@ -23,7 +24,9 @@ struct collector_waits {
 	char text[128]; /* why no better one is */
 	struct bpf_link *links[COLLECTOR_WAITS_LINKS];
 	size_t n_links;
-	struct bpf_link *reader; /* of waits that go on */
+	struct bpf_link *reader;	 /* of waits that go on */
+	const struct abi_wait_cpu *cpus; /* by number, n_cpus of them; the memory of a map */
+	uint32_t n_cpus;
 };
 
 /*
@@ -40,6 +43,8 @@ int collector_waits_read(struct collector_waits *w, struct profd_bpf *bpf, uint3
 			 void (*record)(void *userdata, const void *record, size_t size),
 			 void *userdata);
 
-/* Fills in what begins with wait_. */
+/* How many waits there were: ABI_COUNTER_waits, which is not in the map of counters. */
+uint64_t collector_waits_count(const struct collector_waits *w);
+/* Fills in what begins with wait_, and adds the memory of threads. */
 void collector_waits_state(const struct collector_waits *w, const struct profd_bpf *bpf,
 			   struct collector_state *s);

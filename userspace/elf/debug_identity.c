@@ -9,11 +9,13 @@
 #include <zlib.h>
 
 #include "base/cleanup.h"
+#include "elf/eh_frame_cursor.h"
 #include "elf/elf_image.h"
 
 #define MAX_LINK     ((size_t)8192)
 #define MAX_CRC_FILE ((uint64_t)1 << 30)
 #define CRC_CHUNK    ((size_t)1 << 18)
+#define SUP_VERSION  5U
 
 static bool is_file_name(const char *name)
 {
@@ -103,12 +105,54 @@ static int read_alt_link(const struct elf_image *image, struct debug_alt_link *r
 	if (path == 1 || path > sizeof(ret->path) || path >= size)
 		return -EBADMSG;
 	build_id = size - path;
-	if (build_id > sizeof(ret->build_id))
+	if (build_id > sizeof(ret->id))
 		return -EBADMSG;
 	memcpy(ret->path, data, path);
-	memcpy(ret->build_id, data + path, build_id);
-	ret->build_id_size = (uint32_t)build_id;
+	memcpy(ret->id, data + path, build_id);
+	ret->id_size = (uint32_t)build_id;
 	return 0;
+}
+
+/* A version, which side it is, the path of the other file, and the checksum (DWARF 5, 7.3.6). */
+static int read_sup(const struct elf_image *image, bool *ret_is_shared, struct debug_alt_link *ret)
+{
+	const Elf64_Shdr *section = elf_image_section(image, ".debug_sup");
+	_cleanup_free_ char *data = NULL;
+	size_t size, path;
+	uint64_t n;
+	struct cursor c;
+	int r = section ? elf_image_copy(image, section, MAX_LINK, (void **)&data, &size) : -ENOENT;
+
+	if (r < 0)
+		return r;
+	c = cursor_of((const uint8_t *)data, size);
+	if (cursor_u16(&c) != SUP_VERSION)
+		return -EBADMSG;
+	*ret_is_shared = cursor_u8(&c) != 0;
+	/* A NUL is behind what was copied. */
+	path = strlen((const char *)c.at) + 1;
+	if (path > sizeof(ret->path) || path > cursor_left(&c))
+		return -EBADMSG;
+	memcpy(ret->path, c.at, path);
+	cursor_skip(&c, path);
+	n = cursor_uleb(&c);
+	if (c.bad || n == 0 || n > sizeof(ret->id) || n > cursor_left(&c))
+		return -EBADMSG;
+	memcpy(ret->id, c.at, n);
+	ret->id_size = (uint32_t)n;
+	ret->is_checksum = 1;
+	return 0;
+}
+
+static int read_either_link(const struct elf_image *image, struct debug_alt_link *ret)
+{
+	bool is_shared;
+	int r = read_alt_link(image, ret);
+
+	if (r != -ENOENT)
+		return r;
+	r = read_sup(image, &is_shared, ret);
+	return r == 0 && (is_shared || ret->path[0] == '\0') ? -ENOENT : r;
 }
 
 int debug_alt_link_read(int fd, struct debug_alt_link *ret)
@@ -119,19 +163,34 @@ int debug_alt_link_read(int fd, struct debug_alt_link *ret)
 
 	if (r == 0)
 		r = image.sections_error;
-	return r < 0 ? r : read_alt_link(&image, ret);
+	*ret = (struct debug_alt_link){};
+	return r < 0 ? r : read_either_link(&image, ret);
+}
+
+static bool has_checksum(int fd, const struct debug_alt_link *link)
+{
+	_cleanup_(elf_image_done)
+	struct elf_image image = { .fd = -1 };
+	struct debug_alt_link shared;
+	bool is_shared;
+
+	return elf_image_open(fd, &image) == 0 && image.sections_error == 0 &&
+	       read_sup(&image, &is_shared, &shared) == 0 && is_shared &&
+	       shared.id_size == link->id_size && memcmp(shared.id, link->id, link->id_size) == 0;
 }
 
 bool debug_alt_link_fits(const struct debug_alt_link *link, int fd)
 {
 	struct debug_identity id;
 
-	return debug_identity_read(fd, &id) == 0 && id.build_id_size == link->build_id_size &&
-	       memcmp(id.build_id, link->build_id, id.build_id_size) == 0;
+	if (link->is_checksum)
+		return has_checksum(fd, link);
+	return debug_identity_read(fd, &id) == 0 && id.build_id_size == link->id_size &&
+	       memcmp(id.build_id, link->id, id.build_id_size) == 0;
 }
 
 bool debug_alt_link_is_valid(const struct debug_alt_link *link)
 {
-	return link->build_id_size > 0 && link->build_id_size <= sizeof(link->build_id) &&
+	return link->id_size > 0 && link->id_size <= sizeof(link->id) && link->is_checksum <= 1 &&
 	       memchr(link->path, 0, sizeof(link->path));
 }

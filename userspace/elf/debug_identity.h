@@ -31,11 +31,15 @@ bool debug_identity_fits(const struct debug_identity *executable, int fd);
 /* Whether one that comes from another process can be used to make paths. */
 bool debug_identity_is_valid(const struct debug_identity *id);
 
-/* What debug files have in common may be in one more file (dwz), named in .gnu_debugaltlink. */
+/*
+ * What debug files have in common may be in one more file (dwz), named in .gnu_debugaltlink with
+ * its build id, or since DWARF 5 in .debug_sup (7.3.6) with a checksum that stands in both files.
+ */
 struct debug_alt_link {
-	uint8_t build_id[ELF_BUILD_ID_MAX];
-	uint32_t build_id_size; /* not 0 */
-	char path[PATH_MAX];	/* absolute, or relative to the debug file */
+	uint8_t id[ELF_BUILD_ID_MAX];
+	uint32_t id_size;     /* not 0 */
+	uint32_t is_checksum; /* or a build id: 0 */
+	char path[PATH_MAX];  /* absolute, or relative to the debug file */
 };
 
 /* -ENOENT if the file @fd, a debug file or an executable with DWARF, has none; or -errno. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From addresses to units, and from what is found in a unit to chains. */
+/* From what is found in a unit to chains. */
 #include "elf/dwarf.h"
 
 #include <dwarf.h>
@@ -8,27 +8,17 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/search.h"
 #include "elf/dwarf_reader.h"
 
 #define MAX_SPLIT 64U
 
-/* An address, and the unit that it is in. */
-struct place {
-	uint64_t address;
-	uint64_t unit;	/* offset in .debug_info */
-	uint64_t range; /* bytes of the range that tells so; 0 = none does */
-	uint32_t index;
-};
-
 struct job {
 	struct dwarf_reader reader;
-	struct place *places;
+	struct dwarf_place *places;
 	uint32_t n;
 	struct line_builder *builder;
 	struct dwarf_wants *wants;
 	uint8_t *incomplete;
-	uint64_t unit; /* whose ranges are looked at */
 };
 
 /* Code is not below the first executable segment; addresses there are what a linker threw away. */
@@ -40,58 +30,6 @@ static uint64_t lowest_code(const struct elf_image *image)
 		if (image->segments[i].p_type == PT_LOAD && image->segments[i].p_flags & PF_X)
 			lowest = MIN(lowest, image->segments[i].p_vaddr);
 	return lowest == UINT64_MAX ? 1 : MAX(lowest, (uint64_t)1);
-}
-
-static uint32_t first_not_below(const struct job *j, uint64_t address)
-{
-	return SEARCH(j->n, i, j->places[i].address < address);
-}
-
-/* Of units that overlap the one with the smaller range has the address. */
-static void claim(uint64_t low, uint64_t high, void *userdata)
-{
-	struct job *j = userdata;
-
-	if (low < j->reader.lowest || low >= high)
-		return;
-	for (uint32_t i = first_not_below(j, low); i < j->n && j->places[i].address < high; i++) {
-		struct place *p = &j->places[i];
-
-		if (p->range == 0 || high - low < p->range) {
-			p->range = high - low;
-			p->unit = j->unit;
-		}
-	}
-}
-
-static void refuse(struct job *j)
-{
-	j->reader.stats->units_refused++;
-}
-
-static int find_units(struct job *j)
-{
-	struct dwarf_reader *r = &j->reader;
-	int error = dwarf_file_list_units(&r->main);
-
-	for (uint32_t i = 0; error == 0 && i < r->main.n_units; i++) {
-		struct dwarf_unit u;
-		int e = dwarf_unit_open(&r->main, r->abbrevs, r->main.units[i], NULL, NULL, &u);
-
-		if (e == -ENOMEM)
-			return e;
-		if (e < 0) {
-			refuse(j);
-			continue;
-		}
-		j->unit = u.offset;
-		if (u.ranges)
-			dwarf_unit_ranges(&u, u.ranges, claim, j);
-		else if (u.has_low_pc && u.has_high_pc)
-			claim(u.low_pc, u.high_pc, j);
-		dwarf_unit_done(&u);
-	}
-	return error;
 }
 
 /* What is known of the addresses of one unit. */
@@ -113,7 +51,7 @@ static void found_done(struct found *f)
 	dwarf_line_free(f->lines);
 }
 
-static int found_init(struct found *f, const struct place *places, size_t n)
+static int found_init(struct found *f, const struct dwarf_place *places, size_t n)
 {
 	*f = (struct found){
 		.n = n,
@@ -181,7 +119,7 @@ static int set_chain(struct job *j, struct dwarf_unit *u, const struct found *f,
 	return line_builder_set(j->builder, t->index, c->frames, n);
 }
 
-static void want_split(struct job *j, const struct dwarf_unit *u, const struct place *places,
+static void want_split(struct job *j, const struct dwarf_unit *u, const struct dwarf_place *places,
 		       size_t n)
 {
 	struct dwarf_wanted *w;
@@ -198,8 +136,8 @@ static void want_split(struct job *j, const struct dwarf_unit *u, const struct p
 
 /* The unit with the functions: @main itself, or what it is the skeleton of. */
 static struct dwarf_unit *unit_with_functions(struct job *j, struct dwarf_unit *main,
-					      struct dwarf_unit *split, const struct place *places,
-					      size_t n)
+					      struct dwarf_unit *split,
+					      const struct dwarf_place *places, size_t n)
 {
 	if (!main->dwo_name || !main->has_dwo_id)
 		return main;
@@ -217,13 +155,14 @@ static int find_in_unit(struct job *j, struct dwarf_unit *main, struct dwarf_uni
 	if (main->has_line && dwarf_line_open(main, &f->lines) == 0)
 		dwarf_line_run(f->lines, f->addresses, f->n, j->reader.lowest, f->rows);
 	if (dwarf_unit_load(u) < 0 || dwarf_tree_find(&j->reader, u, f->targets, f->n) < 0)
-		refuse(j);
+		j->reader.stats->units_refused++;
 	for (size_t i = 0; i < f->n && r == 0; i++)
 		r = set_chain(j, u, f, i, chain);
 	return r;
 }
 
-static int look_into_unit(struct job *j, const struct place *places, size_t n, struct chain *chain)
+static int look_into_unit(struct job *j, const struct dwarf_place *places, size_t n,
+			  struct chain *chain)
 {
 	struct dwarf_unit main, split = {}, *u;
 	struct found found;
@@ -246,7 +185,7 @@ static int look_into_unit(struct job *j, const struct place *places, size_t n, s
 
 static int compare_units(const void *a, const void *b)
 {
-	const struct place *x = a, *y = b;
+	const struct dwarf_place *x = a, *y = b;
 
 	if (x->unit != y->unit)
 		return x->unit < y->unit ? -1 : 1;
@@ -262,7 +201,7 @@ static int look_into_units(struct job *j)
 		return -ENOMEM;
 	qsort(j->places, j->n, sizeof(*j->places), compare_units);
 	for (uint32_t i = 0; i < j->n; i += n) {
-		const struct place *first = &j->places[i];
+		const struct dwarf_place *first = &j->places[i];
 		int r;
 
 		for (n = 1; i + n < j->n && j->places[i + n].unit == first->unit; n++)
@@ -283,9 +222,9 @@ static int take_places(struct job *j, const uint64_t *addresses, uint32_t n)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++)
 		if (!line_builder_has(j->builder, i))
-			j->places[j->n++] = (struct place){ .address = addresses[i],
-							    .index = i,
-							    .unit = UINT64_MAX };
+			j->places[j->n++] = (struct dwarf_place){ .address = addresses[i],
+								  .index = i,
+								  .unit = UINT64_MAX };
 	return 0;
 }
 
@@ -298,8 +237,12 @@ static int open_files(struct dwarf_reader *r, const struct dwarf_lines_files *fi
 	r->lowest = lowest_code(r->main.image);
 	r->stats->sections_compressed += r->main.unknown_compression;
 	/* Files beside it that cannot be read are as good as none. */
-	if (files->alt_fd >= 0 && dwarf_file_open(files->alt_fd, false, &r->alt) == -ENOMEM)
-		return -ENOMEM;
+	if (files->alt_fd >= 0)
+		error = dwarf_file_open(files->alt_fd, false, &r->alt);
+	if (error == -ENOMEM)
+		return error;
+	if (r->alt.image)
+		r->main.alt = &r->alt;
 	r->split = calloc(MAX_SPLIT, sizeof(*r->split));
 	r->abbrevs = dwarf_abbrev_cache_new();
 	if (!r->split || !r->abbrevs)
@@ -339,7 +282,7 @@ int dwarf_lines(const struct dwarf_lines_files *files, const uint64_t *addresses
 	if (r == 0)
 		r = take_places(&j, addresses, n);
 	if (r == 0 && dwarf_file_has_info(&j.reader.main)) {
-		r = find_units(&j);
+		r = dwarf_find_units(&j.reader, j.places, j.n);
 		if (r == 0)
 			r = look_into_units(&j);
 	}

@@ -9,23 +9,19 @@
 
 #include "base/cleanup.h"
 #include "elf/inflater.h"
+#include "elf/relocations.h"
 
 static const char *const names[DWARF_N_SECTIONS] = {
 	[DWARF_INFO] = "info",	       [DWARF_ABBREV] = "abbrev",
 	[DWARF_LINE] = "line",	       [DWARF_STR] = "str",
 	[DWARF_LINE_STR] = "line_str", [DWARF_STR_OFFSETS] = "str_offsets",
 	[DWARF_ADDR] = "addr",	       [DWARF_RANGES] = "ranges",
-	[DWARF_RNGLISTS] = "rnglists", [DWARF_CU_INDEX] = "cu_index",
+	[DWARF_RNGLISTS] = "rnglists", [DWARF_ARANGES] = "aranges",
+	[DWARF_CU_INDEX] = "cu_index",
 };
 
 /* ELFCOMPRESS_ZSTD, which the elf.h of glibc 2.36 does not have yet. */
 #define COMPRESS_ZSTD 2
-
-/* The beginning of a .zdebug section: "ZLIB" and the size of the content, big-endian. */
-struct old_header {
-	char magic[4];
-	uint8_t size[8];
-};
 
 /* Whether it will be possible to read it: nothing is read yet. */
 static int open_zstd(struct dwarf_file *f, const Elf64_Shdr *s, struct dwarf_contents *c)
@@ -68,16 +64,16 @@ static int open_compressed(struct dwarf_file *f, const Elf64_Shdr *s, struct dwa
 
 static int open_old_compressed(struct dwarf_file *f, const Elf64_Shdr *s, struct dwarf_contents *c)
 {
-	struct old_header header;
-	uint64_t size;
-	int r = elf_image_read(f->image, &header, sizeof(header), s->sh_offset);
+	uint8_t header[ELF_OLD_HEADER];
+	int r = elf_image_read(f->image, header, sizeof(header), s->sh_offset);
 
 	if (r < 0)
 		return r;
-	if (s->sh_size < sizeof(header) || memcmp(header.magic, "ZLIB", 4) != 0)
+	if (s->sh_size < sizeof(header))
 		return -EBADMSG;
-	memcpy(&size, header.size, sizeof(size));
-	c->size = be64toh(size);
+	r = elf_image_old_size(header, &c->size);
+	if (r < 0)
+		return r;
 	return inflater_new(f->image, s->sh_offset + sizeof(header), s->sh_size - sizeof(header),
 			    c->size, &c->inflater);
 }
@@ -91,27 +87,40 @@ static int open_plain(struct dwarf_file *f, const Elf64_Shdr *s, struct dwarf_co
 	return 0;
 }
 
-static int open_section(struct dwarf_file *f, enum dwarf_section i)
+/* GCC puts each unit of types into a section of its own, before that of the unit with the code. */
+static const Elf64_Shdr *find_section(const struct dwarf_file *f, enum dwarf_section i)
 {
 	const char *suffix = f->is_split && i != DWARF_CU_INDEX ? ".dwo" : "";
-	struct dwarf_contents *c = &f->sections[i];
-	const Elf64_Shdr *s;
+	const Elf64_Shdr *s = NULL;
 	char name[32];
-	int r;
 
 	snprintf(name, sizeof(name), ".debug_%s%s", names[i], suffix);
-	s = elf_image_section(f->image, name);
-	if (s) {
-		r = s->sh_flags & SHF_COMPRESSED ? open_compressed(f, s, c) : open_plain(f, s, c);
+	if (i == DWARF_INFO)
+		s = elf_image_last_section(f->image, name);
+	return s ? s : elf_image_debug_section(f->image, name);
+}
+
+static int open_section(struct dwarf_file *f, enum dwarf_section i)
+{
+	struct dwarf_contents *c = &f->sections[i];
+	const Elf64_Shdr *s = find_section(f, i);
+	int r;
+
+	if (!s)
+		return 0;
+	if (elf_image_is_old_compressed(f->image, s)) {
+		r = open_old_compressed(f, s, c);
 	} else {
-		snprintf(name, sizeof(name), ".zdebug_%s%s", names[i], suffix);
-		s = elf_image_section(f->image, name);
-		r = s ? open_old_compressed(f, s, c) : 0;
+		r = s->sh_flags & SHF_COMPRESSED ? open_compressed(f, s, c) : open_plain(f, s, c);
+		if (r == 0)
+			r = relocations_open(f->image, s, &c->relocations);
 	}
 	f->unknown_compression |= r == -ENOTSUP;
 	/* Without a section that is damaged there are still the others. */
-	if (r < 0)
+	if (r < 0) {
+		inflater_free(c->inflater);
 		*c = (struct dwarf_contents){};
+	}
 	return r == -ENOMEM ? r : 0;
 }
 
@@ -143,6 +152,7 @@ void dwarf_file_done(struct dwarf_file *f)
 	if (!f->image)
 		return;
 	for (unsigned int i = 0; i < DWARF_N_SECTIONS; i++) {
+		relocations_free(f->sections[i].relocations);
 		inflater_free(f->sections[i].inflater);
 		free(f->sections[i].plain);
 		free(f->sections[i].window);
@@ -185,8 +195,8 @@ static int unpack(struct dwarf_file *f, struct dwarf_contents *c)
 	return 0;
 }
 
-static int read_through(struct dwarf_file *f, struct dwarf_contents *c, uint64_t offset,
-			uint64_t size, void *buffer)
+static int read_raw(struct dwarf_file *f, struct dwarf_contents *c, uint64_t offset, uint64_t size,
+		    void *buffer)
 {
 	int r;
 
@@ -199,6 +209,15 @@ static int read_through(struct dwarf_file *f, struct dwarf_contents *c, uint64_t
 		return r;
 	}
 	return elf_image_read(f->image, buffer, size, c->offset + offset);
+}
+
+static int read_through(struct dwarf_file *f, struct dwarf_contents *c, uint64_t offset,
+			uint64_t size, void *buffer)
+{
+	int r = read_raw(f, c, offset, size, buffer);
+
+	return r == 0 && c->relocations ? relocations_apply(c->relocations, offset, size, buffer)
+					: r;
 }
 
 /* Has the window begin at most a window before @offset. */

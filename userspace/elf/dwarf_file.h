@@ -22,6 +22,7 @@ enum dwarf_section {
 	DWARF_ADDR,
 	DWARF_RANGES,
 	DWARF_RNGLISTS,
+	DWARF_ARANGES,
 	DWARF_CU_INDEX, /* only of packages (.dwp) */
 	DWARF_N_SECTIONS
 };
@@ -34,11 +35,12 @@ enum dwarf_section {
 #define DWARF_MAX_KEPT_SPLIT ((uint64_t)4 << 20)
 
 struct dwarf_contents {
-	uint64_t offset, size;	   /* @size: of the content */
-	struct inflater *inflater; /* NULL = it is not compressed, or with zstd */
-	const Elf64_Shdr *zstd;	   /* in the image; NULL = not with zstd */
-	uint8_t *plain;		   /* what is in that; NULL = not read yet */
-	int error;		   /* of reading that */
+	uint64_t offset, size;		 /* @size: of the content */
+	struct inflater *inflater;	 /* NULL = it is not compressed, or with zstd */
+	struct relocations *relocations; /* NULL = none are left to do */
+	const Elf64_Shdr *zstd;		 /* in the image; NULL = not with zstd */
+	uint8_t *plain;			 /* what is in that; NULL = not read yet */
+	int error;			 /* of reading that */
 	uint8_t *window;
 	uint64_t window_at;
 	uint32_t window_size;
@@ -46,6 +48,7 @@ struct dwarf_contents {
 
 struct dwarf_file {
 	struct elf_image *image; /* owned */
+	struct dwarf_file *alt;	 /* the supplementary file, borrowed; NULL = none */
 	struct dwarf_contents sections[DWARF_N_SECTIONS];
 	bool is_split;		  /* its sections are called .debug_info.dwo etc. */
 	bool unknown_compression; /* or too much that is compressed: sections are missing for it */

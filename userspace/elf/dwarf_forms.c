@@ -299,8 +299,8 @@ void dwarf_unit_skip(const struct dwarf_unit *u, const struct dwarf_abbrev *a, s
 		skip_one(u, &u->abbrevs->attributes[a->first + i], c);
 }
 
-bool dwarf_unit_string(const struct dwarf_unit *u, struct dwarf_file *alt,
-		       const struct dwarf_value *v, char *buffer, size_t size)
+bool dwarf_unit_string(const struct dwarf_unit *u, const struct dwarf_value *v, char *buffer,
+		       size_t size)
 {
 	int r = -1;
 
@@ -314,8 +314,8 @@ bool dwarf_unit_string(const struct dwarf_unit *u, struct dwarf_file *alt,
 	}
 	if (v->class == DWARF_STRING_SECTION)
 		r = dwarf_file_string(u->file, v->section, v->number, buffer, size);
-	else if (v->class == DWARF_STRING_ALT && alt)
-		r = dwarf_file_string(alt, DWARF_STR, v->number, buffer, size);
+	else if (v->class == DWARF_STRING_ALT && u->file->alt)
+		r = dwarf_file_string(u->file->alt, DWARF_STR, v->number, buffer, size);
 	if (r < 0)
 		buffer[0] = '\0';
 	return r == 0;

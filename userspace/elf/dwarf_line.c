@@ -391,13 +391,20 @@ void dwarf_line_run(const struct dwarf_line_program *p, const uint64_t *addresse
 	}
 }
 
-/* Directory 0 of the older versions is not in the list. */
+/*
+ * With one slash at its end, or empty: directory 0 of the older versions is not in the list.
+ */
 static void directory_name(const struct dwarf_line_program *p, uint64_t i, char *buffer,
 			   size_t size)
 {
+	size_t length;
+
 	buffer[0] = '\0';
 	if (i < p->directories.n)
-		dwarf_unit_string(&p->shape, NULL, &p->directories.list[i].name, buffer, size);
+		dwarf_unit_string(&p->shape, &p->directories.list[i].name, buffer, size - 1);
+	length = strlen(buffer);
+	if (length > 0 && buffer[length - 1] != '/')
+		strcpy(buffer + length, "/");
 }
 
 bool dwarf_line_file(const struct dwarf_line_program *p, uint64_t file, char *buffer, size_t size)
@@ -410,15 +417,14 @@ bool dwarf_line_file(const struct dwarf_line_program *p, uint64_t file, char *bu
 	if (file >= p->files.n || (file == 0 && p->shape.version < 5))
 		return false;
 	e = &p->files.list[file];
-	if (!dwarf_unit_string(&p->shape, NULL, &e->name, name, sizeof(name)) || name[0] == '\0')
+	if (!dwarf_unit_string(&p->shape, &e->name, name, sizeof(name)) || name[0] == '\0')
 		return false;
 	directory_name(p, e->directory, directory, sizeof(directory));
 	if (name[0] == '/')
 		snprintf(buffer, size, "%s", name);
 	else if (directory[0] == '/' || comp_dir[0] == '\0')
-		snprintf(buffer, size, "%s%s%s", directory, directory[0] ? "/" : "", name);
+		snprintf(buffer, size, "%s%s", directory, name);
 	else
-		snprintf(buffer, size, "%s/%s%s%s", comp_dir, directory, directory[0] ? "/" : "",
-			 name);
+		snprintf(buffer, size, "%s/%s%s", comp_dir, directory, name);
 	return true;
 }

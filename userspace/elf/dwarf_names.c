@@ -60,8 +60,7 @@ static void take_name(struct search *s, const struct dwarf_unit *u, const struct
 		      bool *done)
 {
 	if (!*done)
-		*done = dwarf_unit_string(u, &s->reader->alt, v, s->name->name,
-					  sizeof(s->name->name)) &&
+		*done = dwarf_unit_string(u, v, s->name->name, sizeof(s->name->name)) &&
 			s->name->name[0];
 }
 
@@ -139,10 +138,10 @@ void dwarf_name_of(struct dwarf_reader *r, struct dwarf_unit *u, uint64_t offset
 	ret->line = 0;
 	ret->same_unit = true;
 	for (int i = 0; i < MAX_REFERENCES && s.next; i++) {
-		struct dwarf_file *f = s.next_is_alt ? &r->alt : u->file;
+		struct dwarf_file *f = s.next_is_alt ? u->file->alt : u->file;
 		uint64_t at = s.next;
 
-		if (!f->image)
+		if (!f)
 			return;
 		if (f != u->file || at < u->first_die || at >= u->end)
 			u = unit_at(r, f, at);

@@ -26,6 +26,17 @@ struct dwarf_reader {
 	struct dwarf_lines_stats *stats;
 };
 
+/* An address, and the unit that it is in. */
+struct dwarf_place {
+	uint64_t address;
+	uint64_t unit;	/* offset in .debug_info; UINT64_MAX = none */
+	uint64_t range; /* bytes of the range that tells so; 0 = none does */
+	uint32_t index; /* the number it was asked under */
+};
+
+/* Finds the units of @n places, by rising address, which are in none yet. */
+int dwarf_find_units(struct dwarf_reader *r, struct dwarf_place *places, uint32_t n);
+
 /* A function that an address is in: inlined, or, the last of a chain, a real one. */
 struct dwarf_hop {
 	uint64_t offset; /* of the entry in its unit's file */

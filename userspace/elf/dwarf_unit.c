@@ -166,7 +166,7 @@ static int copy_string(const struct dwarf_unit *u, const struct dwarf_value *v, 
 {
 	char text[MAX_NAME];
 
-	if (!dwarf_unit_string(u, NULL, v, text, sizeof(text)) || text[0] == '\0')
+	if (!dwarf_unit_string(u, v, text, sizeof(text)) || text[0] == '\0')
 		return 0;
 	*ret = strdup(text);
 	return *ret ? 0 : -ENOMEM;

@@ -135,12 +135,9 @@ void dwarf_unit_value(const struct dwarf_unit *u, const struct dwarf_attribute *
 /* Passes over the attributes of an entry. */
 void dwarf_unit_skip(const struct dwarf_unit *u, const struct dwarf_abbrev *a, struct cursor *c);
 
-/*
- * Copies a string value; @alt is the supplementary file or NULL. False if there is none: the buffer
- * is then "".
- */
-bool dwarf_unit_string(const struct dwarf_unit *u, struct dwarf_file *alt,
-		       const struct dwarf_value *v, char *buffer, size_t size);
+/* Copies a string value. False if there is none: the buffer is then "". */
+bool dwarf_unit_string(const struct dwarf_unit *u, const struct dwarf_value *v, char *buffer,
+		       size_t size);
 
 /* Calls @each for every range of DW_AT_ranges, with absolute addresses. */
 typedef void (*dwarf_range_fn)(uint64_t low, uint64_t high, void *userdata);

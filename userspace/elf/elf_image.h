@@ -11,6 +11,7 @@
 #pragma once
 
 #include <elf.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,18 @@ int elf_image_read_new(const struct elf_image *image, uint64_t size, uint64_t of
 
 /* The first section of this name that has bytes in the file; NULL if there is none. */
 const Elf64_Shdr *elf_image_section(const struct elf_image *image, const char *name);
+/* The last one; object files can have several. */
+const Elf64_Shdr *elf_image_last_section(const struct elf_image *image, const char *name);
+/* The same of a name that begins with ".debug_", also of a section that is ".zdebug_" instead. */
+const Elf64_Shdr *elf_image_debug_section(const struct elf_image *image, const char *name);
+/*
+ * Whether the section is compressed as it was before there were flags for that: its name begins
+ * with ".zdebug_", its content with ELF_OLD_HEADER bytes, then comes zlib.
+ */
+bool elf_image_is_old_compressed(const struct elf_image *image, const Elf64_Shdr *section);
+/* The size it has uncompressed, from these bytes: 0 or -EBADMSG. */
+#define ELF_OLD_HEADER 12
+int elf_image_old_size(const void *header, uint64_t *ret_size);
 /* The first section of this type; NULL if there is none. */
 const Elf64_Shdr *elf_image_section_of_type(const struct elf_image *image, uint32_t type);
 /* The section that @section refers to as its string table or symbol table; NULL if to none. */

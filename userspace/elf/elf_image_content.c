@@ -2,8 +2,9 @@
 /* Finding sections and segments, and copying what is in them. */
 #include "elf/elf_image.h"
 
+#include <endian.h>
 #include <errno.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,16 +24,54 @@ static bool has_bytes(const Elf64_Shdr *s)
 	return s->sh_type != SHT_NOBITS && s->sh_type != SHT_NULL && s->sh_size > 0;
 }
 
+static bool is_called(const struct elf_image *image, const Elf64_Shdr *s, const char *name)
+{
+	return has_bytes(s) && s->sh_name < image->names_size &&
+	       strcmp(image->names + s->sh_name, name) == 0;
+}
+
 const Elf64_Shdr *elf_image_section(const struct elf_image *image, const char *name)
 {
-	for (uint32_t i = 1; i < image->n_sections; i++) {
-		const Elf64_Shdr *s = &image->sections[i];
-
-		if (has_bytes(s) && s->sh_name < image->names_size &&
-		    strcmp(image->names + s->sh_name, name) == 0)
-			return s;
-	}
+	for (uint32_t i = 1; i < image->n_sections; i++)
+		if (is_called(image, &image->sections[i], name))
+			return &image->sections[i];
 	return NULL;
+}
+
+const Elf64_Shdr *elf_image_last_section(const struct elf_image *image, const char *name)
+{
+	for (uint32_t i = image->n_sections; i > 1; i--)
+		if (is_called(image, &image->sections[i - 1], name))
+			return &image->sections[i - 1];
+	return NULL;
+}
+
+const Elf64_Shdr *elf_image_debug_section(const struct elf_image *image, const char *name)
+{
+	const Elf64_Shdr *s = elf_image_section(image, name);
+	char old[64];
+
+	if (s || snprintf(old, sizeof(old), ".z%s", name + 1) >= (int)sizeof(old))
+		return s;
+	return elf_image_section(image, old);
+}
+
+bool elf_image_is_old_compressed(const struct elf_image *image, const Elf64_Shdr *section)
+{
+	return section->sh_name < image->names_size &&
+	       strncmp(image->names + section->sh_name, ".zdebug_", 8) == 0;
+}
+
+/* "ZLIB" and the size, big-endian. */
+int elf_image_old_size(const void *header, uint64_t *ret_size)
+{
+	uint64_t size;
+
+	if (memcmp(header, "ZLIB", 4) != 0)
+		return -EBADMSG;
+	memcpy(&size, (const char *)header + 4, sizeof(size));
+	*ret_size = be64toh(size);
+	return 0;
 }
 
 const Elf64_Shdr *elf_image_section_of_type(const struct elf_image *image, uint32_t type)
@@ -67,33 +106,53 @@ static int uncompress_zstd(void *plain, size_t plain_size, const char *data, siz
 	return ZSTD_decompress(plain, plain_size, data, size) == plain_size ? 0 : -EBADMSG;
 }
 
-static int uncompress_section(const char *data, size_t size, size_t max, void **ret_data,
-			      size_t *ret_size)
+/* How large the content will be, and by what it was compressed. */
+struct compression {
+	uint32_t type; /* ch_type */
+	size_t header; /* bytes before the stream */
+	uint64_t size; /* of the content */
+};
+
+static int read_gabi(const void *data, size_t size, struct compression *ret)
 {
-	_cleanup_free_ Bytef *plain = NULL;
 	Elf64_Chdr header;
-	int r;
 
 	if (size < sizeof(header))
 		return -EBADMSG;
 	memcpy(&header, data, sizeof(header));
-	data += sizeof(header);
-	size -= sizeof(header);
 	if (header.ch_type != ELFCOMPRESS_ZLIB && header.ch_type != COMPRESS_ZSTD)
 		return -ENOTSUP;
-	if (header.ch_size > max)
+	*ret = (struct compression){ header.ch_type, sizeof(header), header.ch_size };
+	return 0;
+}
+
+static int read_old(const void *data, size_t size, struct compression *ret)
+{
+	*ret = (struct compression){ .type = ELFCOMPRESS_ZLIB, .header = ELF_OLD_HEADER };
+	return size < ELF_OLD_HEADER ? -EBADMSG : elf_image_old_size(data, &ret->size);
+}
+
+static int uncompress_section(const struct compression *c, const char *data, size_t size,
+			      size_t max, void **ret_data, size_t *ret_size)
+{
+	_cleanup_free_ Bytef *plain = NULL;
+	int r;
+
+	data += c->header;
+	size -= c->header;
+	if (c->size > max)
 		return -EFBIG;
-	if (header.ch_size == 0)
+	if (c->size == 0)
 		return -EBADMSG;
-	plain = malloc(header.ch_size + 1);
+	plain = malloc(c->size + 1);
 	if (!plain)
 		return -ENOMEM;
-	r = header.ch_type == ELFCOMPRESS_ZLIB ? uncompress_zlib(plain, header.ch_size, data, size)
-					       : uncompress_zstd(plain, header.ch_size, data, size);
+	r = c->type == ELFCOMPRESS_ZLIB ? uncompress_zlib(plain, c->size, data, size)
+					: uncompress_zstd(plain, c->size, data, size);
 	if (r < 0)
 		return r;
-	plain[header.ch_size] = '\0';
-	*ret_size = header.ch_size;
+	plain[c->size] = '\0';
+	*ret_size = c->size;
 	*ret_data = TAKE_PTR(plain);
 	return 0;
 }
@@ -101,7 +160,9 @@ static int uncompress_section(const char *data, size_t size, size_t max, void **
 int elf_image_copy(const struct elf_image *image, const Elf64_Shdr *section, size_t max,
 		   void **ret_data, size_t *ret_size)
 {
+	bool old = elf_image_is_old_compressed(image, section);
 	_cleanup_free_ void *data = NULL;
+	struct compression c;
 	int r;
 
 	if (section->sh_type == SHT_NOBITS)
@@ -111,10 +172,14 @@ int elf_image_copy(const struct elf_image *image, const Elf64_Shdr *section, siz
 	r = elf_image_read_new(image, section->sh_size, section->sh_offset, &data);
 	if (r < 0)
 		return r == -ENODATA ? -EBADMSG : r;
-	if (section->sh_flags & SHF_COMPRESSED) {
-		if (image->header.e_ident[EI_CLASS] != ELFCLASS64)
+	if (section->sh_flags & SHF_COMPRESSED || old) {
+		if (!old && image->header.e_ident[EI_CLASS] != ELFCLASS64)
 			return -ENOTSUP;
-		return uncompress_section(data, section->sh_size, max, ret_data, ret_size);
+		r = old ? read_old(data, section->sh_size, &c)
+			: read_gabi(data, section->sh_size, &c);
+		return r < 0 ? r
+			     : uncompress_section(&c, data, section->sh_size, max, ret_data,
+						  ret_size);
 	}
 	*ret_size = section->sh_size;
 	*ret_data = TAKE_PTR(data);

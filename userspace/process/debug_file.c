@@ -80,6 +80,12 @@ static int try_build_id(const struct attempt *a, const uint8_t *build_id, size_t
 	return try_directories(a, rest);
 }
 
+/* How much of a path with a slash is its directory. */
+static int directory_of(const char *path)
+{
+	return (int)MIN(strrchr(path, '/') - path, (ptrdiff_t)PATH_MAX);
+}
+
 /* In the directory of the executable, or in one in it. */
 static int try_beside(const struct attempt *a, int directory, const char *below, const char *link)
 {
@@ -93,8 +99,7 @@ static int try_beside(const struct attempt *a, int directory, const char *below,
 
 static int try_link(const struct attempt *a, const char *link)
 {
-	const char *slash = strrchr(a->search->path, '/');
-	int directory = (int)MIN(slash - a->search->path, (ptrdiff_t)PATH_MAX);
+	int directory = directory_of(a->search->path);
 	char rest[PATH_MAX];
 	int r;
 
@@ -144,12 +149,17 @@ int debug_file_each(const struct debug_identity *id, const struct debug_file_sea
 static int try_alt(const struct attempt *a, const struct debug_alt_link *link)
 {
 	const char *shared = strstr(link->path, ".dwz/");
-	int r = link->path[0] == '/' ? try_path(a, link->path) : -ENOENT;
+	int r = -ENOENT;
 
+	/* Where the debug file is is not known here: a relative path may be from the executable. */
+	if (link->path[0] == '/')
+		r = try_path(a, link->path);
+	else if (a->search->path[0] == '/')
+		r = try_beside(a, directory_of(a->search->path), "", link->path);
 	if (r == -ENOENT && shared)
 		r = try_directories(a, shared);
-	if (r == -ENOENT)
-		r = try_build_id(a, link->build_id, link->build_id_size);
+	if (r == -ENOENT && !link->is_checksum)
+		r = try_build_id(a, link->id, link->id_size);
 	return r;
 }
 
@@ -164,8 +174,8 @@ int debug_file_each_alt(const struct debug_alt_link *link, const struct debug_fi
 	a.root = "/";
 	if (r == -ENOENT)
 		r = try_alt(&a, link);
-	if (r == -ENOENT)
-		r = try_debuginfod(&a, link->build_id, link->build_id_size);
+	if (r == -ENOENT && !link->is_checksum)
+		r = try_debuginfod(&a, link->id, link->id_size);
 	return r;
 }
 

@@ -36,7 +36,7 @@ int debug_file_each(const struct debug_identity *id, const struct debug_file_sea
 
 /*
  * The same for the file that several debug files share (dwz), which the debug file of the search's
- * executable refers to: at its absolute path, or as DEBUG/.dwz/NAME, or by its build id. Whether it
+ * executable refers to: at its path, or as DEBUG/.dwz/NAME, or by its build id. Whether it
  * is the right one tells debug_alt_link_fits().
  */
 int debug_file_each_alt(const struct debug_alt_link *link, const struct debug_file_search *search,

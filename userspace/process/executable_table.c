@@ -156,6 +156,15 @@ struct executable_table *executable_table_free(struct executable_table *t)
 	return NULL;
 }
 
+/* Ids are given one after the other: each is a hash of itself. It is asked for with every frame. */
+static struct file_id *find_id(const struct executable_table *t, uint32_t file_id)
+{
+	struct file_id *id;
+
+	HASH_FIND_BYHASHVALUE(hh, t->ids, &file_id, sizeof(file_id), file_id, id);
+	return id;
+}
+
 static int add_id(struct executable_table *t, uint32_t file_id, struct executable_object *o)
 {
 	struct file_id *id = calloc(1, sizeof(*id));
@@ -164,7 +173,7 @@ static int add_id(struct executable_table *t, uint32_t file_id, struct executabl
 		return -ENOMEM;
 	id->id = file_id;
 	id->object = o;
-	HASH_ADD(hh, t->ids, id, sizeof(id->id), id);
+	HASH_ADD_BYHASHVALUE(hh, t->ids, id, sizeof(id->id), file_id, id);
 	if (!id->hh.tbl) {
 		free(id);
 		return -ENOMEM;
@@ -278,12 +287,11 @@ int executable_table_announce(struct executable_table *t, const struct abi_file_
 {
 	struct executable_object *o = NULL;
 	struct found_file f = { .fd = -1 };
-	struct file_id *id;
 	int r;
 
 	t->processes = processes;
-	HASH_FIND(hh, t->ids, &a->file_id, sizeof(a->file_id), id);
-	if (id || a->file_id < ABI_FILE_ID_FIRST || a->file_id > ABI_FRAME_FILE_MASK)
+	if (find_id(t, a->file_id) || a->file_id < ABI_FILE_ID_FIRST ||
+	    a->file_id > ABI_FRAME_FILE_MASK)
 		return 0;
 	r = found_file_of_announcement(t, a, &f);
 	if (r == 0) {
@@ -300,10 +308,9 @@ int executable_table_add(struct executable_table *t, uint32_t file_id, int fd, c
 {
 	struct executable_object *o = NULL;
 	struct found_file f = { .fd = -1 };
-	struct file_id *id;
+	const struct file_id *id = find_id(t, file_id);
 	int r;
 
-	HASH_FIND(hh, t->ids, &file_id, sizeof(file_id), id);
 	if (id && id->object->executable.readable) {
 		*ret = &id->object->executable;
 		return 0;
@@ -339,9 +346,8 @@ static void retry(struct executable_table *t, struct file_id *id)
 
 struct executable *executable_table_get(struct executable_table *t, uint32_t file_id)
 {
-	struct file_id *id;
+	struct file_id *id = find_id(t, file_id);
 
-	HASH_FIND(hh, t->ids, &file_id, sizeof(file_id), id);
 	if (!id)
 		return NULL;
 	if (id->object->pending)
@@ -373,9 +379,8 @@ void executable_table_forget(struct executable_table *t, const uint32_t *file_id
 	 * next time. */
 	sweep(t);
 	for (size_t i = 0; i < n; i++) {
-		struct file_id *id;
+		struct file_id *id = find_id(t, file_ids[i]);
 
-		HASH_FIND(hh, t->ids, &file_ids[i], sizeof(file_ids[i]), id);
 		if (id && id->id != ABI_FILE_ID_VDSO)
 			id->evicted = true;
 	}

@@ -21,12 +21,18 @@ void life_free(struct process_table *t, struct life *life)
 	free(life);
 }
 
+/* The kernel gives numbers one after the other: each is a hash of itself. */
 struct life *life_newest(const struct process_table *t, uint32_t tgid)
 {
 	struct life *life;
 
-	HASH_FIND(hh, t->newest, &tgid, sizeof(tgid), life);
+	HASH_FIND_BYHASHVALUE(hh, t->newest, &tgid, sizeof(tgid), tgid, life);
 	return life;
+}
+
+static void add_newest(struct process_table *t, struct life *life)
+{
+	HASH_ADD_BYHASHVALUE(hh, t->newest, tgid, sizeof(life->tgid), life->tgid, life);
 }
 
 /* Puts @life into the hash in the place of the life of its tgid that is there now. */
@@ -34,11 +40,11 @@ static int make_newest(struct process_table *t, struct life *life, struct life *
 {
 	if (before)
 		HASH_DEL(t->newest, before);
-	HASH_ADD(hh, t->newest, tgid, sizeof(life->tgid), life);
+	add_newest(t, life);
 	if (life->hh.tbl)
 		return 0;
 	if (before)
-		HASH_ADD(hh, t->newest, tgid, sizeof(before->tgid), before);
+		add_newest(t, before);
 	return -ENOMEM;
 }
 

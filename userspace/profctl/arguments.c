@@ -10,122 +10,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "collect/collector.h"
+#include "profctl/arguments_table.h"
 #include "profctl/profctl.h"
-
-#define BIT(verb)  (1U << (verb))
-#define COLLECTING (BIT(VERB_RECORD) | BIT(VERB_TOP) | BIT(VERB_LIST))
-#define SELECTING  (BIT(VERB_RECORD) | BIT(VERB_TOP))
-#define ALL_VERBS  (~0U)
-
-/* Long options without a letter; above every char. */
-enum {
-	OPTION_LOCAL = 256,
-	OPTION_SOCKET,
-	OPTION_CUM,
-	OPTION_ONCE,
-	OPTION_SECONDS,
-	OPTION_EXECUTABLES,
-	OPTION_REASON,
-	OPTION_LOCK,
-	OPTION_WAKERS,
-	OPTION_VERSION
-};
-
-struct option_entry {
-	int letter; /* or one of the numbers above */
-	const char *name;
-	const char *argument; /* what help calls it; NULL = takes none */
-	unsigned int verbs;
-	const char *help; /* lines after the first are indented by arguments_help_verb() */
-};
-
-static const struct option_entry entries[] = {
-	{ 'p', "pid", "PID[,PID...]", SELECTING, "Only these processes; may be repeated" },
-	{ 'c', "comm", "NAME", SELECTING, "Only processes of this name (/proc/PID/comm)" },
-	{ 'u', "unit", "UNIT", SELECTING, "Only processes of this systemd unit" },
-	{ 't', "type", "TYPE[,TYPE...]", BIT(VERB_RECORD),
-	  "cpu (unless given), block: where processes wait,\nmutex: who holds locks they wait "
-	  "for; a file each" },
-	{ 't', "type", "TYPE", BIT(VERB_TOP), "cpu (unless given), block or mutex" },
-	{ OPTION_REASON, "reason", "WORD[,WORD...]", SELECTING,
-	  "Only waits for: lock, sync, disk, fault, socket,\npipe, poll, sleep, child, signal, "
-	  "runqueue, other\nor all. Else all but the idle ones (poll to\nrunqueue)" },
-	{ OPTION_LOCK, "lock", "WORD[,WORD...]", SELECTING,
-	  "Only waits for: mutex, rwlock, monitor, kernel,\nfile, condition, semaphore, barrier, "
-	  "join, futex\nor all. With mutex else the first five" },
-	{ OPTION_WAKERS, "wakers", NULL, SELECTING,
-	  "With block: below each stack who ended the wait" },
-	{ OPTION_SECONDS, "seconds", "N", BIT(VERB_RECORD),
-	  "How long; 30 unless given, fractions allowed.\nWith a COMMAND: until it ends" },
-	{ OPTION_SECONDS, "seconds", "N", BIT(VERB_TOP),
-	  "Collect for this long per report; 3 unless given" },
-	{ OPTION_SECONDS, "seconds", "N", BIT(VERB_LIST),
-	  "CPU use over so long: the last 60 seconds as the\ndaemon saw them; without a daemon the "
-	  "next 1" },
-	{ 'F', "frequency", "HZ", COLLECTING,
-	  "Samples per second and CPU, 1 to 10000. One that\ndiffers from the daemon's makes "
-	  "profctl "
-	  "collect\nby itself (root)" },
-	{ 'o', "output", "FILE", BIT(VERB_RECORD),
-	  "Write the profile there; - is standard output" },
-	{ 'n', "lines", "N", BIT(VERB_TOP) | BIT(VERB_LIST), "At most so many lines; 0 = all" },
-	{ OPTION_CUM, "cum", NULL, BIT(VERB_TOP), "Sort by cumulative instead of flat value" },
-	{ OPTION_ONCE, "once", NULL, BIT(VERB_TOP), "One report, also on a terminal" },
-	{ OPTION_EXECUTABLES, "executables", NULL, BIT(VERB_STATUS),
-	  "List executables and their unwinding tables, most\nrows first (root or group profd)" },
-	{ OPTION_LOCAL, "local", NULL, COLLECTING, "Collect without the daemon (root)" },
-	{ OPTION_SOCKET, "socket", "PATH", ALL_VERBS,
-	  "The daemon's socket;\n" PROFCTL_DEFAULT_SOCKET " unless given" },
-	{ 'h', "help", NULL, ALL_VERBS, "This text" },
-};
-
-static const struct {
-	const char *name;
-	const char *arguments;
-	const char *summary;
-	const char *text;
-} verbs[] = {
-	[VERB_RECORD] = { "record", "[OPTION]... [-- COMMAND [ARG]...]",
-			  "Record a profile into a file",
-			  "Records what processes do on the CPU, or what they wait for (--type), "
-			  "and\n"
-			  "writes it as a profile that 'go tool pprof' opens. Without a "
-			  "selection:\n"
-			  "the whole machine. With COMMAND: starts it and records it until it\n"
-			  "ends; as root with all its descendants, else (through the daemon) it\n"
-			  "alone.\n"
-			  "Ctrl-C ends the recording and keeps it, a second one throws it away." },
-	[VERB_TOP] = { "top", "[OPTION]...", "Show the functions that use the CPU, or wait",
-		       "Shows the functions that use the CPU, or with --type those that wait or\n"
-		       "hold locks, as 'go tool pprof -top' does. On a\n"
-		       "terminal it goes on until q or Ctrl-C; c sorts by cumulative, f by flat "
-		       "value." },
-	[VERB_LIST] = { "list", "[OPTION]...", "List processes by CPU use",
-			"Lists the processes that use the CPU, most first." },
-	[VERB_STATUS] = { "status", "[OPTION]...", "Show the state of the daemon",
-			  "Shows what the daemon says about itself." },
-	[VERB_DOCTOR] = { "doctor", "[OPTION]...", "Check what profiling needs on this machine",
-			  "Checks what profiling needs on this machine, and says how to mend what "
-			  "is\n"
-			  "missing. Exit status 0 if nothing is." },
-	[VERB_VERSION] = { "version", "", "Print the version", "Prints the version of profctl." },
-	[VERB_HELP] = { "help", "[COMMAND]", "Explain a command", "Explains a command." },
-};
-
-int arguments_verb(const char *name, enum verb *ret)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		if (strcmp(verbs[i].name, name) == 0) {
-			*ret = (enum verb)i;
-			return 0;
-		}
-	return -EINVAL;
-}
-
-const char *arguments_verb_name(enum verb verb)
-{
-	return verbs[verb].name;
-}
 
 /* A whole number from @min to @max. */
 static bool read_number(const char *text, unsigned long min, unsigned long max, uint32_t *ret)
@@ -283,24 +169,22 @@ static int read_option(int letter, const char *text, struct arguments *a, struct
 	}
 }
 
-#define MAX_ENTRIES ARRAY_SIZE(entries)
-
 /* What getopt_long() wants, of the options of a verb. The string begins with "+:". */
 static void getopt_tables(unsigned int verb_bits, char *letters, struct option *longs)
 {
 	letters = stpcpy(letters, "+:");
-	for (size_t i = 0; i < MAX_ENTRIES; i++) {
-		if (!(entries[i].verbs & verb_bits))
+	for (size_t i = 0; i < ARGUMENTS_N_OPTIONS; i++) {
+		if (!(arguments_options[i].verbs & verb_bits))
 			continue;
 		*longs++ = (struct option){
-			.name = entries[i].name,
-			.has_arg = entries[i].argument ? required_argument : no_argument,
-			.val = entries[i].letter,
+			.name = arguments_options[i].name,
+			.has_arg = arguments_options[i].argument ? required_argument : no_argument,
+			.val = arguments_options[i].letter,
 		};
-		if (entries[i].letter >= OPTION_LOCAL)
+		if (arguments_options[i].letter >= OPTION_LOCAL)
 			continue;
-		*letters++ = (char)entries[i].letter;
-		if (entries[i].argument)
+		*letters++ = (char)arguments_options[i].letter;
+		if (arguments_options[i].argument)
 			*letters++ = ':';
 	}
 	*letters = '\0';
@@ -309,10 +193,10 @@ static void getopt_tables(unsigned int verb_bits, char *letters, struct option *
 
 static int read_options(int argc, char **argv, struct arguments *a, struct error *e)
 {
-	char letters[3 + 2 * MAX_ENTRIES];
-	struct option longs[MAX_ENTRIES + 1];
+	char letters[3 + 2 * ARGUMENTS_N_OPTIONS];
+	struct option longs[ARGUMENTS_N_OPTIONS + 1];
 
-	getopt_tables(BIT(a->verb), letters, longs);
+	getopt_tables(VERB_BIT(a->verb), letters, longs);
 	optind = 0; /* glibc: begin anew, also after another argv */
 	opterr = 0;
 	for (;;) {
@@ -446,59 +330,4 @@ int arguments_parse(int argc, char **argv, struct arguments *ret, struct error *
 void arguments_done(struct arguments *a)
 {
 	selection_done(&a->selection);
-}
-
-#define HELP_COLUMN 28
-
-/* "  -p, --pid PID[,PID...]", then the text from HELP_COLUMN on. */
-static void help_option(FILE *f, const struct option_entry *entry)
-{
-	char letter[5] = "    ";
-	const char *text = entry->help;
-	int width;
-
-	if (entry->letter < OPTION_LOCAL)
-		snprintf(letter, sizeof(letter), "-%c, ", entry->letter);
-	width = fprintf(f, "  %s--%s%s%s", letter, entry->name, entry->argument ? " " : "",
-			entry->argument ? entry->argument : "");
-	if (width >= HELP_COLUMN - 1) {
-		fputc('\n', f);
-		width = 0;
-	}
-	for (;;) {
-		size_t n = strcspn(text, "\n");
-
-		fprintf(f, "%*s%.*s\n", HELP_COLUMN - width, "", (int)n, text);
-		if (!text[n])
-			break;
-		text += n + 1;
-		width = 0;
-	}
-}
-
-void arguments_help_verb(FILE *f, enum verb verb)
-{
-	fprintf(f, "Usage: profctl %s%s%s\n\n%s\n\nOptions:\n", verbs[verb].name,
-		*verbs[verb].arguments ? " " : "", verbs[verb].arguments, verbs[verb].text);
-	for (size_t i = 0; i < MAX_ENTRIES; i++)
-		if (entries[i].verbs & BIT(verb))
-			help_option(f, &entries[i]);
-	if (verb == VERB_RECORD)
-		fputs("\nExamples:\n"
-		      "  profctl record --pid 1234 --seconds 10\n"
-		      "  profctl record --unit nginx.service -o nginx.pb.gz\n"
-		      "  profctl record --pid 1234 --type cpu,block,mutex\n"
-		      "  profctl record -- make -j4\n",
-		      f);
-}
-
-void arguments_help(FILE *f)
-{
-	fputs("Usage: profctl [--socket PATH] COMMAND [OPTION]...\n\n"
-	      "Takes profiles of this machine: from the daemon profd where it runs, else\n"
-	      "(as root) by itself.\n\nCommands:\n",
-	      f);
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		fprintf(f, "  %-10s%s\n", verbs[i].name, verbs[i].summary);
-	fputs("\n'profctl help COMMAND' explains one; profctl(1) explains all.\n", f);
 }

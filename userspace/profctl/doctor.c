@@ -63,21 +63,12 @@ static void check_health(struct client *c, struct preflight_result *r)
 	snprintf(r->remedy, sizeof(r->remedy), "look at its log: journalctl -u profd");
 }
 
-static void check_version(struct client *c, struct preflight_result *r)
+static void check_version(const char *status, struct preflight_result *r)
 {
-	_cleanup_free_ char *body = NULL;
-	struct error e = {};
 	char version[128];
-	struct reply reply;
 
 	r->name = "daemon version";
-	if (client_get(c, "/status", &reply, &e) < 0) {
-		r->status = PREFLIGHT_WARN;
-		snprintf(r->found, sizeof(r->found), "%.255s", e.text);
-		return;
-	}
-	body = reply.body;
-	if (text_value(body, "version", version, sizeof(version)) < 0)
+	if (text_value(status, "version", version, sizeof(version)) < 0)
 		strcpy(version, "unknown");
 	snprintf(r->found, sizeof(r->found), "%s", version);
 	if (strcmp(version, PROFD_VERSION) == 0)
@@ -88,20 +79,50 @@ static void check_version(struct client *c, struct preflight_result *r)
 		 PROFD_VERSION);
 }
 
-#define DAEMON_RESULTS 3
+/* What the hook of its waits is, and why not a better one; the trial above may have another. */
+static void check_waits(const char *status, struct preflight_result *r)
+{
+	char rate[64] = "", hook[32] = "none", why[160] = "";
+
+	r->name = "daemon waits";
+	text_value(status, "block_rate", rate, sizeof(rate));
+	text_value(status, "wait_hook", hook, sizeof(hook));
+	text_value(status, "wait_hook_reason", why, sizeof(why));
+	if (strcmp(hook, "none") != 0) {
+		snprintf(r->found, sizeof(r->found), "a stack per %s of waiting, taken by %s%s%s%s",
+			 rate, hook, *why ? " (" : "", why, *why ? ")" : "");
+		return;
+	}
+	/* Without a reason it was told so: block_rate=0. */
+	r->status = *why ? PREFLIGHT_WARN : PREFLIGHT_OK;
+	snprintf(r->found, sizeof(r->found), "not sampled%s%s", *why ? ": " : " (block_rate=0)",
+		 why);
+}
+
+#define DAEMON_RESULTS 4
 
 static size_t check_daemon(const char *socket, struct preflight_result ret[DAEMON_RESULTS])
 {
 	_cleanup_(client_freep)
 	struct client *client = NULL;
+	_cleanup_free_ char *status = NULL;
 	struct error e = {};
+	struct reply reply;
 
 	memset(ret, 0, DAEMON_RESULTS * sizeof(*ret));
 	if (check_connection(socket, &ret[0]) < 0 || client_new(socket, &client, &e) < 0)
 		return 1;
 	check_health(client, &ret[1]);
-	check_version(client, &ret[2]);
-	return 3;
+	if (client_get(client, "/status", &reply, &e) < 0) {
+		ret[2].name = "daemon status";
+		ret[2].status = PREFLIGHT_WARN;
+		snprintf(ret[2].found, sizeof(ret[2].found), "%.255s", e.text);
+		return 3;
+	}
+	status = reply.body;
+	check_version(status, &ret[2]);
+	check_waits(status, &ret[3]);
+	return DAEMON_RESULTS;
 }
 
 int doctor_run(const struct arguments *a)

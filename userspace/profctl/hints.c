@@ -102,12 +102,27 @@ static int read_text(char *text, struct list *ret)
 	return r;
 }
 
-/* Debian's C library has its debug files in a package with a name of its own. */
+/*
+ * Debian's debug files are in PACKAGE-dbgsym, but for sources that have made packages of their own
+ * for it since before: of the C library and of binutils PACKAGE-dbg, of OpenJDK one for all.
+ */
 static void print_package(FILE *f, const char *package)
 {
-	bool is_libc = strcmp(package, "libc6") == 0 || strcmp(package, "libc6.1") == 0;
+	static const char *const older[] = { "libc6",	    "binutils-", "libbinutils",
+					     "libgprofng0", "libctf0",	 "libctf-nobfd0" };
+	static const char openjdk[] = "openjdk-";
+	size_t n = strlen(openjdk);
+	const char *suffix = "dbgsym";
 
-	fprintf(f, "install %s-%s", package, is_libc ? "dbg" : "dbgsym");
+	if (strncmp(package, openjdk, n) == 0) {
+		n += strspn(package + n, "0123456789");
+		fprintf(f, "install %.*s-dbg", (int)n, package);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(older); i++)
+		if (strncmp(package, older[i], strlen(older[i])) == 0)
+			suffix = "dbg";
+	fprintf(f, "install %s-%s", package, suffix);
 }
 
 static void print_remedy(FILE *f, const struct unnamed *u, const char *package)

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "process/process.h"
 #include "process/process_object.h"
+#include "profile/cumulative_merge.h"
 #include "profile/window.h"
 
 #define OTHERS "[others]"
@@ -18,23 +19,27 @@
 #define FRAME_BYTES 48
 /* What folding leaves, of the budget: room to grow until the next time. */
 #define KEEP_PART 3
+/* What is added at least, of the budget, before anything is looked for that can go. */
+#define STEP_PART 8
 
 struct cumulative {
+	struct cumulative_options options;
 	struct window *window;
-	size_t budget, limit; /* limit: when to fold next */
+	size_t limit; /* bytes: when to look next for what can go */
 	struct process *names[CUMULATIVE_MAX_NAMES + 1];
 	size_t n_names;
-	uint64_t folded;
+	uint64_t folded, merged;
 };
 
-struct cumulative *cumulative_new(uint64_t start_time, size_t budget)
+struct cumulative *cumulative_new(const struct cumulative_options *o)
 {
 	struct cumulative *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
-	c->budget = c->limit = budget;
-	c->window = window_new(start_time);
+	c->options = *o;
+	c->limit = o->has_ended ? o->budget / STEP_PART : o->budget;
+	c->window = window_new(o->start_time);
 	return c->window ? c : cumulative_free(c);
 }
 
@@ -133,7 +138,7 @@ static size_t entry_bytes(struct folding *f, size_t index)
 
 static int choose(struct folding *f)
 {
-	size_t room = f->cumulative->budget / KEEP_PART;
+	size_t room = f->cumulative->options.budget / KEEP_PART;
 
 	f->keep = calloc(MAX(f->n, (size_t)1), sizeof(*f->keep));
 	f->frames = calloc(window_frames(f->cumulative->window) + 1, sizeof(*f->frames));
@@ -195,6 +200,15 @@ static int copy_entry(const struct window_entry *e, void *userdata)
 
 DEFINE_CLEANUP(struct folding *, folding_done);
 
+/* By a window with the same waits. What became of the stacks does not change by giving them up. */
+static void replace(struct cumulative *c, struct window *w)
+{
+	for (unsigned int kind = 0; kind < WINDOW_KINDS; kind++)
+		*window_quality(w, kind) = *window_quality(c->window, kind);
+	window_free(c->window);
+	c->window = w;
+}
+
 static int fold(struct cumulative *c)
 {
 	struct folding folding = { .cumulative = c };
@@ -213,12 +227,40 @@ static int fold(struct cumulative *c)
 	r = window_each(c->window, copy_entry, f);
 	if (r < 0)
 		return r;
-	/* What became of the stacks does not change by giving them up. */
-	for (unsigned int kind = 0; kind < WINDOW_KINDS; kind++)
-		*window_quality(f->window, kind) = *window_quality(c->window, kind);
-	window_free(c->window);
-	c->window = TAKE_PTR(f->window);
+	replace(c, TAKE_PTR(f->window));
 	return 0;
+}
+
+static int merge(struct cumulative *c, uint64_t now)
+{
+	const struct cumulative_merge_options o = { c->options.has_ended, c->options.userdata,
+						    now };
+	struct window *merged;
+	uint64_t fewer;
+	int r = cumulative_merge(c->window, &o, &merged, &fewer);
+
+	if (r < 0)
+		return r;
+	c->merged += fewer;
+	replace(c, merged);
+	return 0;
+}
+
+/*
+ * Ended processes are merged each time that the window has doubled, which keeps it as small as they
+ * allow; what is over the budget after that is folded.
+ */
+static int make_smaller(struct cumulative *c, uint64_t now)
+{
+	size_t budget = c->options.budget, memory;
+	int r = c->options.has_ended ? merge(c, now) : 0;
+
+	if (r == 0 && window_memory(c->window) > budget - budget / STEP_PART)
+		r = fold(c);
+	/* What could not become smaller is not tried with every sample. */
+	memory = window_memory(c->window);
+	c->limit = MAX(MIN(2 * memory, budget), memory + budget / STEP_PART);
+	return r;
 }
 
 int cumulative_add(struct cumulative *c, const struct sample *s)
@@ -230,10 +272,7 @@ int cumulative_add(struct cumulative *c, const struct sample *s)
 	r = window_add(c->window, &one);
 	if (r < 0 || window_memory(c->window) <= c->limit)
 		return r;
-	r = fold(c);
-	/* What could not become smaller is not tried with every sample. */
-	c->limit = MAX(c->budget, window_memory(c->window) + c->budget / 4);
-	return r;
+	return make_smaller(c, s->time);
 }
 
 struct window *cumulative_window(struct cumulative *c)
@@ -249,4 +288,9 @@ size_t cumulative_memory(const struct cumulative *c)
 uint64_t cumulative_folded(const struct cumulative *c)
 {
 	return c->folded;
+}
+
+uint64_t cumulative_merged(const struct cumulative *c)
+{
+	return c->merged;
 }

@@ -2,10 +2,12 @@
 #include "profile/pprof_tables.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/intern.h"
+#include "base/utf8.h"
 
 int pprof_tables_init(struct pprof_tables *t)
 {
@@ -52,7 +54,14 @@ int pprof_reserve(void *array, size_t *allocated, size_t n, size_t element_size)
 
 uint32_t pprof_tables_string(struct pprof_tables *t, const char *s)
 {
-	return intern_string(t->strings, s ? s : "");
+	char clean[PATH_MAX];
+
+	if (!s)
+		s = "";
+	if (!utf8_has_control(s))
+		return intern_string(t->strings, s);
+	utf8_clean(clean, sizeof(clean), s, strlen(s));
+	return intern_string(t->strings, clean);
 }
 
 int64_t pprof_tables_index(uint32_t string)

@@ -54,7 +54,7 @@ struct pprof_tables {
 int pprof_tables_init(struct pprof_tables *t);
 void pprof_tables_done(struct pprof_tables *t);
 
-/* NULL counts as "". */
+/* NULL counts as "". Control characters become U+FFFD: clients print strings as they are. */
 uint32_t pprof_tables_string(struct pprof_tables *t, const char *s);
 /* The place of a string in the file's string_table. */
 int64_t pprof_tables_index(uint32_t string);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Classes of waits by system call. Values and operations of futexes are those of:
+ * Classes of waits by system call. Values and operations of futexes are those of these files:
  *
- *   glibc    nptl/lowlevellock.c, pthread_mutex_lock.c, pthread_rwlock_common.c,
- * nptl/sem_waitcommon.c, pthread_join_common.c; sysdeps/nptl/futex-internal.c
- * (__futex_abstimed_wait_common) musl     src/thread/__lock.c, pthread_mutex_timedlock.c,
- * pthread_rwlock_timedrdlock.c, sem_timedwait.c Rust
- * library/std/src/sys/sync/{mutex,rwlock,condvar}/futex.rs, sys/pal/unix/futex.rs Go
- * src/runtime/lock_futex.go, os_linux.go
+ * glibc: nptl/lowlevellock.c, pthread_mutex_lock.c, pthread_rwlock_common.c, sem_waitcommon.c,
+ * pthread_join_common.c; sysdeps/nptl/futex-internal.c.
+ *
+ * musl: src/thread/__lock.c, pthread_mutex_timedlock.c, pthread_rwlock_timedrdlock.c,
+ * sem_timedwait.c.
+ *
+ * Rust: library/std/src/sys/sync/{mutex,rwlock,condvar}/futex.rs, sys/pal/unix/futex.rs.
+ *
+ * Go: src/runtime/lock_futex.go, os_linux.go.
  */
 #include "profile/wait.h"
 
@@ -144,8 +147,7 @@ static unsigned int lock_of_futex(const struct abi_wait *a)
 	}
 }
 
-/* Of a call that names a file. Files that are none (eventfd, timerfd, ...) have a mode without
- * type. */
+/* Of a call that names a file. Files that are none (eventfd, timerfd) have a mode without type. */
 static enum wait_reason reason_of_file(const struct abi_wait *a)
 {
 	switch (a->mode & S_IFMT) {
@@ -279,7 +281,7 @@ struct wait wait_classify(const struct abi_wait *a)
 		w.reason = WAIT_runqueue;
 		return w;
 	}
-	if (a->flags & (ABI_WAIT_KERNEL_LOCK | ABI_WAIT_SPIN))
+	if (a->flags & ABI_WAIT_KERNEL_LOCK)
 		return wait_of_lock(w, WAIT_LOCK_kernel);
 	if (a->flags & ABI_WAIT_FAULT) {
 		w.reason = WAIT_fault;

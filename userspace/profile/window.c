@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything is interned: processes and executables (by pointer, one reference each), frames (as a
- * word), stacks (as ids of frames), and the keys of the entries. Id n of the keys is element n - 1
- * of values.
+ * Everything is interned: processes (by pointer, one reference each), stacks (window_stacks.h), and
+ * the keys of the entries. Id n of the keys is element n - 1 of values.
  *
  * Two struct process of one process (before and after an exec) are two here; they meet, if at all,
  * when a profile is encoded.
@@ -15,28 +14,9 @@
 
 #include "base/cleanup.h"
 #include "base/intern.h"
-#include "process/executable.h"
 #include "process/process.h"
 #include "profile/saturate.h"
-
-/*
- * A frame is one word, as in abi.h: bits 63..62 kind, bit 61 guessed, then for FRAME_FILE 21 bits
- * of executable and 40 bits of offset, else 61 bits of address. A kernel address has its upper
- * three bits set on every architecture there is, so they need not be kept.
- */
-#define WORD_KIND_SHIFT	      ABI_FRAME_KIND_SHIFT
-#define WORD_GUESSED	      ABI_FRAME_GUESSED
-#define WORD_EXECUTABLE_SHIFT ABI_FRAME_FILE_SHIFT
-#define WORD_EXECUTABLE_MAX   ABI_FRAME_FILE_MASK
-#define WORD_OFFSET_MASK      ABI_FRAME_OFFSET_MASK
-#define WORD_ADDRESS_MASK     ABI_FRAME_ADDRESS_MASK
-#define WORD_KERNEL_BITS      (7ULL << 61)
-
-/* Of code without a file. All others are stored without the process: they are the same in all. */
-struct frame_key {
-	uint64_t word;
-	uint64_t process; /* id; FRAME_ADDRESS only */
-};
+#include "profile/window_stacks.h"
 
 struct entry_key {
 	uint32_t process; /* id */
@@ -58,13 +38,9 @@ struct entry_value {
 
 struct window {
 	uint64_t start_time, end_time;
-	struct intern *processes;   /* struct process * */
-	struct intern *executables; /* struct executable * */
-	struct intern *frames;	    /* struct frame_key, whole or its word */
-	struct intern *stacks;	    /* ids of frames, leaf first */
-	struct intern *keys;	    /* struct entry_key */
-	uint32_t *frame_processes;  /* of frame id - 1, the process that had it last: an id */
-	uint32_t frame_processes_allocated;
+	struct intern *processes; /* struct process * */
+	struct window_stacks stacks;
+	struct intern *keys; /* struct entry_key */
 	struct entry_value *values;
 	uint32_t values_allocated;
 	uint64_t samples[WINDOW_KINDS];
@@ -79,21 +55,10 @@ struct window *window_new(uint64_t start_time)
 		return NULL;
 	w->start_time = start_time;
 	w->processes = intern_new();
-	w->executables = intern_new();
-	w->frames = intern_new();
-	w->stacks = intern_new();
 	w->keys = intern_new();
-	if (!w->processes || !w->executables || !w->frames || !w->stacks || !w->keys)
+	if (window_stacks_init(&w->stacks) < 0 || !w->processes || !w->keys)
 		return window_free(w);
 	return w;
-}
-
-static void *pointer_of(const struct intern *t, uint32_t id)
-{
-	void *p;
-
-	memcpy(&p, intern_get(t, id, NULL), sizeof(p));
-	return p;
 }
 
 struct window *window_free(struct window *w)
@@ -101,21 +66,16 @@ struct window *window_free(struct window *w)
 	if (!w)
 		return NULL;
 	for (uint32_t id = 1; w->processes && id <= intern_count(w->processes); id++)
-		process_unref(pointer_of(w->processes, id));
-	for (uint32_t id = 1; w->executables && id <= intern_count(w->executables); id++)
-		executable_unref(pointer_of(w->executables, id));
+		process_unref(intern_pointer(w->processes, id));
 	intern_free(w->processes);
-	intern_free(w->executables);
-	intern_free(w->frames);
-	intern_free(w->stacks);
+	window_stacks_done(&w->stacks);
 	intern_free(w->keys);
-	free(w->frame_processes);
 	free(w->values);
 	free(w);
 	return NULL;
 }
 
-/* Ids of a pointer; the window takes its reference when it sees one for the first time. */
+/* The window takes its reference when it sees one for the first time. */
 static uint32_t process_id(struct window *w, struct process *p)
 {
 	uint32_t known = intern_count(w->processes);
@@ -124,115 +84,6 @@ static uint32_t process_id(struct window *w, struct process *p)
 	if (id > known)
 		process_ref(p);
 	return id;
-}
-
-static uint32_t executable_id(struct window *w, struct executable *x)
-{
-	uint32_t known = intern_count(w->executables);
-	uint32_t id = intern_bytes(w->executables, &x, sizeof(x));
-
-	if (id > known)
-		executable_ref(x);
-	return id;
-}
-
-static int pack_frame(struct window *w, const struct frame *f, uint64_t *ret)
-{
-	uint64_t word = (uint64_t)f->kind << WORD_KIND_SHIFT | (f->guessed ? WORD_GUESSED : 0);
-
-	if (f->kind == FRAME_FILE) {
-		uint32_t id = executable_id(w, f->executable);
-
-		if (id == 0)
-			return -ENOMEM;
-		if (id > WORD_EXECUTABLE_MAX || f->address > WORD_OFFSET_MASK)
-			return -EOVERFLOW;
-		word |= (uint64_t)id << WORD_EXECUTABLE_SHIFT | f->address;
-	} else {
-		word |= f->address & WORD_ADDRESS_MASK;
-	}
-	*ret = word;
-	return 0;
-}
-
-static int add_frame(struct window *w, const struct frame *f, uint32_t process, uint32_t *ret_id)
-{
-	struct frame_key key = { .process = process };
-	uint32_t id;
-	int r = pack_frame(w, f, &key.word);
-
-	if (r < 0)
-		return r;
-	if (intern_count(w->frames) == w->frame_processes_allocated) {
-		uint32_t n = MAX(w->frame_processes_allocated * 2, 64U);
-		uint32_t *bigger = reallocarray(w->frame_processes, n, sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		w->frame_processes = bigger;
-		w->frame_processes_allocated = n;
-	}
-	id = intern_bytes(w->frames, &key,
-			  f->kind == FRAME_ADDRESS ? sizeof(key) : sizeof(key.word));
-	if (id == 0)
-		return -ENOMEM;
-	/* Of several the last is the one that most likely still runs. */
-	w->frame_processes[id - 1] = process;
-	*ret_id = id;
-	return 0;
-}
-
-struct frame window_frame(const struct window *w, uint32_t id, struct process **ret_process)
-{
-	const struct frame_key *key = intern_get(w->frames, id, NULL);
-	uint64_t word = key->word;
-	struct frame f = {
-		.kind = (uint8_t)(word >> WORD_KIND_SHIFT),
-		.guessed = word & WORD_GUESSED,
-		.address = word & WORD_ADDRESS_MASK,
-	};
-
-	if (f.kind == FRAME_FILE) {
-		uint32_t executable =
-			(uint32_t)(word >> WORD_EXECUTABLE_SHIFT) & WORD_EXECUTABLE_MAX;
-
-		f.executable = pointer_of(w->executables, executable);
-		f.address = word & WORD_OFFSET_MASK;
-	} else if (f.kind == FRAME_KERNEL) {
-		f.address |= WORD_KERNEL_BITS;
-	}
-	if (ret_process)
-		*ret_process = pointer_of(w->processes, w->frame_processes[id - 1]);
-	return f;
-}
-
-uint32_t window_frames(const struct window *w)
-{
-	return intern_count(w->frames);
-}
-
-static int pack_stack(struct window *w, const struct frame *frames, size_t n, uint32_t process,
-		      uint32_t *ret_id)
-{
-	uint32_t ids[SAMPLE_MAX_FRAMES], id;
-
-	if (n > SAMPLE_MAX_FRAMES)
-		return -EOVERFLOW;
-	if (n == 0) {
-		*ret_id = 0;
-		return 0;
-	}
-	for (size_t i = 0; i < n; i++) {
-		int r = add_frame(w, &frames[i], process, &ids[i]);
-
-		if (r < 0)
-			return r;
-	}
-	id = intern_bytes(w->stacks, ids, n * sizeof(*ids));
-	if (id == 0)
-		return -ENOMEM;
-	*ret_id = id;
-	return 0;
 }
 
 static struct entry_value *value_of(struct window *w, const struct entry_key *key)
@@ -279,7 +130,8 @@ static int pack_waker(struct window *w, const struct sample *s, struct entry_key
 	key->waker = process_id(w, s->waker);
 	if (key->waker == 0)
 		return -ENOMEM;
-	return pack_stack(w, s->waker_frames, s->n_waker_frames, key->waker, &key->waker_stack);
+	return window_stacks_add(&w->stacks, s->waker_frames, s->n_waker_frames, key->waker,
+				 &key->waker_stack);
 }
 
 static int pack_key(struct window *w, const struct sample *s, struct entry_key *ret)
@@ -298,7 +150,7 @@ static int pack_key(struct window *w, const struct sample *s, struct entry_key *
 	key.process = process_id(w, s->process);
 	if (key.process == 0)
 		return -ENOMEM;
-	r = pack_stack(w, s->frames, s->n_frames, key.process, &key.stack);
+	r = window_stacks_add(&w->stacks, s->frames, s->n_frames, key.process, &key.stack);
 	if (r == 0)
 		r = pack_waker(w, s, &key);
 	if (r < 0)
@@ -361,29 +213,22 @@ int window_add_entry(struct window *w, const struct window_entry *e)
 	return add(w, &s, &(struct entry_value){ e->samples, e->count, e->value });
 }
 
-/* Gives back what is allocated beyond @n elements. */
-static void *shrink(void *array, uint32_t *allocated, uint32_t n, size_t element_size)
-{
-	void *smaller = n > 0 && n < *allocated ? reallocarray(array, n, element_size) : NULL;
-
-	if (!smaller)
-		return array;
-	*allocated = n;
-	return smaller;
-}
-
 void window_close(struct window *w, uint64_t end_time)
 {
+	uint32_t n = intern_count(w->keys);
+
 	w->end_time = end_time;
 	intern_seal(w->processes);
-	intern_seal(w->executables);
-	intern_seal(w->frames);
-	intern_seal(w->stacks);
+	window_stacks_seal(&w->stacks);
 	intern_seal(w->keys);
-	w->values =
-		shrink(w->values, &w->values_allocated, intern_count(w->keys), sizeof(*w->values));
-	w->frame_processes = shrink(w->frame_processes, &w->frame_processes_allocated,
-				    intern_count(w->frames), sizeof(*w->frame_processes));
+	if (n > 0 && n < w->values_allocated) {
+		struct entry_value *values = reallocarray(w->values, n, sizeof(*values));
+
+		if (values) {
+			w->values = values;
+			w->values_allocated = n;
+		}
+	}
 }
 
 uint64_t window_start(const struct window *w)
@@ -421,20 +266,28 @@ uint64_t window_samples(const struct window *w)
 
 size_t window_memory(const struct window *w)
 {
-	return sizeof(*w) + intern_memory(w->processes) + intern_memory(w->executables) +
-	       intern_memory(w->frames) + intern_memory(w->stacks) + intern_memory(w->keys) +
-	       w->frame_processes_allocated * sizeof(*w->frame_processes) +
-	       w->values_allocated * sizeof(*w->values);
+	return sizeof(*w) + intern_memory(w->processes) + window_stacks_memory(&w->stacks) +
+	       intern_memory(w->keys) + w->values_allocated * sizeof(*w->values);
 }
 
-/* The ids of a stack's frames. */
-static const uint32_t *stack_of(const struct window *w, uint32_t stack, size_t *ret_n)
+uint32_t window_entries(const struct window *w)
 {
-	size_t size = 0;
-	const uint32_t *ids = stack ? intern_get(w->stacks, stack, &size) : NULL;
+	return intern_count(w->keys);
+}
 
-	*ret_n = size / sizeof(*ids);
-	return ids;
+uint32_t window_frames(const struct window *w)
+{
+	return window_stacks_frames(&w->stacks);
+}
+
+struct frame window_frame(const struct window *w, uint32_t id, struct process **ret_process)
+{
+	uint32_t process;
+	struct frame f = window_stacks_frame(&w->stacks, id, &process);
+
+	if (ret_process)
+		*ret_process = intern_pointer(w->processes, process);
+	return f;
 }
 
 struct window_entry window_get(const struct window *w, uint32_t i)
@@ -444,7 +297,7 @@ struct window_entry window_get(const struct window *w, uint32_t i)
 	const struct entry_value *value = &w->values[id - 1];
 	struct window_entry e = {
 		.window = w,
-		.process = pointer_of(w->processes, key->process),
+		.process = intern_pointer(w->processes, key->process),
 		.tid = key->tid,
 		.kind = key->kind,
 		.user_end = key->user_end,
@@ -453,11 +306,11 @@ struct window_entry window_get(const struct window *w, uint32_t i)
 		.samples = value->samples,
 		.count = value->count,
 		.value = value->value,
-		.waker = key->waker ? pointer_of(w->processes, key->waker) : NULL,
+		.waker = key->waker ? intern_pointer(w->processes, key->waker) : NULL,
 	};
 
-	e.frames = stack_of(w, key->stack, &e.n_frames);
-	e.waker_frames = stack_of(w, key->waker_stack, &e.n_waker_frames);
+	e.n_frames = window_stacks_get(&w->stacks, key->stack, &e.frames);
+	e.n_waker_frames = window_stacks_get(&w->stacks, key->waker_stack, &e.waker_frames);
 	return e;
 }
 

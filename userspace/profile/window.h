@@ -37,6 +37,7 @@ struct quality *window_quality(struct window *w, unsigned int kind);
 uint64_t window_samples(const struct window *w); /* sum of counts of all entries of kind cpu */
 bool window_has_kind(const struct window *w, unsigned int kind);
 size_t window_memory(const struct window *w);
+uint32_t window_entries(const struct window *w); /* how many */
 
 /* One entry. The pointers are valid until something is added. */
 struct window_entry {

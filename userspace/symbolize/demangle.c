@@ -213,12 +213,16 @@ static bool write_name(const char *name, enum demangle_form form, unsigned int *
 		done = demangle_cpp_or_rust(mangled, size, form, leaks, o);
 	else if (demangle_is_d(mangled))
 		done = take_text(demangle_d(mangled, form == DEMANGLE_FULL), o);
-	else if (demangle_is_ada(mangled))
+	else if (demangle_is_ada(name))
 		done = take_text(demangle_ada(mangled), o);
+	else if (demangle_is_ocaml(name))
+		done = take_text(demangle_ocaml(name), o);
+	else if (demangle_is_fortran(mangled))
+		done = take_text(demangle_fortran(mangled), o);
 	else
 		return without_private(name, o);
-	if (done && demangle_is_ada(mangled))
-		append_plt(o, name + size); /* its suffixes are numbers of nested functions */
+	if (done && (demangle_is_ada(name) || demangle_is_ocaml(name)))
+		append_plt(o, name + size); /* nothing that is behind a '.' is a clone's */
 	else if (done)
 		append_suffix(o, name + size);
 	return done;

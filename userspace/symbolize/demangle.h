@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names as people know them: C++ (Itanium), Rust (legacy and v0), D, and of Ada what cannot be
- * mistaken for C: the main program and the run-time library. Swift's are left as they are, because
- * libiberty does not know them. The mangled name goes along in profiles as system_name.
+ * Names as people know them: C++ (Itanium), Rust (legacy and v0), D, OCaml, those of Fortran's
+ * modules, and of Ada what cannot be mistaken for C: the main program, functions in functions, and
+ * the run-time library. Swift's are left as they are, because libiberty does not know them. The
+ * mangled name goes along in profiles as system_name.
  */
 #pragma once
 

@@ -122,20 +122,8 @@ static enum unnamed_reason why(const struct names *n, bool known)
 		return UNNAMED_no_file;
 	if (!known && names_is_late(n))
 		return UNNAMED_late;
-	if (!n->table || n->error) {
-		switch (n->error) {
-		case -ENOENT:
-			return UNNAMED_gone;
-		case -EFBIG:
-		case -ENOMEM:
-			return UNNAMED_too_large;
-		case -ECHILD:
-		case -ETIME:
-			return UNNAMED_parser_failed;
-		default:
-			return UNNAMED_refused;
-		}
-	}
+	if (!n->table || n->error)
+		return unnamed_reason_of(n->error);
 	switch (elf_symbols_source(n->table)) {
 	case ELF_SYMBOLS_NONE:
 	case ELF_SYMBOLS_DYNSYM:

@@ -7,7 +7,7 @@
 #include "base/cleanup.h"
 #include "base/intern.h"
 #include "base/search.h"
-#include "symbolize/jitdump.h"
+#include "symbolize/jit_block.h"
 #include "symbolize/ranges.h"
 
 #define HASH_NONFATAL_OOM 1
@@ -31,7 +31,7 @@ struct jit_code {
 	size_t max_memory;
 	struct ranges ranges; /* values are numbers of codes */
 	struct code *codes;
-	struct jitdump_line *lines; /* their files are interned */
+	struct jit_block_line *lines; /* their files are interned */
 	uint32_t n_codes, n_lines;
 	struct intern *strings;
 	struct by_index *indexes;
@@ -82,6 +82,8 @@ static int remember(struct jit_code *c, uint64_t index, uint32_t code)
 {
 	struct by_index *e;
 
+	if (index == JIT_NO_INDEX)
+		return 0;
 	HASH_FIND(hh, c->indexes, &index, sizeof(index), e);
 	if (!e) {
 		e = calloc(1, sizeof(*e));
@@ -99,9 +101,9 @@ static int remember(struct jit_code *c, uint64_t index, uint32_t code)
 }
 
 /* Makes room for what a block brings. */
-static int reserve(struct jit_code *c, const struct jitdump_block *b)
+static int reserve(struct jit_code *c, const struct jit_block *b)
 {
-	struct jitdump_line *lines;
+	struct jit_block_line *lines;
 	struct code *codes;
 
 	if (b->n_codes > UINT32_MAX - c->n_codes || b->n_lines > UINT32_MAX - c->n_lines)
@@ -117,12 +119,12 @@ static int reserve(struct jit_code *c, const struct jitdump_block *b)
 	return 0;
 }
 
-static int add_lines(struct jit_code *c, const struct jitdump_block *b)
+static int add_lines(struct jit_code *c, const struct jit_block *b)
 {
-	const struct jitdump_line *lines = jitdump_lines(b);
+	const struct jit_block_line *lines = jit_block_lines(b);
 
 	for (uint32_t i = 0; i < b->n_lines; i++) {
-		uint32_t file = intern_string(c->strings, jitdump_strings(b) + lines[i].file);
+		uint32_t file = intern_string(c->strings, jit_block_strings(b) + lines[i].file);
 
 		if (file == 0)
 			return -ENOMEM;
@@ -133,14 +135,14 @@ static int add_lines(struct jit_code *c, const struct jitdump_block *b)
 }
 
 /* False if it moves what nobody ever told of. */
-static bool describe(struct jit_code *c, const struct jitdump_block *b,
-		     const struct jitdump_code *from, struct code *ret)
+static bool describe(struct jit_code *c, const struct jit_block *b,
+		     const struct jit_block_code *from, struct code *ret)
 {
 	struct by_index *e;
 
 	if (from->name) {
 		*ret = (struct code){
-			.name = intern_string(c->strings, jitdump_strings(b) + from->name),
+			.name = intern_string(c->strings, jit_block_strings(b) + from->name),
 			.first_line = c->n_lines + from->first_line,
 			.n_lines = from->n_lines,
 		};
@@ -154,7 +156,7 @@ static bool describe(struct jit_code *c, const struct jitdump_block *b,
 	return true;
 }
 
-int jit_code_add(struct jit_code *c, const struct jitdump_block *b)
+int jit_code_add(struct jit_code *c, const struct jit_block *b)
 {
 	_cleanup_free_ struct range *new = NULL;
 	uint32_t n = 0;
@@ -168,7 +170,7 @@ int jit_code_add(struct jit_code *c, const struct jitdump_block *b)
 	if (!new)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < b->n_codes; i++) {
-		const struct jitdump_code *from = &b->codes[i];
+		const struct jit_block_code *from = &b->codes[i];
 		struct code *code = &c->codes[c->n_codes];
 
 		if (!describe(c, b, from, code))
@@ -184,10 +186,10 @@ int jit_code_add(struct jit_code *c, const struct jitdump_block *b)
 }
 
 /* The last line that begins at or before @offset. */
-static const struct jitdump_line *line_at(const struct jit_code *c, const struct code *code,
-					  uint64_t offset)
+static const struct jit_block_line *line_at(const struct jit_code *c, const struct code *code,
+					    uint64_t offset)
 {
-	const struct jitdump_line *lines = c->lines + code->first_line;
+	const struct jit_block_line *lines = c->lines + code->first_line;
 	uint32_t n = SEARCH(code->n_lines, i, lines[i].offset <= offset);
 
 	return n > 0 ? &lines[n - 1] : NULL;
@@ -196,7 +198,7 @@ static const struct jitdump_line *line_at(const struct jit_code *c, const struct
 bool jit_code_find(const struct jit_code *c, uint64_t address, struct jit_symbol *ret)
 {
 	const struct range *range = ranges_find(&c->ranges, address);
-	const struct jitdump_line *line;
+	const struct jit_block_line *line;
 	const struct code *code;
 	const char *file;
 

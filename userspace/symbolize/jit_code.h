@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The code that a process's jitdump tells of: which function is at an address, and which line.
+ * The code that a process tells of in one file: which function is at an address, and which line.
  *
  * It is written by the process and means what the process says. How it can be wrong: the newest
  * code at an address is taken for what was there at any time; code that was moved is still known
@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct jit_code;
-struct jitdump_block;
+struct jit_block;
 
 struct jit_symbol {
 	const char *name;
@@ -30,7 +30,7 @@ struct jit_code *jit_code_free(struct jit_code *c);
  * Adds what a checked block tells, which is about later times than those before. -EFBIG: the table
  * is full, and stays as it is; -ENOMEM.
  */
-int jit_code_add(struct jit_code *c, const struct jitdump_block *b);
+int jit_code_add(struct jit_code *c, const struct jit_block *b);
 
 /* What is at an address. The strings live until the next call that adds. */
 bool jit_code_find(const struct jit_code *c, uint64_t address, struct jit_symbol *ret);

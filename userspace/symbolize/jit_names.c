@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "process/process.h"
-#include "symbolize/jitdump_file.h"
-#include "symbolize/perf_map.h"
+#include "symbolize/jit_file.h"
 #include "symbolize/perf_map_file.h"
 
 #define HASH_NONFATAL_OOM 1
@@ -20,26 +20,30 @@
 #include <utlist.h>
 
 #define MAX_PROCESSES 16384
-/* Jitdumps that are kept open: what a compiler writes when it ends is read when it has ended. */
+/* Files of each format that are kept open. */
 #define MAX_OPEN 64
+/* Of a perf map that are read in all. */
+#define MAX_MAP_BYTES ((uint64_t)64 << 20)
+/* Names that are wanted and not there make a file be read again after so long. */
+#define AGAIN_NS (1 * NS_PER_S)
 
 struct jit {
 	UT_hash_handle hh;
-	struct process *process;   /* key; a reference is held */
-	struct perf_map *map;	   /* NULL = there was none */
-	struct jitdump_file *dump; /* NULL = there was none */
-	int dump_fd;		   /* -1 = it is opened each time */
+	struct process *process;	     /* key; a reference is held */
+	struct jit_file *files[JIT_FORMATS]; /* NULL = there was none */
+	int fds[JIT_FORMATS];		     /* -1 = it is opened each time */
+	uint64_t read_at;		     /* monotonic ns */
 	uint64_t used;
-	struct jit *prev, *next; /* of those with either, or of those without */
+	struct jit *prev, *next; /* of those with a file, or of those without */
 };
 
 struct jit_names {
 	struct jit_names_options options;
+	struct jit_reader readers[JIT_FORMATS];
+	unsigned int n_open[JIT_FORMATS];
 	struct jit *by_process;
-	struct jit *with_map, *without_map; /* least recently used first */
-	size_t bytes;			    /* of maps and dumps */
-	unsigned int open_dumps;
-	struct jit_names_stats stats;
+	struct jit *with_file, *without_file; /* least recently used first */
+	uint64_t evicted;
 };
 
 int jit_names_new(const struct jit_names_options *o, struct jit_names **ret)
@@ -49,19 +53,39 @@ int jit_names_new(const struct jit_names_options *o, struct jit_names **ret)
 	if (!j)
 		return -ENOMEM;
 	j->options = *o;
+	for (enum jit_format i = 0; i < JIT_FORMATS; i++)
+		j->readers[i] = (struct jit_reader){
+			.format = i,
+			.worker = o->worker,
+			.job = o->job,
+			.max_memory = o->max_map,
+			.max_bytes = i == JIT_PERF_MAP ? MAX_MAP_BYTES : 0,
+		};
 	*ret = j;
 	return 0;
 }
 
 static struct jit **list_of(struct jit_names *j, const struct jit *e)
 {
-	return e->map || e->dump ? &j->with_map : &j->without_map;
+	for (enum jit_format i = 0; i < JIT_FORMATS; i++)
+		if (e->files[i])
+			return &j->with_file;
+	return &j->without_file;
 }
 
-static size_t bytes_of(const struct jit *e)
+/* Keeps @fd, or nothing if it is -1, in place of what was open. */
+static void keep_open(struct jit_names *j, struct jit *e, enum jit_format format, int fd)
 {
-	return (e->map ? perf_map_memory(e->map) : 0) +
-	       (e->dump ? jitdump_file_memory(e->dump) : 0);
+	if (e->fds[format] >= 0) {
+		close(e->fds[format]);
+		j->n_open[format]--;
+	}
+	if (fd >= 0 && j->n_open[format] >= MAX_OPEN) {
+		close(fd);
+		fd = -1;
+	}
+	e->fds[format] = fd;
+	j->n_open[format] += fd >= 0;
 }
 
 static void drop(struct jit_names *j, struct jit *e)
@@ -70,12 +94,9 @@ static void drop(struct jit_names *j, struct jit *e)
 
 	DL_DELETE(*list, e);
 	HASH_DEL(j->by_process, e);
-	j->bytes -= bytes_of(e);
-	perf_map_free(e->map);
-	jitdump_file_free(e->dump);
-	if (e->dump_fd >= 0) {
-		close(e->dump_fd);
-		j->open_dumps--;
+	for (enum jit_format i = 0; i < JIT_FORMATS; i++) {
+		keep_open(j, e, i, -1);
+		jit_file_free(e->files[i]);
 	}
 	process_unref(e->process);
 	free(e);
@@ -89,30 +110,10 @@ struct jit_names *jit_names_free(struct jit_names *j)
 		return NULL;
 	HASH_ITER(hh, j->by_process, e, next)
 		drop(j, e);
+	for (enum jit_format i = 0; i < JIT_FORMATS; i++)
+		jit_reader_done(&j->readers[i]);
 	free(j);
 	return NULL;
-}
-
-static void read_map(struct jit_names *j, struct jit *e)
-{
-	const struct perf_map_limits limits = { .max_memory = j->options.max_map };
-	_cleanup_close_ int fd =
-		perf_map_file_open(j->options.proc, e->process->tgid, e->process->start_boottime);
-	uint64_t bad_before;
-
-	if (fd < 0)
-		return;
-	if (!e->map) {
-		e->map = perf_map_new(&limits);
-		if (!e->map)
-			return;
-		j->stats.loaded++;
-	}
-	bad_before = perf_map_bad_lines(e->map);
-	/* What could be read before an error counts. */
-	if (perf_map_read(e->map, fd) == -EFBIG)
-		j->stats.cut++;
-	j->stats.bad_lines += perf_map_bad_lines(e->map) - bad_before;
 }
 
 struct dump_search {
@@ -141,33 +142,35 @@ static int find_dump(struct jit_names *j, struct process *p)
 	return search.fd;
 }
 
-static void read_dump(struct jit_names *j, struct jit *e)
+/*
+ * The file of a process that lives. A perf map can be replaced by another one, a jitdump is mapped
+ * for good. Of the dead only what is open: the number may be another process's by now.
+ */
+static int find_file(struct jit_names *j, const struct jit *e, enum jit_format format)
 {
-	const struct jitdump_file_options o = {
-		.worker = j->options.worker,
-		.job = j->options.jitdump_job,
-		.max_memory = j->options.max_map,
-	};
-	_cleanup_close_ int found = -1;
-	int fd = e->dump_fd, r;
+	const struct process *p = e->process;
 
-	if (fd < 0 && e->process->exit_time == 0)
-		fd = found = find_dump(j, e->process);
-	if (fd < 0)
+	if (p->exit_time != 0)
+		return -ESRCH;
+	if (format == JIT_PERF_MAP)
+		return perf_map_file_open(j->options.proc, p->tgid, p->start_boottime);
+	return e->fds[format] >= 0 ? -EALREADY : find_dump(j, e->process);
+}
+
+static void read_file(struct jit_names *j, struct jit *e, enum jit_format format)
+{
+	_cleanup_close_ int fd = find_file(j, e, format);
+	int from = fd >= 0 ? fd : e->fds[format];
+
+	if (from < 0)
 		return;
-	if (!e->dump) {
-		e->dump = jitdump_file_new(&o);
-		if (!e->dump)
-			return;
-		j->stats.dumps_loaded++;
-	}
-	if (e->dump_fd < 0 && j->open_dumps < MAX_OPEN) {
-		e->dump_fd = TAKE_FD(found);
-		j->open_dumps++;
-	}
-	r = jitdump_file_read(e->dump, fd, &j->stats.dump_records_bad);
-	j->stats.dumps_cut += r == -EFBIG;
-	j->stats.dumps_failed += r < 0 && r != -EFBIG;
+	if (!e->files[format])
+		e->files[format] = jit_file_new(&j->readers[format]);
+	if (!e->files[format])
+		return;
+	jit_file_read(e->files[format], from);
+	if (fd >= 0)
+		keep_open(j, e, format, TAKE_FD(fd));
 }
 
 static void update(struct jit_names *j, struct jit *e)
@@ -177,12 +180,9 @@ static void update(struct jit_names *j, struct jit *e)
 	if (!j->options.proc)
 		return;
 	DL_DELETE(*list, e);
-	j->bytes -= bytes_of(e);
-	/* Of the dead only what is open: the number may be another process's by now. */
-	if (e->process->exit_time == 0)
-		read_map(j, e);
-	read_dump(j, e);
-	j->bytes += bytes_of(e);
+	for (enum jit_format i = 0; i < JIT_FORMATS; i++)
+		read_file(j, e, i);
+	e->read_at = clock_monotonic_ns();
 	list = list_of(j, e);
 	DL_APPEND(*list, e);
 }
@@ -192,27 +192,35 @@ static struct jit *add(struct jit_names *j, struct process *p)
 	struct jit *e;
 
 	if (HASH_COUNT(j->by_process) >= MAX_PROCESSES)
-		drop(j, j->without_map ? j->without_map : j->with_map);
+		drop(j, j->without_file ? j->without_file : j->with_file);
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return NULL;
 	e->process = p;
-	e->dump_fd = -1;
+	for (enum jit_format i = 0; i < JIT_FORMATS; i++)
+		e->fds[i] = -1;
 	HASH_ADD_PTR(j->by_process, process, e);
 	if (!e->hh.tbl) {
 		free(e);
 		return NULL;
 	}
 	process_ref(p);
-	DL_APPEND(j->without_map, e);
+	DL_APPEND(j->without_file, e);
+	return e;
+}
+
+static struct jit *find(const struct jit_names *j, const struct process *p)
+{
+	struct jit *e;
+
+	HASH_FIND_PTR(j->by_process, &p, e);
 	return e;
 }
 
 static struct jit *get(struct jit_names *j, struct process *p, uint64_t now, bool again)
 {
-	struct jit *e, **list;
+	struct jit *e = find(j, p), **list;
 
-	HASH_FIND_PTR(j->by_process, &p, e);
 	if (!e) {
 		e = add(j, p);
 		again = true;
@@ -230,18 +238,64 @@ static struct jit *get(struct jit_names *j, struct process *p, uint64_t now, boo
 	return e;
 }
 
+static bool look_up(const struct jit *e, uint64_t address, struct jit_symbol *ret)
+{
+	for (int i = JIT_FORMATS - 1; i >= 0; i--)
+		if (e->files[i] && jit_file_find(e->files[i], address, ret))
+			return true;
+	return false;
+}
+
+static bool is_being_read(const struct jit *e)
+{
+	for (enum jit_format i = 0; i < JIT_FORMATS; i++)
+		if (e->files[i] && jit_file_is_being_read(e->files[i]))
+			return true;
+	return false;
+}
+
+bool jit_names_want(struct jit_names *j, struct process *p, uint64_t address, uint64_t now)
+{
+	struct jit *e = get(j, p, now, false);
+	struct jit_symbol symbol;
+
+	if (!e)
+		return false;
+	if (!look_up(e, address, &symbol) && clock_monotonic_ns() >= e->read_at + AGAIN_NS)
+		update(j, e);
+	/* What is known of the address may be of earlier code. */
+	return is_being_read(e);
+}
+
+bool jit_names_is_busy(const struct jit_names *j)
+{
+	for (enum jit_format i = 0; i < JIT_FORMATS; i++)
+		if (j->readers[i].readings)
+			return true;
+	return false;
+}
+
 bool jit_names_find(struct jit_names *j, struct process *p, uint64_t address, uint64_t now,
 		    struct jit_symbol *ret)
 {
-	struct jit *e = get(j, p, now, false);
-	const char *name;
+	const struct jit *e = get(j, p, now, false);
 
-	if (e && e->dump && jitdump_file_find(e->dump, address, ret))
-		return true;
-	name = e && e->map ? perf_map_find(e->map, address) : NULL;
-	if (name)
-		*ret = (struct jit_symbol){ .name = name };
-	return name;
+	return e && look_up(e, address, ret);
+}
+
+enum unnamed_reason jit_names_why(const struct jit_names *j, const struct process *p)
+{
+	const struct jit *e = find(j, p);
+	int error = 0;
+
+	if (!e)
+		return UNNAMED_NOT;
+	if (is_being_read(e))
+		return UNNAMED_late;
+	for (enum jit_format i = 0; i < JIT_FORMATS; i++)
+		if (e->files[i] && jit_file_error(e->files[i]) < 0)
+			error = jit_file_error(e->files[i]);
+	return error ? unnamed_reason_of(error) : UNNAMED_NOT;
 }
 
 void jit_names_refresh(struct jit_names *j, struct process *p, uint64_t now)
@@ -249,35 +303,53 @@ void jit_names_refresh(struct jit_names *j, struct process *p, uint64_t now)
 	get(j, p, now, true);
 }
 
+bool jit_names_has(const struct jit_names *j, const struct process *p)
+{
+	return find(j, p);
+}
+
 void jit_names_forget(struct jit_names *j, const struct process *p)
 {
-	struct jit *e;
+	struct jit *e = find(j, p);
 
-	HASH_FIND_PTR(j->by_process, &p, e);
 	if (e)
 		drop(j, e);
 }
 
 uint64_t jit_names_oldest(const struct jit_names *j)
 {
-	return j->with_map ? j->with_map->used : UINT64_MAX;
+	return j->with_file ? j->with_file->used : UINT64_MAX;
 }
 
 void jit_names_evict(struct jit_names *j)
 {
-	if (!j->with_map)
+	if (!j->with_file)
 		return;
-	j->stats.evicted++;
-	drop(j, j->with_map);
+	j->evicted++;
+	drop(j, j->with_file);
 }
 
 void jit_names_get_stats(const struct jit_names *j, struct jit_names_stats *ret)
 {
-	*ret = j->stats;
+	const struct jit_reader *maps = &j->readers[JIT_PERF_MAP];
+	const struct jit_reader *dumps = &j->readers[JIT_JITDUMP];
+
+	*ret = (struct jit_names_stats){
+		.evicted = j->evicted,
+		.loaded = maps->loaded,
+		.cut = maps->cut,
+		.failed = maps->failed,
+		.bad_lines = maps->bad,
+		.dumps_loaded = dumps->loaded,
+		.dumps_cut = dumps->cut,
+		.dumps_failed = dumps->failed,
+		.dump_records_bad = dumps->bad,
+	};
 }
 
 size_t jit_names_memory(const struct jit_names *j)
 {
 	return sizeof(*j) + HASH_COUNT(j->by_process) * sizeof(struct jit) +
-	       HASH_OVERHEAD(hh, j->by_process) + j->bytes;
+	       HASH_OVERHEAD(hh, j->by_process) + j->readers[JIT_PERF_MAP].memory +
+	       j->readers[JIT_JITDUMP].memory;
 }

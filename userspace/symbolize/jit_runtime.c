@@ -13,7 +13,7 @@ static const struct jit_runtime runtimes[] = {
 	{ "chromium", "start it with --js-flags=--perf-basic-prof --no-sandbox" },
 	{ "deno", "start it with --v8-flags=--perf-basic-prof" },
 	{ "dotnet", "start it with DOTNET_PerfMapEnabled=1" },
-	{ "java", "run: jcmd PID Compiler.perfmap" },
+	{ "java", "run: jcmd PID Compiler.perfmap; whole stacks need -XX:+PreserveFramePointer" },
 	{ "julia", "start it with ENABLE_JITPROFILING=1" },
 	{ "luajit", "build it with LUAJIT_USE_PERFTOOLS" },
 	{ "mono", "start it with --jitmap" },

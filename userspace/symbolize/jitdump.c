@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/utf8.h"
 #include "elf/eh_frame_cursor.h"
-#include "symbolize/jitdump_block.h"
+#include "symbolize/jit_builder.h"
 
 #define FILE_MAGIC 0x4a695444u /* "JiTD", in the byte order of who wrote it */
 #define VERSION	   1
@@ -24,9 +24,7 @@
 #define MACHINE EM_AARCH64
 #endif
 
-#define DEFAULT_CODES 65536
-#define DEFAULT_LINES 262144
-#define MAX_RECORDS   (1U << 20) /* looked at for one answer */
+#define MAX_RECORDS (1U << 20) /* looked at for one answer */
 
 #define FILE_HEADER   40
 #define RECORD_HEADER 16
@@ -50,14 +48,15 @@ struct reader {
 	uint64_t size; /* when it was opened */
 	uint64_t start;
 	size_t n;
+	uint64_t n_read; /* bytes, of the file and again */
 	int error;
 	uint8_t chunk[CHUNK];
 };
 
 struct parser {
 	struct reader *reader;
-	struct jitdump_limits limits;
-	struct jitdump_builder answer;
+	struct jit_limits limits;
+	struct jit_builder answer;
 	/* Lines that were read and wait for their code. */
 	bool pending;
 	uint64_t pending_offset, pending_address;
@@ -83,6 +82,7 @@ static struct cursor bytes_at(struct reader *r, uint64_t offset, size_t size)
 		}
 		r->start = offset;
 		r->n = n;
+		r->n_read += CHUNK;
 	}
 	if (size > r->n - (offset - r->start))
 		return c;
@@ -106,7 +106,7 @@ static void drop_pending(struct parser *p)
 	p->pending = false;
 }
 
-static int add_code(struct parser *p, const struct jitdump_code *code)
+static int add_code(struct parser *p, const struct jit_block_code *code)
 {
 	if (code->size == 0)
 		return 0; /* functions without native code are allowed */
@@ -114,21 +114,21 @@ static int add_code(struct parser *p, const struct jitdump_code *code)
 		p->answer.bad++;
 		return 0;
 	}
-	return jitdump_builder_add_code(&p->answer, code);
+	return jit_builder_add_code(&p->answer, code);
 }
 
 static int compare_lines(const void *a, const void *b)
 {
-	const struct jitdump_line *x = a, *y = b;
+	const struct jit_block_line *x = a, *y = b;
 
 	return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
 /* The lines that were waiting for it, in order and from its start. */
-static void take_pending(struct parser *p, struct jitdump_code *code)
+static void take_pending(struct parser *p, struct jit_block_code *code)
 {
 	uint32_t n = p->pending ? p->answer.n_lines - p->pending_first : 0;
-	struct jitdump_line *lines;
+	struct jit_block_line *lines;
 
 	if (n == 0 || p->pending_address != code->address) {
 		drop_pending(p);
@@ -147,9 +147,9 @@ static void take_pending(struct parser *p, struct jitdump_code *code)
 static int read_load(struct parser *p, uint64_t offset, uint32_t size)
 {
 	/* Behind the name is the code, which we leave where it is. */
-	size_t wanted = MIN(size, (uint32_t)(LOAD_SIZE + JITDUMP_TEXT_MAX + 1));
+	size_t wanted = MIN(size, (uint32_t)(LOAD_SIZE + JIT_TEXT_MAX + 1));
 	struct cursor c = bytes_at(p->reader, offset, wanted);
-	struct jitdump_code code = {};
+	struct jit_block_code code = {};
 	const uint8_t *name;
 	size_t name_size;
 	int64_t at;
@@ -164,7 +164,7 @@ static int read_load(struct parser *p, uint64_t offset, uint32_t size)
 		return 0;
 	}
 	name = take_text(&c, &name_size); /* without a NUL it is cut */
-	at = jitdump_builder_text(&p->answer, name, name_size);
+	at = jit_builder_text(&p->answer, name, name_size);
 	if (at < 0)
 		return (int)at;
 	code.name = (uint32_t)at;
@@ -180,7 +180,7 @@ static int read_load(struct parser *p, uint64_t offset, uint32_t size)
 static int read_move(struct parser *p, uint64_t offset)
 {
 	struct cursor c = bytes_at(p->reader, offset, MOVE_SIZE);
-	struct jitdump_code code = {};
+	struct jit_block_code code = {};
 
 	cursor_skip(&c, RECORD_HEADER + 4 + 4 + 8 + 8); /* pid, tid, vma, where it was */
 	code.address = cursor_u64(&c);
@@ -193,11 +193,11 @@ static int read_move(struct parser *p, uint64_t offset)
 /* UTF-8 without control characters; or as the one before. */
 static bool is_file_name(const uint8_t *text, size_t size)
 {
-	char clean[JITDUMP_TEXT_MAX + 1];
+	char clean[JIT_TEXT_MAX + 1];
 
 	if (size == 1 && text[0] == 0xff)
 		return true;
-	if (size > JITDUMP_TEXT_MAX)
+	if (size > JIT_TEXT_MAX)
 		return false;
 	return utf8_clean(clean, sizeof(clean), (const char *)text, size) == size &&
 	       memcmp(clean, text, size) == 0;
@@ -207,7 +207,7 @@ static bool is_file_name(const uint8_t *text, size_t size)
 static int read_line(struct parser *p, struct cursor *c, uint32_t *file)
 {
 	uint64_t address = cursor_u64(c);
-	struct jitdump_line line = { .line = cursor_u32(c), .column = cursor_u32(c) };
+	struct jit_block_line line = { .line = cursor_u32(c), .column = cursor_u32(c) };
 	size_t size;
 	const uint8_t *text = take_text(c, &size);
 	uint64_t distance = address - p->pending_address;
@@ -224,14 +224,14 @@ static int read_line(struct parser *p, struct cursor *c, uint32_t *file)
 		return 0;
 	}
 	if (size != 1 || text[0] != 0xff)
-		at = jitdump_builder_text(&p->answer, text, size);
+		at = jit_builder_text(&p->answer, text, size);
 	if (at < 0)
 		return (int)at;
 	*file = line.file = (uint32_t)at;
 	line.offset = (uint32_t)distance;
 	if (p->answer.n_lines == p->limits.max_lines)
 		return 1;
-	return jitdump_builder_add_line(&p->answer, &line);
+	return jit_builder_add_line(&p->answer, &line);
 }
 
 /* Lines come before their code. Of more than fits into a chunk the first are taken. */
@@ -282,7 +282,7 @@ static bool is_full(const struct parser *p)
 {
 	return p->answer.n_codes > 0 && (p->answer.n_codes >= p->limits.max_codes ||
 					 p->answer.n_lines >= p->limits.max_lines ||
-					 p->answer.text_size > JITDUMP_MAX_STRINGS - 2 * CHUNK);
+					 p->answer.text_size > JIT_BLOCK_MAX_STRINGS - 2 * CHUNK);
 }
 
 static void rewind_to_pending(struct parser *p, uint64_t *offset)
@@ -298,9 +298,10 @@ static void rewind_to_pending(struct parser *p, uint64_t *offset)
 static int read_records(struct parser *p, uint64_t *offset)
 {
 	uint32_t left = MAX_RECORDS;
-	bool full = false;
+	bool full = false, tired = false;
 
-	for (; left > 0 && !full; left--, full = is_full(p)) {
+	for (; !full && !tired;
+	     full = is_full(p), tired = --left == 0 || p->reader->n_read >= p->limits.max_bytes) {
 		struct cursor c = bytes_at(p->reader, *offset, RECORD_HEADER);
 		uint32_t id = cursor_u32(&c), size = cursor_u32(&c);
 		int r;
@@ -308,9 +309,8 @@ static int read_records(struct parser *p, uint64_t *offset)
 		if (c.bad)
 			break;
 		if (size < RECORD_HEADER) {
-			/* Nobody knows where the next one begins. */
 			p->answer.bad++;
-			*offset = UINT64_MAX;
+			*offset = JIT_LOST;
 			return 0;
 		}
 		if (*offset > p->reader->size || size > p->reader->size - *offset)
@@ -321,10 +321,10 @@ static int read_records(struct parser *p, uint64_t *offset)
 		*offset += size;
 	}
 	/* Not if that would be where we have begun, and nothing to wait for. */
-	if (p->pending && (left > 0 || p->pending_offset > p->limits.offset))
+	if (p->pending && (!tired || p->pending_offset > p->limits.offset))
 		rewind_to_pending(p, offset);
 	drop_pending(p);
-	return full || left == 0;
+	return full || tired;
 }
 
 static int read_header(struct reader *r, uint64_t *ret_offset)
@@ -347,33 +347,28 @@ static int read_header(struct reader *r, uint64_t *ret_offset)
 
 static void parser_done(struct parser *p)
 {
-	jitdump_builder_done(&p->answer);
+	jit_builder_done(&p->answer);
 	free(p->reader);
 }
 
-static int parser_init(struct parser *p, int fd, const struct jitdump_limits *limits)
+static int parser_init(struct parser *p, int fd, const struct jit_limits *limits)
 {
 	struct stat st;
 
-	p->limits = *limits;
-	if (p->limits.max_codes == 0)
-		p->limits.max_codes = DEFAULT_CODES;
-	if (p->limits.max_lines == 0)
-		p->limits.max_lines = DEFAULT_LINES;
+	p->limits = jit_limits_complete(limits);
 	p->reader = malloc(sizeof(*p->reader));
-	if (!p->reader || jitdump_builder_init(&p->answer) < 0)
+	if (!p->reader || jit_builder_init(&p->answer) < 0)
 		return -ENOMEM;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	p->reader->fd = fd;
 	p->reader->size = (uint64_t)MAX(st.st_size, 0);
-	p->reader->start = p->reader->n = 0;
+	p->reader->start = p->reader->n = p->reader->n_read = 0;
 	p->reader->error = 0;
 	return 0;
 }
 
-int jitdump_read(int fd, const struct jitdump_limits *limits, struct jitdump_block **ret,
-		 size_t *ret_size)
+int jitdump_read(int fd, const struct jit_limits *limits, struct jit_block **ret, size_t *ret_size)
 {
 	_cleanup_(parser_done)
 	struct parser p = {};
@@ -386,21 +381,5 @@ int jitdump_read(int fd, const struct jitdump_limits *limits, struct jitdump_blo
 		r = read_records(&p, &offset);
 	if (r >= 0 && p.reader->error)
 		r = p.reader->error;
-	return r < 0 ? r : jitdump_builder_make(&p.answer, offset, r == 1, ret, ret_size);
-}
-
-int jitdump_job_run(const int *fds, size_t n_fds, const void *args, size_t args_size,
-		    void **ret_data, size_t *ret_size)
-{
-	struct jitdump_limits limits;
-	struct jitdump_block *block;
-	int r;
-
-	if (n_fds != 1 || args_size != sizeof(limits))
-		return -EINVAL;
-	memcpy(&limits, args, sizeof(limits));
-	r = jitdump_read(fds[0], &limits, &block, ret_size);
-	if (r == 0)
-		*ret_data = block;
-	return r;
+	return r < 0 ? r : jit_builder_make(&p.answer, offset, r == 1, ret, ret_size);
 }

@@ -35,8 +35,8 @@ struct line_question {
 
 /* What comes with the chains. */
 struct line_answer {
-	struct debug_identity identity; /* of the executable */
-	uint32_t wants_debug_file;	/* there is no DWARF, or only in a file that does not fit */
+	_Alignas(8) struct debug_identity identity; /* of the executable */
+	uint32_t wants_debug_file; /* there is no DWARF, or only in a file that does not fit */
 	uint32_t wants_alt;
 	struct debug_alt_link alt;
 	struct dwarf_lines_stats stats;

@@ -35,6 +35,7 @@ static int open_file(void *userdata, struct executable *x)
 static int make_kernel(struct symbolizer *s, const struct symbolizer_options *o, uint64_t retry_ns)
 {
 	const char *kallsyms = o->kallsyms ? o->kallsyms : "/proc/kallsyms";
+	const char *modules = o->modules ? o->modules : "/proc/modules";
 	struct utsname name = {};
 	const struct vmlinux_search search = {
 		.root = o->root ? o->root : "/",
@@ -43,13 +44,12 @@ static int make_kernel(struct symbolizer *s, const struct symbolizer_options *o,
 		.directories = s->debug_directories,
 		.debuginfod = o->debuginfod,
 	};
-	int r = kernel_names_new(o->without_proc ? "" : kallsyms,
-				 o->modules ? o->modules : "/proc/modules", &s->kernel);
+	int r = kernel_names_new(o->without_proc ? "" : kallsyms, modules, &s->kernel);
 
 	if (r < 0 || o->without_proc || o->without_lines)
 		return r;
 	uname(&name);
-	return kernel_file_new(&search, retry_ns, &s->kernel_file);
+	return kernel_file_new(&search, modules, retry_ns, &s->kernel_file);
 }
 
 static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
@@ -81,8 +81,8 @@ static int make_tables(struct symbolizer *s, const struct symbolizer_options *o,
 		.proc = o->without_proc ? NULL : s->proc,
 		.max_map = s->budget / 4,
 		.processes = o->processes,
-		.worker = o->jitdump_worker,
-		.jitdump_job = o->jitdump_job,
+		.worker = o->worker,
+		.job = o->jit_job,
 	};
 	int r;
 
@@ -212,6 +212,11 @@ void symbolizer_refresh_process(struct symbolizer *s, struct process *process)
 	symbolizer_stay_in_budget(s, s->clock);
 }
 
+bool symbolizer_has_process(const struct symbolizer *s, const struct process *process)
+{
+	return jit_names_has(s->jit, process);
+}
+
 void symbolizer_forget_process(struct symbolizer *s, const struct process *process)
 {
 	jit_names_forget(s->jit, process);
@@ -266,6 +271,7 @@ void symbolizer_get_stats(const struct symbolizer *s, struct symbolizer_stats *r
 		.lines_sections_compressed = lines.sections_compressed,
 		.perf_maps_loaded = jit.loaded,
 		.perf_maps_cut = jit.cut,
+		.perf_maps_failed = jit.failed,
 		.perf_map_lines_bad = jit.bad_lines,
 		.jitdumps_loaded = jit.dumps_loaded,
 		.jitdumps_cut = jit.dumps_cut,

@@ -4,8 +4,7 @@
  * bounded in sum; what was not used for longest goes first. Every frame gets a name: one that has
  * no symbol is called "libfoo.so+0x1234" (ELF virtual address) and counts as unnamed.
  *
- * ELF files and jitdumps are parsed by the worker. Perf maps, lines of text of which only the new
- * ones are read, are parsed here.
+ * Files that others have written are parsed by the workers.
  */
 #pragma once
 
@@ -49,8 +48,9 @@ struct symbolizer_options {
 	const char *root;	       /* where its vmlinux is looked for; "/" if NULL */
 	const char *proc;	       /* "/proc" if NULL */
 	size_t memory_budget;	       /* bytes of all tables together; 0 = 64 MiB */
-	struct worker *worker;	       /* borrowed: parses ELF files; NULL = in this process */
+	struct worker *worker;	       /* borrowed: parses files; NULL = in this process */
 	unsigned int symbol_job;       /* the worker's number of symbol_job_run() */
+	unsigned int jit_job;	       /* the same of jit_job_run() */
 	struct worker *line_worker;    /* borrowed: the same for source lines; can be @worker */
 	unsigned int line_job;	       /* the worker's number of line_job_run() */
 	bool without_lines;	       /* names only */
@@ -60,8 +60,6 @@ struct symbolizer_options {
 	bool without_proc;    /* replay: no perf maps, no running kernel */
 	enum demangle_form demangle;	 /* of names that are handed out */
 	struct process_table *processes; /* borrowed: who has mapped a jitdump; NULL = nobody */
-	struct worker *jitdump_worker;	 /* borrowed: waited for, so not one that may be busy */
-	unsigned int jitdump_job;	 /* its number of jitdump_job_run() */
 };
 
 #define SYMBOLIZER_COUNTERS(X)                                                                     \
@@ -86,6 +84,7 @@ struct symbolizer_options {
 	  "files with debug information compressed in an unknown way, or too much of it")          \
 	X(perf_maps_loaded, "perf maps of processes read")                                         \
 	X(perf_maps_cut, "times that a limit kept the rest of a perf map from being read")         \
+	X(perf_maps_failed, "perf maps that could not be read")                                    \
 	X(perf_map_lines_bad, "lines of perf maps that could not be understood")                   \
 	X(jitdumps_loaded, "jitdumps of processes read")                                           \
 	X(jitdumps_cut, "times that a limit kept the rest of a jitdump from being read")           \
@@ -146,11 +145,12 @@ void symbolizer_debug_file_arrived(struct symbolizer *s, const uint8_t *build_id
 void symbolizer_kernel_changed(struct symbolizer *s, const struct sideband_event *event);
 
 /*
- * Reads the perf map of a process again if it changed, while the process is there to be read, and
- * its jitdump, which stays open. To be called at the end of each window for processes with frames
- * in code without a file.
+ * Begins to read what is new in the perf map and the jitdump of a process. To be called at the end
+ * of each window for processes with frames in code without a file.
  */
 void symbolizer_refresh_process(struct symbolizer *s, struct process *process);
+/* Whether a reference to the process is held. */
+bool symbolizer_has_process(const struct symbolizer *s, const struct process *process);
 /* The process is gone for good: drop what is kept for it. */
 void symbolizer_forget_process(struct symbolizer *s, const struct process *process);
 

@@ -22,6 +22,7 @@ static enum unnamed_reason why(struct symbolizer *s, const struct frame *frame,
 			       const struct process *process)
 {
 	struct executable_names_status status;
+	enum unnamed_reason reason;
 	uint64_t start, end;
 
 	switch (frame->kind) {
@@ -32,6 +33,9 @@ static enum unnamed_reason why(struct symbolizer *s, const struct frame *frame,
 		executable_names_status(frame->executable, &status);
 		return status.why ? status.why : UNNAMED_no_symbol; /* out of memory */
 	default:
+		reason = process ? jit_names_why(s->jit, process) : UNNAMED_NOT;
+		if (reason != UNNAMED_NOT)
+			return reason;
 		return process && jit_runtime_of(process->executable) ? UNNAMED_jit_without_map
 								      : UNNAMED_anonymous;
 	}
@@ -55,7 +59,7 @@ static const char *find(struct symbolizer *s, const struct frame *frame, struct 
 static struct cached_name make_up(struct symbolizer *s, const struct frame *frame,
 				  enum unnamed_reason reason)
 {
-	const char *module = reason == UNNAMED_jit_without_map ? "[jit]" : "[anon]", *slash;
+	const char *module = reason == UNNAMED_anonymous ? "[anon]" : "[jit]", *slash;
 	uint64_t address = frame->address;
 	char text[NAME_MAX + 32];
 
@@ -99,7 +103,7 @@ static struct executable *lines_of(const struct symbolizer *s, const struct fram
 		return frame->executable;
 	}
 	return frame->kind == FRAME_KERNEL && s->kernel_file
-		       ? kernel_file_of(s->kernel_file, frame->address, ret_address)
+		       ? kernel_file_of(s->kernel_file, frame->address, 0, ret_address)
 		       : NULL;
 }
 

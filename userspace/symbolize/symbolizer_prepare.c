@@ -58,22 +58,67 @@ static void want_files(struct symbolizer *s, const struct wanted_frame **wanted,
 	}
 }
 
-static void want_kernel_lines(struct symbolizer *s, const struct wanted_frame *wanted, size_t n,
-			      struct wanted_address *addresses)
+/* An address in the kernel's file, or in one of a module. */
+struct kernel_place {
+	struct executable *executable;
+	struct wanted_address address;
+};
+
+static int compare_kernel_places(const void *a, const void *b)
+{
+	const struct kernel_place *x = a, *y = b;
+	uintptr_t p = (uintptr_t)x->executable, q = (uintptr_t)y->executable;
+
+	return (p > q) - (p < q);
+}
+
+static size_t find_kernel_places(struct symbolizer *s, const struct wanted_frame *wanted, size_t n,
+				 struct kernel_place *ret)
 {
 	uint64_t now = clock_monotonic_ns(), start, end, address;
-	struct executable *kernel;
 	size_t count = 0;
 
 	kernel_names_range(s->kernel, now, &start, &end);
-	kernel = kernel_file_get(s->kernel_file, start, end, now);
-	if (!kernel)
+	kernel_file_look(s->kernel_file, start, end, now);
+	for (size_t i = 0; i < n; i++) {
+		struct executable *x;
+
+		if (wanted[i].frame.kind != FRAME_KERNEL)
+			continue;
+		x = kernel_file_of(s->kernel_file, wanted[i].frame.address, now, &address);
+		if (x)
+			ret[count++] =
+				(struct kernel_place){ x, wanted_address(&wanted[i], address) };
+	}
+	qsort(ret, count, sizeof(*ret), compare_kernel_places);
+	return count;
+}
+
+static void want_kernel_lines(struct symbolizer *s, const struct wanted_frame *wanted, size_t n,
+			      struct wanted_address *addresses)
+{
+	_cleanup_free_ struct kernel_place *places = calloc(n, sizeof(*places));
+	size_t count, end;
+
+	if (!places)
 		return;
+	count = find_kernel_places(s, wanted, n, places);
+	for (size_t first = 0; first < count; first = end) {
+		struct executable *x = places[first].executable;
+
+		for (end = first; end < count && places[end].executable == x; end++)
+			addresses[end - first] = places[end].address;
+		s->lines_missing +=
+			executable_lines_want(s->lines, x, addresses, end - first, 0, s->clock);
+	}
+}
+
+static void want_jit(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+{
 	for (size_t i = 0; i < n; i++)
-		if (wanted[i].frame.kind == FRAME_KERNEL &&
-		    kernel_file_of(s->kernel_file, wanted[i].frame.address, &address))
-			addresses[count++] = wanted_address(&wanted[i], address);
-	s->lines_missing += executable_lines_want(s->lines, kernel, addresses, count, 0, s->clock);
+		if (wanted[i].frame.kind == FRAME_ADDRESS && wanted[i].process &&
+		    jit_names_want(s->jit, wanted[i].process, wanted[i].frame.address, s->clock))
+			s->names_missing += MAX(wanted[i].weight, (uint64_t)1);
 }
 
 void symbolizer_want(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
@@ -84,6 +129,7 @@ void symbolizer_want(struct symbolizer *s, const struct wanted_frame *wanted, si
 
 	s->clock++;
 	s->names_missing = s->lines_missing = 0;
+	want_jit(s, wanted, n);
 	/* Without memory each is asked for when its name is wanted. */
 	if (n == 0 || !files || !addresses)
 		return;
@@ -108,7 +154,8 @@ static void process(struct symbolizer *s, uint64_t now)
 /* How long to wait for what is not known yet; 0 = it is known. */
 static uint64_t latest(const struct symbolizer *s, uint64_t names, uint64_t lines)
 {
-	uint64_t until = executable_names_is_busy(s->executables) ? names : 0;
+	bool busy = executable_names_is_busy(s->executables) || jit_names_is_busy(s->jit);
+	uint64_t until = busy ? names : 0;
 
 	if (s->lines && executable_lines_is_busy(s->lines))
 		until = MAX(until, lines);

@@ -27,5 +27,8 @@ enum unnamed_reason {
 		UNNAMED_COUNT
 };
 
+/* Of a file that could not be read: what -errno it was. */
+enum unnamed_reason unnamed_reason_of(int error);
+
 /* "stripped"; NULL for UNNAMED_NOT. */
 const char *unnamed_reason_name(enum unnamed_reason reason);

@@ -72,46 +72,46 @@ static int try_file(int fd, void *userdata)
 	return a->found.fd < 0 ? -errno : 0;
 }
 
-static int try_path(struct attempt *a, const struct vmlinux_search *s, const char *path)
+static int try_path(const struct vmlinux_search *s, const char *directory, size_t length,
+		    const char *name, int (*try)(int fd, void *userdata), void *userdata)
 {
-	_cleanup_close_ int fd = rooted_open(s->root, path, 0);
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
 
-	return fd < 0 ? -ENOENT : try_file(fd, a);
+	if (length >= PATH_MAX || (size_t)snprintf(path, sizeof(path), "%.*s/%s", (int)length,
+						   directory, name) >= sizeof(path))
+		return -ENOENT;
+	fd = rooted_open(s->root, path, 0);
+	return fd < 0 ? -ENOENT : try(fd, userdata);
 }
 
-static int try_named(struct attempt *a, const struct vmlinux_search *s, const char *directory,
-		     int length)
-{
-	static const char *const names[] = { "boot/vmlinux-%s", "lib/modules/%s/vmlinux",
-					     "lib/modules/%s/build/vmlinux" };
-	char name[NAME_MAX + 64], path[PATH_MAX];
-	int r = -ENOENT;
-
-	for (size_t i = 0; i < ARRAY_SIZE(names) && r == -ENOENT; i++) {
-		const char *at = strstr(names[i], "%s");
-
-		snprintf(name, sizeof(name), "%.*s%.*s%s", (int)(at - names[i]), names[i], NAME_MAX,
-			 s->release, at + 2);
-		if ((size_t)snprintf(path, sizeof(path), "%.*s/%s", length, directory, name) <
-		    sizeof(path))
-			r = try_path(a, s, path);
-	}
-	return r;
-}
-
-static int try_directories(struct attempt *a, const struct vmlinux_search *s)
+int vmlinux_each(const struct vmlinux_search *s, const char *const *names, size_t n,
+		 int (*try)(int fd, void *userdata), void *userdata)
 {
 	const char *p = s->directories ? s->directories : DEBUG_FILE_DIRECTORIES;
 	int r = -ENOENT;
 
 	for (; *p && r == -ENOENT; p += strspn(p, ":")) {
-		size_t n = strcspn(p, ":");
+		size_t length = strcspn(p, ":");
 
-		if (n < PATH_MAX)
-			r = try_named(a, s, p, (int)n);
-		p += n;
+		for (size_t i = 0; i < n && r == -ENOENT; i++)
+			r = try_path(s, p, length, names[i], try, userdata);
+		p += length;
 	}
-	return r == -ENOENT ? try_named(a, s, "", 0) : r;
+	for (size_t i = 0; i < n && r == -ENOENT; i++)
+		r = try_path(s, "", 0, names[i], try, userdata);
+	return r;
+}
+
+static int try_names(const struct vmlinux_search *s, struct attempt *a)
+{
+	char boot[NAME_MAX + 64], modules[NAME_MAX + 64], build[NAME_MAX + 64];
+	const char *const names[] = { boot, modules, build };
+
+	snprintf(boot, sizeof(boot), "boot/vmlinux-%.*s", NAME_MAX, s->release);
+	snprintf(modules, sizeof(modules), "lib/modules/%.*s/vmlinux", NAME_MAX, s->release);
+	snprintf(build, sizeof(build), "lib/modules/%.*s/build/vmlinux", NAME_MAX, s->release);
+	return vmlinux_each(s, names, ARRAY_SIZE(names), try_file, a);
 }
 
 int vmlinux_open(const struct vmlinux_search *s, uint64_t stext, struct vmlinux *ret)
@@ -131,7 +131,7 @@ int vmlinux_open(const struct vmlinux_search *s, uint64_t stext, struct vmlinux 
 	r = running_kernel(s->notes, &identity);
 	if (r < 0)
 		return r;
-	r = try_directories(&a, s);
+	r = try_names(s, &a);
 	if (r == -ENOENT)
 		r = debug_file_each(&identity, &by_build_id, try_file, &a);
 	if (r < 0)

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct debuginfod;
@@ -23,6 +24,14 @@ struct vmlinux {
 	int fd;		/* the caller's */
 	uint64_t slide; /* an address in memory minus this is one of the file */
 };
+
+/*
+ * Calls @try with the descriptor (borrowed) of each file that is there by one of the relative paths
+ * @names, below the debug directories and then the root, until it returns something else than
+ * -ENOENT. Returns that; -ENOENT if there is nothing more to try.
+ */
+int vmlinux_each(const struct vmlinux_search *s, const char *const *names, size_t n,
+		 int (*try)(int fd, void *userdata), void *userdata);
 
 /*
  * @stext is where _stext is in memory (kernel_names_range()); in the file it is the start of .text.

@@ -153,7 +153,7 @@ static int add_eh_frame(struct builder *b)
 static int add_debug_frame(struct builder *b, enum span_source source,
 			   const struct elf_image *image)
 {
-	const Elf64_Shdr *section = image ? elf_image_section(image, ".debug_frame") : NULL;
+	const Elf64_Shdr *section = image ? elf_image_debug_section(image, ".debug_frame") : NULL;
 
 	return section ? add_section(b, source, image, section) : 0;
 }

@@ -48,7 +48,7 @@ static void find_out_what_is_missing(int fd, const struct unwind_table *t, struc
 	_cleanup_(elf_image_done)
 	struct elf_image image = { .fd = -1 };
 
-	if (elf_image_open(fd, &image) < 0 || elf_image_section(&image, ".debug_frame") ||
+	if (elf_image_open(fd, &image) < 0 || elf_image_debug_section(&image, ".debug_frame") ||
 	    described(t) > code(&image) / 2)
 		return;
 	if (debug_identity_read(fd, &a->identity) == 0)

@@ -45,7 +45,7 @@ static const int allowed[] = {
 	SCMP_SYS(memfd_create), SCMP_SYS(write),	 SCMP_SYS(brk),	      SCMP_SYS(munmap),
 	SCMP_SYS(mremap),	SCMP_SYS(madvise),	 SCMP_SYS(exit),      SCMP_SYS(exit_group),
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(clock_gettime), SCMP_SYS(futex),     SCMP_SYS(getrandom),
-	SCMP_SYS(fcntl),	SCMP_SYS(sysinfo),	 SCMP_SYS(setitimer),
+	SCMP_SYS(fcntl),	SCMP_SYS(sysinfo),	 SCMP_SYS(setitimer), SCMP_SYS(poll),
 };
 
 /*

@@ -5,7 +5,7 @@
  * looks at them, because the child could still write to it.
  *
  * A task goes from the queue to running to finished, where it waits for worker_process(): nobody is
- * called back out of worker_submit(), nor in the middle of what another does with worker_call().
+ * called back out of worker_submit().
  */
 #include "worker/worker.h"
 
@@ -35,10 +35,9 @@ struct task {
 	struct worker_request request;
 	int fds[WORKER_MAX_FDS];
 	size_t n_fds;
-	worker_done_fn done; /* NULL: worker_call() waits for it */
+	worker_done_fn done;
 	void *userdata;
 	/* Once it is finished. */
-	bool finished;
 	int status;
 	void *data;
 	size_t size;
@@ -218,12 +217,9 @@ static void finish(struct worker *w, int status, void *data, size_t size)
 
 	if (status < 0)
 		w->stats.jobs_failed++;
-	t->finished = true;
 	t->status = status;
 	t->data = data;
 	t->size = size;
-	if (!t->done)
-		return;
 	DL_APPEND(w->finished, t);
 	eventfd_write(w->finished_event, 1);
 }
@@ -355,36 +351,6 @@ int worker_submit(struct worker *w, unsigned int job, const int *fds, size_t n_f
 	DL_APPEND(w->queue, t);
 	start_next(w, clock_monotonic_ns());
 	return 0;
-}
-
-int worker_call(struct worker *w, unsigned int job, const int *fds, size_t n_fds, const void *args,
-		size_t args_size, void **ret_data, size_t *ret_size)
-{
-	struct task *t;
-	int r;
-
-	if (job >= w->options.n_jobs)
-		return -EINVAL;
-	r = task_new(job, fds, n_fds, args, args_size, NULL, NULL, &t);
-	if (r < 0)
-		return r;
-	DL_PREPEND(w->queue, t);
-	start_next(w, clock_monotonic_ns());
-	while (!t->finished) {
-		uint64_t now = clock_monotonic_ns();
-		struct pollfd p = { .fd = w->socket, .events = POLLIN };
-
-		if (w->running && now < w->deadline)
-			poll(&p, 1, (int)((w->deadline - now) / NS_PER_MS) + 1);
-		go_on(w, clock_monotonic_ns());
-	}
-	r = t->status;
-	if (r == 0) {
-		*ret_data = TAKE_PTR(t->data);
-		*ret_size = t->size;
-	}
-	task_free(t);
-	return r;
 }
 
 int worker_fd(const struct worker *w)

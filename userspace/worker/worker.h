@@ -82,13 +82,6 @@ typedef void (*worker_done_fn)(void *userdata, int status, const void *data, siz
 int worker_submit(struct worker *w, unsigned int job, const int *fds, size_t n_fds,
 		  const void *args, size_t args_size, worker_done_fn done, void *userdata);
 
-/*
- * Runs a job before all that wait, and waits for it. Others that end meanwhile are told by the next
- * worker_process(). Caller frees @ret_data.
- */
-int worker_call(struct worker *w, unsigned int job, const int *fds, size_t n_fds, const void *args,
-		size_t args_size, void **ret_data, size_t *ret_size);
-
 /* Readable when worker_process() has something to do; the same for the worker's whole life. */
 int worker_fd(const struct worker *w);
 /* Takes answers, enforces the time limit, gives the next job. Call it when readable and now and

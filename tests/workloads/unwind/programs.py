@@ -36,7 +36,7 @@ class Program:
     arguments: list = dataclasses.field(default_factory=list)  # behind the seconds
     share: float = SHARE
     complete: float = COMPLETE  # None: no promise
-    reason: str = ""  # the only one that stacks may be truncated for
+    reason: str = ""  # the only one that stacks may be truncated for, or some of them: a|b
     wrong: float = 0.0  # part of the samples in the leaf that may show other callers: guesses only
     run: list = None  # what to start, {out} and {seconds} filled in; None: the program
     file: str = None  # an executable shared with another row
@@ -61,6 +61,26 @@ def compiled(name, source, chain, compiler="gcc", flags=NO_FP, link="", extra=()
     if "musl" not in compiler and "build-id" not in link:
         command += f" {IDS}"
     return Program(name, [command, *extra], chain, **rest)
+
+
+# Debian has it by version only.
+BOLT = next((n for n in ["llvm-bolt", *(f"llvm-bolt-{v}" for v in range(30, 13, -1))]
+             if shutil.which(n)), "llvm-bolt")
+
+# A name with or without what a compiler or linker adds to those of parts of a function.
+SPLIT = r"~leaf(\.\w+)* " + r"~middle(\.\w+)* " * 5 + r"~outer(\.\w+)* ~main(\.\w+)*"
+
+
+# Code without a file; and as the outermost frame that is found.
+NAMELESS = r"~\[anon\]\+\w+"
+NAMELESS_END = NAMELESS + r"(?=\n\Z)"
+# The register of the frame pointer holds anything: so it shows in one of several ways.
+NO_CALLER = "bad_frame_pointer|no_mapping|not_executable|unreadable"
+
+
+def twins(name, compiler, linker):
+    return compiled(name, "twins.c", "twin_leaf ~twin_(first|second) twin_caller main", compiler,
+                    flags=NO_FP + " -ffunction-sections", link=f"-fuse-ld={linker} -Wl,--icf=all")
 
 
 def again(name, file, chain, *arguments, **rest):
@@ -166,6 +186,7 @@ PROGRAMS = [
         note="no names, and .eh_frame only by its program header"),
     frames("debugframe", flags=NO_EH),
     frames("debugframe-gz", flags=NO_EH + " -gz=zlib"),
+    frames("debugframe-old", flags=NO_EH + " -gz=zlib-gnu"),
     frames("debugframe-ext", flags=NO_EH, link=build_id(3), extra=(
         "objcopy --only-keep-debug {out} {out}.debug",
         "objcopy --strip-debug --add-gnu-debuglink={out}.debug {out}")),
@@ -194,6 +215,15 @@ PROGRAMS = [
     plt("plt-ibt", flags="-fcf-protection=full", link="-Wl,-z,lazy -Wl,-z,ibtplt"),
     again("plt-resolve", "plt-lazy", "load_and_call main", "resolve", "{dir}/plt-lazy.so", share=0.7),
     compiled("cold", "cold.c", "cold_leaf ~split_function.cold|split_function cold_caller main"),
+    compiled("blocks", "frames.c", SPLIT, compiler="clang",
+             flags=NO_FP + " -fbasic-block-sections=all",
+             note="each block of a function is somewhere else, with rules of its own"),
+    Program("bolt", [f"gcc {CC} {NO_FP} -o {{out}}.before {{here}}/frames.c -Wl,-q {IDS}",
+                     f"{BOLT} {{out}}.before -o {{out}} --lite=0 --split-functions --split-strategy=all "
+                     "--split-all-cold --reorder-blocks=reverse", "rm {out}.before"],
+            SPLIT, note="rewritten: parts of functions in a segment of their own, old rules left"),
+    twins("twins-lld", "clang", "lld"),
+    twins("twins-gold", "gcc", "gold"),
     compiled("tails", "tails.c", "tail_leaf tail_outer main", arguments=["tail"],
              flags=NO_FP + " -foptimize-sibling-calls"),
     again("tails-shrink", "tails", "shrink_wrapped shrink_caller main", "shrink"),
@@ -229,8 +259,9 @@ PROGRAMS = [
              flags="-O3 -mavx2 -fomit-frame-pointer", arguments=["realign"]),
     # Too deep for a record: what there is is right.
     again("too-deep", "o2-gcc", "leaf middle+", "400", complete=0, share=0.95),
-    compiled("hole", "hole.c", "hole_leaf hole_deep+", link="-pthread", complete=0,
-             reason="unreadable"),
+    compiled("hole", "hole.c", "hole_leaf hole_deep+", link="-pthread", arguments=["protect"],
+             complete=0, reason="unreadable"),
+    again("hole-dropped", "hole", "hole_leaf hole_deep+", "drop", complete=0, reason="unreadable"),
     # OpenSSL's assembler, whose rules use every register and read the stack for the CFA.
     openssl("openssl-gcm", "-evp", "aes-256-gcm"),
     openssl("openssl-chacha", "-evp", "chacha20-poly1305"),
@@ -253,6 +284,15 @@ PROGRAMS = [
     Program("go", [GO + " -o {out} {here}/chain.go"], GO_CHAIN),
     Program("go-stripped", [GO + " -ldflags='-s -w' -o {out} {here}/chain.go"],
             GO_CHAIN, note="rules and names by Go's own table"),
+    Program("ocaml", ["mkdir -p {out}.build", "cp {here}/chain.ml {out}.build/chain.ml",
+                      "ocamlopt -o {out} unix.cmxa {out}.build/chain.ml", "rm -r {out}.build"],
+            r"~camlChain.*leaf\w* " + r"~camlChain.*middle\w* " * 5 + r"~camlChain.*outer\w* ..."),
+    Program("d", ["gdc -O2 -fomit-frame-pointer -fno-optimize-sibling-calls -o {out} "
+                  "{here}/chain.d " + IDS], "d_leaf d_middle*5 d_outer ~.*main.* ..."),
+    Program("haskell", ["mkdir -p {out}.build", "ghc -v0 -O1 -outputdir {out}.build -o {out} "
+                        "{here}/chain.hs", "rm -r {out}.build"],
+            r"~haskell\+.*(?=\n\Z)", share=0.9, complete=0, reason=NO_CALLER,
+            note="neither rules nor frame pointers, and local names are left out"),
     Program("node", [], "~JS:.jsMiddle.* " * 3 + "...", run=["node", "--perf-basic-prof",
                                                  "--interpreted-frames-native-stack",
                                                  "{here}/chain.js", "{seconds}"],
@@ -264,6 +304,13 @@ PROGRAMS = [
     compiled("overlay", "overlay.c", "~[ab]_leaf ~[ab]_middle plugin_run use_overlay main",
              extra=(plugin("a", 40, "-Wl,-Bsymbolic"), plugin("b", 4000, "-Wl,-Bsymbolic")),
              arguments=["{dir}/overlay-a.so", "{dir}/overlay-b.so"], share=0.8),
+    compiled("moved", "moved.c", "moved_leaf moved_middle call_moved main", arguments=["move"]),
+    # A copy has no file, so no rules and no names: the stack ends there, or frame pointers help.
+    again("moved-copy", "moved", NAMELESS_END, "copy", complete=0, reason=NO_CALLER),
+    again("moved-cover", "moved", NAMELESS_END, "cover", complete=0, reason=NO_CALLER),
+    compiled("moved-fp", "moved.c", f"{NAMELESS} {NAMELESS} call_moved main",
+             flags="-O2 -fno-omit-frame-pointer", arguments=["copy"]),
+    again("moved-fp-cover", "moved-fp", f"{NAMELESS} {NAMELESS} call_moved main", "cover"),
     compiled("maps", "maps.c", "maps_leaf maps_caller main", arguments=["many"], link="-pthread"),
     again("maps-storm", "maps", "maps_leaf maps_caller main", "storm", share=0.3),
 ]
@@ -325,17 +372,20 @@ def is_current(program, directory):
 
 def build(program, directory):
     """None; or why it was not built."""
-    for command in program.build:
-        words = shlex.split(filled(command, program, directory))
+    commands = [shlex.split(filled(c, program, directory)) for c in program.build]
+    for words in commands:
         tool = next(w for w in words if "=" not in w and w != "env")
         if not shutil.which(tool):
             return f"{tool} is not installed"
+    for words in commands:
         done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
                               env=dict(os.environ, HOME=os.environ.get("HOME", directory)))
         if done.returncode:
             raise SystemExit(f"{' '.join(words)}\n{done.stdout.decode()}")
-        if done.stdout:
-            sys.stderr.write(done.stdout.decode())
+        # BOLT cannot be told to keep quiet.
+        said = [line for line in done.stdout.decode().splitlines() if "BOLT-INFO" not in line]
+        if said:
+            print("\n".join(said), file=sys.stderr)
     return None
 
 

@@ -256,10 +256,18 @@ static void chain_part(void)
 		      HOLDERS);
 }
 
-/* --- a read-write lock: both sides wait, both sides hold ---------------------------------------
+/* --- a read-write lock: both sides wait, both sides hold, in turns ------------------------------
+ *
+ * Nobody leaves before those of the other side sleep for the lock, and nobody asks for it again
+ * before they are inside: in each round readers wait for the writer, and the writer for a reader.
  */
 
+#define WRITER	0
+#define READERS 2
+
 static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
+static _Atomic int asks[1 + READERS]; /* thread ids of those that are not inside yet, or 0 */
+static bool rwlock_over;	      /* written by who holds the lock alone */
 
 void writer_wants(void), reader_wants(void), writer_holds(void), reader_holds(void);
 
@@ -287,33 +295,67 @@ NAMED void reader_holds(void)
 	NOT_A_TAIL_CALL;
 }
 
+static void enter(int who, void (*wants)(void))
+{
+	asks[who] = thread_id();
+	wants();
+	asks[who] = 0;
+}
+
+/* There is nothing else that it could sleep for while it asks. */
+static void until_it_sleeps(int who)
+{
+	while (!asks[who] || !is_asleep(asks[who]))
+		pause_ns(MSEC);
+}
+
+static void until_it_is_inside(int who)
+{
+	while (asks[who])
+		pause_ns(MSEC);
+}
+
 static void *writer_thread(void *argument)
 {
-	while (!time_is_up()) {
-		writer_wants();
+	for (;;) {
+		enter(WRITER, writer_wants);
+		for (int i = 1; i <= READERS; i++)
+			until_it_sleeps(i);
+		rwlock_over = time_is_up();
+		if (rwlock_over)
+			break;
 		writer_holds();
-		pause_ns(5 * MSEC);
+		for (int i = 1; i <= READERS; i++)
+			until_it_is_inside(i);
 	}
+	writer_holds();
 	return argument;
 }
 
 static void *reader_thread(void *argument)
 {
-	while (!time_is_up()) {
-		reader_wants();
+	int me = (int)(intptr_t)argument;
+
+	for (;;) {
+		enter(me, reader_wants);
+		if (rwlock_over)
+			break;
+		until_it_sleeps(WRITER);
 		reader_holds();
-		pause_ns(8 * MSEC);
+		until_it_is_inside(WRITER);
 	}
-	return argument;
+	reader_holds();
+	return NULL;
 }
 
 static void rwlock_part(void)
 {
-	pthread_t threads[3];
+	pthread_t threads[1 + READERS];
 
-	for (int i = 0; i < 3; i++)
-		threads[i] = begin_thread(i ? reader_thread : writer_thread, NULL);
-	for (int i = 0; i < 3; i++)
+	threads[WRITER] = begin_thread(writer_thread, NULL);
+	for (intptr_t i = 1; i <= READERS; i++)
+		threads[i] = begin_thread(reader_thread, (void *)i);
+	for (int i = 0; i <= READERS; i++)
 		pthread_join(threads[i], NULL);
 }
 
@@ -414,6 +456,57 @@ static void semaphore_part(void)
 	pthread_join(thread, NULL);
 }
 
+/* Several words at once; the one that is rung is not the first. */
+#define BELLS	    2
+#define FUTEX_WAITV 449 /* futex_waitv(2), which musl does not know */
+
+/* struct futex_waitv */
+struct bell {
+	uint64_t value, address;
+	uint32_t flags, reserved;
+};
+
+static _Atomic uint32_t bells[BELLS];
+
+void bell_wants(void), bell_rings(void);
+
+NAMED void bell_rings(void)
+{
+	bells[1]++;
+	syscall(SYS_futex, &bells[1], 1 | 128, 1, NULL, NULL, 0); /* FUTEX_WAKE, private */
+	NOT_A_TAIL_CALL;
+}
+
+NAMED void bell_wants(void)
+{
+	struct bell wanted[BELLS];
+
+	for (int i = 0; i < BELLS; i++)
+		wanted[i] = (struct bell){ bells[i], (uintptr_t)&bells[i], 2 | 128, 0 };
+	MEASURED(&sync_tally, syscall(FUTEX_WAITV, wanted, BELLS, 0, NULL, 0));
+}
+
+static void *bell_thread(void *argument)
+{
+	while (!time_is_up())
+		bell_wants();
+	bells[0] = 1; /* that was the last one */
+	return argument;
+}
+
+static void vector_part(void)
+{
+	pthread_t thread;
+
+	must(syscall(FUTEX_WAITV, NULL, 0, 0, NULL, 0) < 0 && errno == EINVAL, "futex_waitv");
+	thread = begin_thread(bell_thread, NULL);
+	while (!bells[0]) {
+		pause_ns(5 * MSEC);
+		bell_rings();
+	}
+	pthread_join(thread, NULL);
+}
+
 static pthread_barrier_t barrier;
 static bool barrier_ends;
 
@@ -507,6 +600,7 @@ static const struct part parts[] = {
 	{ "rwlock", rwlock_part, &lock_tally },
 	{ "condition", condition_part, &sync_tally },
 	{ "semaphore", semaphore_part, &sync_tally },
+	{ "vector", vector_part, &sync_tally },
 	{ "barrier", barrier_part, &sync_tally },
 	{ "join", join_part, &sync_tally },
 	{ "fight", fight_part, NULL },

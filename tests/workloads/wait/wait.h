@@ -125,6 +125,22 @@ static inline int thread_id(void)
 	return (int)syscall(SYS_gettid);
 }
 
+/* Does a thread of this process sleep, in such a way that a signal would wake it? */
+static inline bool is_asleep(int tid)
+{
+	char path[64], text[128] = "";
+	const char *end;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	end = n > 0 ? strrchr(text, ')') : NULL; /* of its name */
+	return end && strncmp(end, ") S", 3) == 0;
+}
+
 static inline void must(bool condition, const char *what)
 {
 	if (condition)

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A thread that waits, and its way from one state to the next; compiled for the host too.
+ *
+ *   since == 0                it does not wait
+ *   since, !woken             it waits
+ *   since, woken              the wait is over, and known; it waits for a CPU
+ *   since, woken, returned    it runs, and its stack is wanted: the hook takes it, and ends this
+ *
+ * The hook can be missed: a program does not run where it, or another kprobe, was interrupted. The
+ * thread goes on, and whatever it is in when it is seen next has nothing to do with the wait: such
+ * a wait is given up, and counted.
+ */
+#pragma once
+
+#include "wait_rule.h"
+
+enum wait_keep_flag {
+	WAIT_KEEP_WAIT = 1 << 0,     /* the wait is to be sent */
+	WAIT_KEEP_RUNQUEUE = 1 << 1, /* and the delay after it */
+};
+
+/* One of the words that futex_waitv(2) waits for: struct futex_waitv of uapi linux/futex.h. */
+struct wait_word {
+	u64 value;
+	u64 address;
+	u32 flags;
+	u32 reserved;
+};
+
+/*
+ * Written by the CPU that the thread leaves, then by the one that wakes it, then by the one that it
+ * returns to: one after the other, so nothing here is locked.
+ */
+struct wait_task {
+	u64 since; /* when it went to sleep, 0 = it does not wait */
+	u64 woken; /* when that ended, 0 = it has not */
+	struct wait_estimate wait;
+	struct wait_estimate runqueue;
+	u64 kernel_lock; /* address of the lock of the kernel that it tries to get, 0 = none */
+	struct wait_word first; /* of several, in futex_waitv(2); all zero if it was not readable */
+	u64 usual;		/* how long it waits usually, ns; hook switch_out */
+	u32 scale;		/* what its stack stands for that was taken, 0 = it was not; same */
+	u32 lock;		/* its place in the table of locks, see lock.h; 0 = none */
+	u8 state;		/* of the task when it went */
+	u8 keep;		/* enum wait_keep_flag */
+	u8 returned;		/* it is back, and the hook comes next */
+	u8 reserved[1];
+};
+
+/* It goes to sleep, or is found asleep. */
+ENV_INLINE void wait_task_begin(struct wait_task *t, u8 state, u64 now)
+{
+	t->since = now;
+	t->woken = 0;
+	t->state = state;
+	t->keep = 0;
+	t->returned = 0;
+}
+
+/* It leaves a CPU or comes back to one. True: the hook was missed, and the wait is given up. */
+ENV_INLINE bool wait_task_missed(struct wait_task *t)
+{
+	if (!t->since || !t->returned)
+		return false;
+	t->since = 0;
+	return true;
+}
+
+/* It is back, and all is known that is kept. Returns whether its stack is wanted. */
+ENV_INLINE bool wait_task_return(struct wait_task *t)
+{
+	t->returned = !!t->keep;
+	if (!t->keep)
+		t->since = 0;
+	return t->keep;
+}
+
+/* In the hook: is there something to take the stack for? */
+ENV_INLINE bool wait_task_is_back(const struct wait_task *t)
+{
+	return t->since && t->returned;
+}
+
+/* The stack was taken. */
+ENV_INLINE void wait_task_end(struct wait_task *t)
+{
+	t->since = 0;
+}
