@@ -171,11 +171,11 @@ const char *executable_names_find(struct executable_names_set *s, struct executa
 	return name;
 }
 
-bool executable_names_has(const struct executable *x, uint64_t address)
+bool executable_names_are_settled(const struct executable *x, uint64_t address)
 {
 	struct elf_symbol symbol;
 
-	return x->readable && x->names && names_knows(x->names, address, &symbol) && symbol.name[0];
+	return x->readable && x->names && names_knows(x->names, address, &symbol);
 }
 
 void executable_names_status(const struct executable *x, struct executable_names_status *ret)

@@ -69,8 +69,8 @@ bool executable_names_is_busy(const struct executable_names_set *s);
 const char *executable_names_find(struct executable_names_set *s, struct executable *x,
 				  uint64_t address, uint32_t pid, uint64_t now);
 
-/* Whether there is one already. */
-bool executable_names_has(const struct executable *x, uint64_t address);
+/* Whether it is known what is at an address: a function, or that there is none. Asks nobody. */
+bool executable_names_are_settled(const struct executable *x, uint64_t address);
 
 /* What is known about an executable's names. */
 struct executable_names_status {

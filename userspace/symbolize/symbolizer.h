@@ -130,7 +130,7 @@ void symbolizer_prepare(struct symbolizer *s, const struct wanted_frame *wanted,
 size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct process *process,
 			struct symbol *ret, size_t max);
 
-/* Whether a frame has a name already, and nothing about it that would still come. Asks nobody. */
+/* Whether all is known about a frame by now, or that there is nothing. Asks nobody. */
 bool symbolizer_knows(const struct symbolizer *s, const struct frame *frame);
 
 /* The address of the first byte of kernel text (_stext), 0 if it is hidden; and of its end. */

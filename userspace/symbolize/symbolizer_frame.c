@@ -191,8 +191,8 @@ bool symbolizer_knows(const struct symbolizer *s, const struct frame *frame)
 	if (frame->kind == FRAME_ADDRESS) /* its map is read when the window ends */
 		return false;
 	if (frame->kind == FRAME_FILE &&
-	    !executable_names_has(frame->executable,
-				  executable_address(frame->executable, frame->address)))
+	    !executable_names_are_settled(frame->executable,
+					  executable_address(frame->executable, frame->address)))
 		return false;
 	lines = lines_of(s, frame, &address);
 	return !lines || executable_lines_are_settled(lines, address);
