@@ -20,9 +20,9 @@ enum option_type {
 struct option_row {
 	const char *key;
 	enum option_type type;
-	size_t offset;	   /* in struct options */
-	uint64_t min, max; /* numbers, sizes and durations */
-	uint64_t step;	   /* the value must be a multiple of it; 0 = any */
+	size_t offset;	     /* in struct options */
+	uint64_t min, max;   /* numbers, sizes and durations */
+	uint64_t step;	     /* the value must be a multiple of it; 0 = any */
 	const char *choices; /* of a duration: one word, which stands for OPTIONS_AUTO */
 	const char *initial; /* as it would be written in the file */
 	bool reloads;	     /* may change while profd runs */
