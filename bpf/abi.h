@@ -233,7 +233,7 @@ struct abi_sample {
 	__u8 reserved[2];
 	__u16 kernel_frames;
 	__u16 user_frames;
-	char comm[ABI_COMM_LEN]; /* of the thread */
+	char comm[ABI_COMM_LEN]; /* of the thread; empty, with tgid 0: an interrupt */
 	__u32 missing_file;	 /* slices: the id of the file that nothing was bound to */
 	struct abi_wait wait;
 	__u64 frames[];

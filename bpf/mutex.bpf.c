@@ -40,7 +40,23 @@ ENV_INLINE void wait_send_waker(struct record_scratch *r, const struct wait_task
 	}
 }
 
-/* Its user stack only if it is this task that did it. */
+/*
+ * An interrupt has woken the thread (a timer, a disk, the network): whom it interrupted has nothing
+ * to do with it, and is not told.
+ */
+ENV_INLINE void wait_by_interrupt(struct abi_sample *sample)
+{
+	sample->tgid = 0;
+	sample->tid = 0;
+	sample->start_boottime = 0;
+	sample->cgroup_id = 0;
+	__builtin_memset(sample->comm, 0, sizeof(sample->comm));
+}
+
+/*
+ * Its user stack only if it is this task that did it. A lock of the kernel can be released in a
+ * fault too, which looks as an interrupt does: a release is always the task's.
+ */
 ENV_INLINE void wait_take_waker(void *ctx, struct task_struct *waiter, const struct wait_task *t,
 				const struct wait_waker *w)
 {
@@ -57,6 +73,8 @@ ENV_INLINE void wait_take_waker(void *ctx, struct task_struct *waiter, const str
 	record_kernel_stack(r, ctx, WAIT_SKIP_FRAMES);
 	if (wait_by_current(ctx, task))
 		wait_user_stack(r, task);
+	else if (!w->release)
+		wait_by_interrupt(&r->sample);
 	wait_send_waker(r, t, w);
 	record_leave(r);
 }

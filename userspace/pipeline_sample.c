@@ -12,6 +12,7 @@
 
 struct sample pipeline_sample_of(struct pipeline *p, const struct abi_sample *a)
 {
+	const char *comm = a->tgid || a->comm[0] ? a->comm : "interrupt";
 	struct sample s = {
 		.kind = a->kind,
 		.user_end = a->user_end,
@@ -20,7 +21,7 @@ struct sample pipeline_sample_of(struct pipeline *p, const struct abi_sample *a)
 		.value = a->value,
 		.count = (int64_t)a->count,
 		.process = process_table_lookup(p->processes, a->tgid, a->record.time,
-						a->start_boottime, a->cgroup_id, a->comm),
+						a->start_boottime, a->cgroup_id, comm),
 	};
 
 	if (a->kind != ABI_KIND_CPU) {

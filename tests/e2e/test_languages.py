@@ -140,7 +140,7 @@ def check_go(program):
     own_path = os.path.join(temporary_directory(), "own.pb.gz")
     for seconds in (4, 12, 36):  # the longer, the less of the CPUs others leave it
         workload = Workload(program, seconds, own_path)
-        profile = profile_of(daemon(), workload, seconds - 1.5, samples=0)
+        profile = profile_of(daemon(), workload, seconds - 2, samples=0)
         workload.report()
         if total(profile.samples) > 500:
             break
@@ -172,7 +172,7 @@ def go():
     listing = go_pprof_report(profile, "-peek", "main.churn$")
     check("main.work" in listing, listing)
     # The source beside its instructions, which `go tool pprof` finds for programs in Go only.
-    listing = go_pprof_report(profile, "-output=/dev/stdout", "-weblist=main.mix$")
+    listing = go_pprof_report(profile, "-output=/dev/stdout", "-weblist=main.churn$")
     check(re.search(r"class=livesrc> +\S+ +[0-9.]+m?s\s+\S", listing), listing[-3000:])
 
 

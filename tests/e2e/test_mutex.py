@@ -239,6 +239,8 @@ def wakers_that_are_not_there():
     samples = fetch(daemon(), BLOCK, workload.pid, reason="sleep", wakers=1).samples
     mine = having(samples, "wait_for_time")
     check(mine, table(samples))
+    markers = {n for s in mine for n in s.names if n.startswith("---")}
+    check("--- woken by interrupt ---" in markers, str(markers))
     for s in mine:
         first = next(loc.name for loc in s.user if not loc.name.startswith("---"))
         check("nanosleep" in first, str(s.names))

@@ -50,10 +50,13 @@ static void cpu_lists(void **state)
 	assert_int_equal(n, 7);
 	assert_true(collector_cpus_has(&set, 3) && collector_cpus_has(&set, 8));
 	assert_false(collector_cpus_has(&set, 4) || collector_cpus_has(&set, 9));
+	assert_int_equal(collector_cpus_end(&set), 12);
 	assert_int_equal(collector_cpus_parse("8191\n", &set), 0);
+	assert_int_equal(collector_cpus_end(&set), 8192);
 	assert_true(collector_cpus_has(&set, 8191));
 	assert_false(collector_cpus_has(&set, 8192));
 	assert_int_equal(collector_cpus_parse("", &set), 0);
+	assert_int_equal(collector_cpus_end(&set), 0);
 	assert_int_equal(collector_cpus_parse("8192", &set), -EINVAL);
 	assert_int_equal(collector_cpus_parse("3-1", &set), -EINVAL);
 	assert_int_equal(collector_cpus_parse("1;2", &set), -EINVAL);

@@ -9,8 +9,9 @@
 #include "base/cleanup.h"
 #include "base/fileio.h"
 
-#define ONLINE_PATH	"/sys/devices/system/cpu/online"
-#define ONLINE_MAX_SIZE 65536
+#define ONLINE_PATH   "/sys/devices/system/cpu/online"
+#define POSSIBLE_PATH "/sys/devices/system/cpu/possible"
+#define LIST_MAX_SIZE 65536
 
 static int parse_number(const char **text, unsigned long *ret)
 {
@@ -50,11 +51,30 @@ int collector_cpus_parse(const char *text, struct collector_cpus *ret)
 	return 0;
 }
 
-int collector_cpus_online(struct collector_cpus *ret)
+unsigned int collector_cpus_end(const struct collector_cpus *set)
+{
+	unsigned int cpu = COLLECTOR_MAX_CPUS;
+
+	while (cpu > 0 && !collector_cpus_has(set, cpu - 1))
+		cpu--;
+	return cpu;
+}
+
+static int read_list(const char *path, struct collector_cpus *ret)
 {
 	_cleanup_free_ char *text = NULL;
 	int err;
 
-	err = file_read(AT_FDCWD, ONLINE_PATH, ONLINE_MAX_SIZE, &text, NULL);
+	err = file_read(AT_FDCWD, path, LIST_MAX_SIZE, &text, NULL);
 	return err ? err : collector_cpus_parse(text, ret);
+}
+
+int collector_cpus_online(struct collector_cpus *ret)
+{
+	return read_list(ONLINE_PATH, ret);
+}
+
+int collector_cpus_possible(struct collector_cpus *ret)
+{
+	return read_list(POSSIBLE_PATH, ret);
 }

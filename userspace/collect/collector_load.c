@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fileio.h"
+#include "collect/collector_cpus.h"
 #include "collect/collector_system.h"
 #include "profd.skel.h"
 
@@ -96,6 +97,7 @@ int collector_load(const struct collector_load_options *o, struct profd_bpf **re
 	_cleanup_(profd_bpf__destroyp)
 	struct profd_bpf *bpf = NULL;
 	char said[LOG_LINE_SIZE] = "";
+	struct collector_cpus possible;
 	int err;
 
 	libbpf_set_print(keep_first_warning);
@@ -115,8 +117,9 @@ int collector_load(const struct collector_load_options *o, struct profd_bpf **re
 	if (!err)
 		err = bpf_map__set_max_entries(bpf->maps.files, o->max_files);
 	if (!err)
-		err = bpf_map__set_max_entries(bpf->maps.wait_cpus,
-					       (uint32_t)libbpf_num_possible_cpus());
+		err = collector_cpus_possible(&possible);
+	if (!err)
+		err = bpf_map__set_max_entries(bpf->maps.wait_cpus, collector_cpus_end(&possible));
 	if (!err)
 		err = profd_bpf__load(bpf);
 	log_line = NULL;

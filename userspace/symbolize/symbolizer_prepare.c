@@ -121,17 +121,15 @@ static void want_jit(struct symbolizer *s, const struct wanted_frame *wanted, si
 			s->names_missing += MAX(wanted[i].weight, (uint64_t)1);
 }
 
-void symbolizer_want(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+/* @n > 0. */
+static void want_all(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
 {
 	_cleanup_free_ const struct wanted_frame **files = calloc(n, sizeof(*files));
 	_cleanup_free_ struct wanted_address *addresses = calloc(n, sizeof(*addresses));
 	size_t n_files = 0;
 
-	s->clock++;
-	s->names_missing = s->lines_missing = 0;
-	want_jit(s, wanted, n);
 	/* Without memory each is asked for when its name is wanted. */
-	if (n == 0 || !files || !addresses)
+	if (!files || !addresses)
 		return;
 	if (s->lines && s->kernel_file)
 		want_kernel_lines(s, wanted, n, addresses);
@@ -140,6 +138,15 @@ void symbolizer_want(struct symbolizer *s, const struct wanted_frame *wanted, si
 			files[n_files++] = &wanted[i];
 	qsort(files, n_files, sizeof(*files), compare_wanted);
 	want_files(s, files, n_files, addresses);
+}
+
+void symbolizer_want(struct symbolizer *s, const struct wanted_frame *wanted, size_t n)
+{
+	s->clock++;
+	s->names_missing = s->lines_missing = 0;
+	want_jit(s, wanted, n);
+	if (n > 0)
+		want_all(s, wanted, n);
 }
 
 /* Takes what has come. */

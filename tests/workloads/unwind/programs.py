@@ -286,7 +286,7 @@ PROGRAMS = [
             GO_CHAIN, note="rules and names by Go's own table"),
     Program("ocaml", ["mkdir -p {out}.build", "cp {here}/chain.ml {out}.build/chain.ml",
                       "ocamlopt -o {out} unix.cmxa {out}.build/chain.ml", "rm -r {out}.build"],
-            r"~camlChain.*leaf\w* " + r"~camlChain.*middle\w* " * 5 + r"~camlChain.*outer\w* ..."),
+            r"~Chain\.leaf " + r"~Chain\.middle " * 5 + r"~Chain\.outer ..."),
     Program("d", ["gdc -O2 -fomit-frame-pointer -fno-optimize-sibling-calls -o {out} "
                   "{here}/chain.d " + IDS], "d_leaf d_middle*5 d_outer ~.*main.* ..."),
     Program("haskell", ["mkdir -p {out}.build", "ghc -v0 -O1 -outputdir {out}.build -o {out} "
