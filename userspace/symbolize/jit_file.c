@@ -10,13 +10,14 @@
 #include <utlist.h>
 
 #include "base/cleanup.h"
-#include "worker/worker.h"
+#include "symbolize/dialogue.h"
 
 /* Answers for one time: a process may write faster than we want to read. */
 #define MAX_BLOCKS 64
 
 /* A question on its way. */
 struct jit_reading {
+	struct dialogue dialogue; /* first */
 	struct jit_reader *reader;
 	struct jit_file *file; /* NULL = it is gone, and the answer for nobody */
 	int fd;
@@ -123,7 +124,7 @@ static int add(struct jit_file *f, const struct jit_block *b)
 }
 
 /* 1 if there is more. @data is aligned to 8, as malloc() does. */
-static int take(struct jit_reading *q, int status, const void *data, size_t size)
+static int take_block(struct jit_reading *q, int status, const void *data, size_t size)
 {
 	struct jit_file *f = q->file;
 
@@ -133,26 +134,25 @@ static int take(struct jit_reading *q, int status, const void *data, size_t size
 	return status < 0 ? status : add(f, data);
 }
 
-static void take_answer(void *userdata, int status, const void *data, size_t size);
-
-/* In this process it is done when this returns, and the answer the caller's. */
-static int ask(struct jit_reading *q, void **ret_data, size_t *ret_size)
+static struct jit_reading *reading_of(struct dialogue *d)
 {
-	const struct jit_reader *r = q->reader;
+	return (struct jit_reading *)d;
+}
+
+static int ask(struct dialogue *d)
+{
+	struct jit_reading *q = reading_of(d);
 	const struct jit_question question = {
-		.format = r->format,
+		.format = q->reader->format,
 		.mark = q->file->mark,
 		.limits = { .offset = q->file->offset },
 	};
+	int r;
 
 	q->offset = q->file->offset;
-	if (!r->worker)
-		return jit_job_run(&q->fd, 1, &question, sizeof(question), ret_data, ret_size);
+	r = dialogue_ask(d, &q->fd, 1, &question, sizeof(question));
 	/* That it cannot be asked says nothing about the file. */
-	return worker_submit(r->worker, r->job, &q->fd, 1, &question, sizeof(question), take_answer,
-			     q) < 0
-		       ? -ENOMEM
-		       : 0;
+	return r < 0 && d->worker ? -ENOMEM : r;
 }
 
 static void note_error(struct jit_file *f, int r)
@@ -167,11 +167,12 @@ static void note_error(struct jit_file *f, int r)
 	f->reader->failed += r != -EFBIG;
 }
 
-/* True if it is to be asked again; else it is over, and freed. */
-static bool handle(struct jit_reading *q, int status, const void *data, size_t size)
+/* The question that is over is freed. */
+static bool take(struct dialogue *d, int status, const void *data, size_t size)
 {
+	struct jit_reading *q = reading_of(d);
 	struct jit_file *f = q->file;
-	int r = take(q, status, data, size);
+	int r = take_block(q, status, data, size);
 
 	if (f && r < 0)
 		note_error(f, r);
@@ -186,32 +187,6 @@ static bool handle(struct jit_reading *q, int status, const void *data, size_t s
 	return false;
 }
 
-static void take_answer(void *userdata, int status, const void *data, size_t size)
-{
-	struct jit_reading *q = userdata;
-
-	while (handle(q, status, data, size)) {
-		status = ask(q, NULL, NULL);
-		if (status == 0)
-			return;
-		data = NULL;
-		size = 0;
-	}
-}
-
-static void ask_here(struct jit_reading *q)
-{
-	bool again = true;
-
-	while (again) {
-		_cleanup_free_ void *data = NULL;
-		size_t size = 0;
-		int r = ask(q, &data, &size);
-
-		again = handle(q, r, data, size);
-	}
-}
-
 static int reading_new(struct jit_file *f, int fd, struct jit_reading **ret)
 {
 	struct jit_reading *q = calloc(1, sizeof(*q));
@@ -223,6 +198,13 @@ static int reading_new(struct jit_file *f, int fd, struct jit_reading **ret)
 		free(q);
 		return -ENOMEM;
 	}
+	q->dialogue = (struct dialogue){
+		.worker = f->reader->worker,
+		.job = f->reader->job,
+		.run = jit_job_run,
+		.next = ask,
+		.take = take,
+	};
 	q->reader = f->reader;
 	q->file = f;
 	f->reading = q;
@@ -258,10 +240,8 @@ void jit_file_read(struct jit_file *f, int fd)
 	if (fstat(fd, &st) < 0 || !is_changed(f, &st) || reading_new(f, fd, &q) < 0)
 		return;
 	f->seen = st;
-	if (!f->reader->worker)
-		ask_here(q);
-	else if (ask(q, NULL, NULL) < 0)
-		handle(q, -ENOMEM, NULL, 0);
+	if (dialogue_start(&q->dialogue) < 0)
+		take(&q->dialogue, -ENOMEM, NULL, 0);
 }
 
 bool jit_file_is_being_read(const struct jit_file *f)
