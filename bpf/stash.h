@@ -17,10 +17,13 @@ union stash {
 	struct abi_sample sample;
 };
 
-/* Without memory of its own: where there is a better hook it is never used. */
+/*
+ * It is made where that hook is used, with all of its memory: of pieces of this size BPF's
+ * allocator has a handful for each CPU at hand, and some threads that go to sleep one after the
+ * other want more.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 2048);
 	__type(key, u32); /* tid */
 	__type(value, union stash);
