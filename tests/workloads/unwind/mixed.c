@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mixed SECONDS: one stack of functions from two objects, with_frame_pointer() and
- * without_frame_pointer() in turns. Compiled twice, with WITH set and not.
+ * without_frame_pointer() in turns, and a leaf. Compiled twice, with WITH set and not.
  */
 #include "frames.h"
 
 unsigned int with_frame_pointer(int depth), without_frame_pointer(int depth);
+void mixed_leaf(void);
 
 #ifdef WITH
 NAMED unsigned int with_frame_pointer(int depth)
@@ -26,6 +27,12 @@ int main(int argc, char **argv)
 	return x == 1;
 }
 #else
+NAMED void mixed_leaf(void)
+{
+	burn(UNIT);
+	NOT_A_TAIL_CALL;
+}
+
 NAMED unsigned int without_frame_pointer(int depth)
 {
 	unsigned int x = 0;
@@ -33,7 +40,7 @@ NAMED unsigned int without_frame_pointer(int depth)
 	if (depth > 1)
 		x = with_frame_pointer(depth - 1);
 	else
-		burn(UNIT);
+		mixed_leaf();
 	NOT_A_TAIL_CALL;
 	return x + 5;
 }
