@@ -34,6 +34,8 @@
 #define ROUNDS	     10
 #define ROUND_NS     10000000ULL
 #define MAX_VERIFIED 300000
+/* On a machine whose CPUs are all taken one wait in some hundreds is not told of. */
+#define ATTEMPTS 3
 
 /* What the thread does and found out itself. */
 struct thread {
@@ -51,6 +53,7 @@ struct seen {
 	const struct thread *of;
 	unsigned int sleeps, locks, releases, wakers, ongoing, with_stack;
 	unsigned int bare; /* of releases and wakers, those without callers */
+	bool disordered;   /* a waker came before the wait that was before its own */
 	uint64_t sleep_ns, lock_ns, release_ns;
 	uint64_t runqueue_ns; /* after waits for the mutex */
 	uint32_t releaser;
@@ -163,7 +166,7 @@ static void see_waker(struct seen *seen, const struct abi_sample *s, bool has_sl
 	assert_int_equal(s->wait.waiter_tid, seen->of->tid);
 	assert_int_equal(s->tid, syscall(SYS_gettid));
 	seen->bare += s->user_frames < 2 && !has_slice;
-	assert_int_equal(seen->wakers, seen->locks);
+	seen->disordered |= seen->wakers != seen->locks;
 	seen->wakers++;
 }
 
@@ -229,6 +232,12 @@ static void on_ongoing(void *userdata, const void *record, size_t size)
 	seen->ongoing++;
 }
 
+static bool is_whole(const struct seen *seen)
+{
+	return seen->sleeps == ROUNDS && seen->locks == ROUNDS && seen->releases == ROUNDS &&
+	       seen->wakers == ROUNDS && !seen->disordered;
+}
+
 static void check(const struct thread *t, const struct seen *seen)
 {
 	print_message("%u sleeps %.1f of %.1f ms, %u waits for the mutex %.1f of %.1f ms\n",
@@ -246,6 +255,7 @@ static void check(const struct thread *t, const struct seen *seen)
 	assert_in_range(seen->bare, 0, 2);
 	assert_int_equal(seen->release_ns, seen->lock_ns);
 	assert_int_equal(seen->wakers, seen->locks);
+	assert_false(seen->disordered);
 	assert_int_equal(seen->releaser, syscall(SYS_gettid));
 	assert_int_equal(seen->ongoing, 1);
 }
@@ -286,9 +296,9 @@ static void run(struct collector *c, struct stream *stream, struct thread *t, st
 	close(t->pipe[1]);
 }
 
-static void sees_known_waits(void **state)
+/* Returns whether all was seen; with @last that is asserted. */
+static bool sees_waits_by(uint8_t hook, bool last)
 {
-	uint8_t hook = (uint8_t)(uintptr_t)*state;
 	struct thread t = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 	struct seen seen = { .of = &t };
 	struct stream_handler handler = { .sample = on_sample,
@@ -307,18 +317,32 @@ static void sees_known_waits(void **state)
 	struct collector *c = NULL;
 	struct stream *stream = NULL;
 	struct error e = { 0 };
+	bool whole;
 
-	needs_bpf();
 	/* A kernel that has no such hook says so; switch_out is in all. */
 	if (collector_new(&o, &c, &e) && hook != ABI_WAIT_HOOK_switch_out)
 		skip_because("%s", e.text);
 	assert_string_equal(e.text, "");
 	assert_int_equal(stream_new(&handler, &stream), 0);
 	run(c, stream, &t, &seen);
-	check(&t, &seen);
-	check_state(c, hook);
+	whole = is_whole(&seen);
+	if (whole || last) {
+		check(&t, &seen);
+		check_state(c, hook);
+	}
 	collector_free(c);
 	stream_free(stream);
+	return whole;
+}
+
+static void sees_known_waits(void **state)
+{
+	uint8_t hook = (uint8_t)(uintptr_t)*state;
+	int attempt = 1;
+
+	needs_bpf();
+	while (!sees_waits_by(hook, attempt == ATTEMPTS))
+		attempt++;
 }
 
 static struct collector *collector_of(const struct collector_options *o)
