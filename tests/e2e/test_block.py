@@ -133,8 +133,9 @@ def queueing_for_a_cpu_is_kept_apart():
     hogs = busy_cpus(6) + busy_cpus(6)
     workload, report = finished(running, "wait-lives", "queue", 4, also=lambda: os.nice(19))
     waits = fetch(running, BLOCK, workload.pid, reason="all")
+    # What the program knows is its time less run_delay, which has been off by 7 % of the naps' sum.
     within(having(waits.samples, "wait_beside_others", reason="sleep"), report["sleep_wait_ns"],
-           "sleep", count=report["sleep_count"], of=waits.samples)
+           "sleep", percent=10, count=report["sleep_count"], of=waits.samples)
     equal(having(waits.samples, reason="runqueue"), [], "in a profile that did not ask for it")
     queued = fetch(running, BLOCK, workload.pid, reason="runqueue")
     equal({s.labels["reason"] for s in queued.samples}, {"runqueue"})
