@@ -77,21 +77,15 @@ static inline void compare_with_protobuf_c(const Perftools__Profiles__Profile *m
 	}
 }
 
-static inline struct encoded encode(struct window *const *windows, size_t n, uint8_t kind,
-				    const struct selection *selection)
+static inline struct encoded encode_with(struct window *const *windows, size_t n,
+					 const struct pprof_options *o)
 {
 	struct encoded e = { .symbolizer = { .kernel_start = WORLD_KERNEL_START,
 					     .kernel_end = WORLD_KERNEL_END } };
-	const struct pprof_options o = { .kind = kind,
-					 .selection = selection,
-					 .period = PERIOD,
-					 .time = 1700000000000000000,
-					 .duration = 10000000000,
-					 .comments = comments };
 	_cleanup_free_ void *raw = NULL;
 	size_t size;
 
-	assert_int_equal(pprof_encode(windows, n, &o, &e.symbolizer, &e.data, &e.size, &e.quality),
+	assert_int_equal(pprof_encode(windows, n, o, &e.symbolizer, &e.data, &e.size, &e.quality),
 			 0);
 	assert_int_equal(pprof_decode(e.data, e.size, &e.profile), 0);
 	assert_int_equal(gunzip(e.data, e.size, 1 << 30, &raw, &size), 0);
@@ -99,6 +93,19 @@ static inline struct encoded encode(struct window *const *windows, size_t n, uin
 	assert_non_null(e.message);
 	compare_with_protobuf_c(e.message, raw, size);
 	return e;
+}
+
+static inline struct encoded encode(struct window *const *windows, size_t n, uint8_t kind,
+				    const struct selection *selection)
+{
+	const struct pprof_options o = { .kind = kind,
+					 .selection = selection,
+					 .period = PERIOD,
+					 .time = 1700000000000000000,
+					 .duration = 10000000000,
+					 .comments = comments };
+
+	return encode_with(windows, n, &o);
 }
 
 static inline void encoded_done(struct encoded *e)

@@ -38,16 +38,8 @@ static struct sample wait_sample(uint8_t reason, uint8_t lock, int16_t call, int
 
 static struct encoded encode_waits(struct window *w, const struct pprof_options *o)
 {
-	struct encoded e = { .symbolizer = { .kernel_start = WORLD_KERNEL_START,
-					     .kernel_end = WORLD_KERNEL_END } };
-	_cleanup_free_ void *raw = NULL;
-	size_t size;
+	struct encoded e = encode_with(&w, 1, o);
 
-	assert_int_equal(pprof_encode(&w, 1, o, &e.symbolizer, &e.data, &e.size, &e.quality), 0);
-	assert_int_equal(pprof_decode(e.data, e.size, &e.profile), 0);
-	assert_int_equal(gunzip(e.data, e.size, 1 << 30, &raw, &size), 0);
-	e.message = perftools__profiles__profile__unpack(NULL, size, raw);
-	assert_non_null(e.message);
 	check_rules(&e);
 	return e;
 }
