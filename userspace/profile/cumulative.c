@@ -17,8 +17,12 @@
 #define ENTRY_BYTES 128
 /* Of a frame besides its ids in stacks, which is there once for all of them. */
 #define FRAME_BYTES 48
-/* What folding leaves, of the budget: room to grow until the next time. */
-#define KEEP_PART 3
+/*
+ * What folding leaves, of the budget: room to grow until the next time. Processes that live may
+ * have more of it, as their waits come again, and then begin at 0.
+ */
+#define KEEP_PART	 3
+#define KEEP_LIVING_PART 2
 /* What is added at least, of the budget, before anything is looked for that can go. */
 #define STEP_PART 8
 
@@ -138,7 +142,8 @@ static size_t entry_bytes(struct folding *f, size_t index)
 
 static int choose(struct folding *f)
 {
-	size_t room = f->cumulative->options.budget / KEEP_PART;
+	const size_t budget = f->cumulative->options.budget;
+	size_t kept = 0;
 
 	f->keep = calloc(MAX(f->n, (size_t)1), sizeof(*f->keep));
 	f->frames = calloc(window_frames(f->cumulative->window) + 1, sizeof(*f->frames));
@@ -148,11 +153,11 @@ static int choose(struct folding *f)
 		qsort(f->list, f->n, sizeof(*f->list), by_worth);
 	for (size_t i = 0; i < f->n; i++) {
 		const struct candidate *c = &f->list[i];
-		size_t bytes = entry_bytes(f, c->index);
+		bool lives = c->exit_time == UINT64_MAX;
 
-		if (!c->folded && bytes > room)
+		kept += entry_bytes(f, c->index);
+		if (!c->folded && kept > budget / (lives ? KEEP_LIVING_PART : KEEP_PART))
 			break;
-		room -= MIN(room, bytes);
 		f->keep[c->index] = true;
 	}
 	return 0;
@@ -246,16 +251,24 @@ static int merge(struct cumulative *c, uint64_t now)
 	return 0;
 }
 
+static bool is_nearly_full(const struct cumulative *c)
+{
+	return window_memory(c->window) > c->options.budget - c->options.budget / STEP_PART;
+}
+
 /*
  * Ended processes are merged each time that the window has doubled, which keeps it as small as they
- * allow; what is over the budget after that is folded.
+ * allow. If that is too much, those too that ended just now: a pid is less than a stack. What is
+ * over the budget after that is folded.
  */
 static int make_smaller(struct cumulative *c, uint64_t now)
 {
 	size_t budget = c->options.budget, memory;
 	int r = c->options.has_ended ? merge(c, now) : 0;
 
-	if (r == 0 && window_memory(c->window) > budget - budget / STEP_PART)
+	if (r == 0 && c->options.has_ended && is_nearly_full(c))
+		r = merge(c, UINT64_MAX);
+	if (r == 0 && is_nearly_full(c))
 		r = fold(c);
 	/* What could not become smaller is not tried with every sample. */
 	memory = window_memory(c->window);

@@ -8,7 +8,8 @@
  * longest ago, then those that stand for least. So totals never shrink.
  *
  * How it can be wrong: a merged wait belongs to no pid any more; a folded one neither to a unit or
- * container, and it is counted as what it was classed as without names (profile/wait.h).
+ * container, and it is counted as what it was classed as without names (profile/wait.h). A stack
+ * that comes again after it was folded begins at 0: who knows its sum from before sees it shrink.
  */
 #pragma once
 
