@@ -72,6 +72,7 @@ struct folding {
 	bool *keep;   /* by index */
 	bool *frames; /* by id, of the window that is folded: those of entries that are kept */
 	size_t n, allocated;
+	uint64_t folded;
 	struct window *window; /* the new one */
 };
 
@@ -199,7 +200,7 @@ static int copy_entry(const struct window_entry *e, void *userdata)
 	folded.process = process_of_name(f->cumulative, e->process->comm);
 	if (!folded.process)
 		return -ENOMEM;
-	f->cumulative->folded++;
+	f->folded++;
 	return window_add_entry(f->window, &folded);
 }
 
@@ -233,6 +234,7 @@ static int fold(struct cumulative *c)
 	if (r < 0)
 		return r;
 	replace(c, TAKE_PTR(f->window));
+	c->folded += f->folded;
 	return 0;
 }
 
@@ -259,9 +261,9 @@ static bool is_nearly_full(const struct cumulative *c)
 /*
  * Ended processes are merged each time that the window has doubled, which keeps it as small as they
  * allow. If that is too much, those too that ended just now: a pid is less than a stack. What is
- * over the budget after that is folded.
+ * over the budget after that is folded. Without memory for it nothing is lost: it is tried again.
  */
-static int make_smaller(struct cumulative *c, uint64_t now)
+static void make_smaller(struct cumulative *c, uint64_t now)
 {
 	size_t budget = c->options.budget, memory;
 	int r = c->options.has_ended ? merge(c, now) : 0;
@@ -273,7 +275,6 @@ static int make_smaller(struct cumulative *c, uint64_t now)
 	/* What could not become smaller is not tried with every sample. */
 	memory = window_memory(c->window);
 	c->limit = MAX(MIN(2 * memory, budget), memory + budget / STEP_PART);
-	return r;
 }
 
 int cumulative_add(struct cumulative *c, const struct sample *s)
@@ -283,9 +284,9 @@ int cumulative_add(struct cumulative *c, const struct sample *s)
 
 	one.tid = 0;
 	r = window_add(c->window, &one);
-	if (r < 0 || window_memory(c->window) <= c->limit)
-		return r;
-	return make_smaller(c, s->time);
+	if (r == 0 && window_memory(c->window) > c->limit)
+		make_smaller(c, s->time);
+	return r;
 }
 
 struct window *cumulative_window(struct cumulative *c)

@@ -38,8 +38,7 @@ struct cumulative_options {
 struct cumulative *cumulative_new(const struct cumulative_options *o);
 struct cumulative *cumulative_free(struct cumulative *c);
 
-/* As window_add(). -ENOMEM also if folding found no memory: the sample is in it, over the budget.
- */
+/* As window_add(). What folding finds no memory for stays as it is, over the budget. */
 int cumulative_add(struct cumulative *c, const struct sample *s);
 
 /* Borrowed, until something is added. */
