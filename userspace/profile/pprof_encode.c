@@ -238,7 +238,8 @@ static void add_labels(struct file *f, struct message *m, const struct sample_ke
 {
 	const struct owner *owner = intern_get(f->encoder->owners, key->owner, NULL);
 
-	add_number_label(m, f->pid, owner->pid);
+	if (!f->encoder->options->subtractable)
+		add_number_label(m, f->pid, owner->pid);
 	if (key->tid) /* 0: of all threads together */
 		add_number_label(m, f->tid, key->tid);
 	add_string_label(m, f->comm, owner->comm);
@@ -393,6 +394,7 @@ static int write_file(struct encoder *e, void **ret_data, size_t *ret_size)
 	f->syscall = string_index(f, "syscall");
 	add_comment(kinds[o->kind]->comment, f);
 	quality_lines(&e->quality, add_comment, f);
+	encoder_folded_lines(e, add_comment, f);
 	for (const char *const *c = o->comments; c && *c; c++)
 		add_comment(*c, f);
 	write_tables(f);
