@@ -318,6 +318,43 @@ static void test_found_by_mapping(void **state)
 	assert_int_equal(stats(w).executables, 2);
 }
 
+/* Samples of before keep what could not be read; it leads to what it is. */
+static void test_turns_out_to_be_another(void **state)
+{
+	struct world *w = *state;
+	struct executable *unread[2], *x;
+
+	tell_mapping(w, at(w, "gone"), 7);
+	unread[0] = executable_ref(announce(w, 16, at(w, "gone")));
+	assert_false(unread[0]->readable);
+	assert_ptr_equal(executable_known_as(unread[0]), unread[0]);
+	/* Not mapped yet, as far as the side-band tells. */
+	unread[1] = executable_ref(announce(w, 17, at(w, "elsewhere")));
+	write_image(w, "prog", 7);
+	map_file(w, at(w, "prog"));
+	x = announce(w, 18, at(w, "prog"));
+	assert_true(x->readable);
+	assert_ptr_equal(executable_known_as(unread[0]), x);
+	assert_ptr_equal(executable_known_as(unread[1]), unread[1]);
+	assert_ptr_equal(executable_table_get(w->table, 16), x);
+	tell_mapping(w, at(w, "elsewhere"), 7);
+	assert_ptr_equal(executable_table_get(w->table, 17), x);
+	assert_ptr_equal(executable_known_as(unread[1]), x);
+	/* Another build id is another file. */
+	tell_mapping(w, at(w, "other"), 9);
+	assert_false(announce(w, 19, at(w, "other"))->readable);
+	/* It stays as long as those that are it. */
+	executable_table_forget(w->table, (const uint32_t[]){ 16, 17, 18, 19 }, 4);
+	executable_table_forget(w->table, NULL, 0);
+	assert_true(executable_known_as(unread[0])->readable);
+	executable_unref(unread[0]);
+	executable_unref(unread[1]);
+	executable_table_forget(w->table, NULL, 0);
+	executable_table_forget(w->table, NULL, 0);
+	assert_int_equal(stats(w).executables, 1); /* the vdso */
+	assert_int_equal(stats(w).executables_unreadable, 0);
+}
+
 static void test_build_id_must_agree(void **state)
 {
 	struct world *w = *state;
@@ -720,6 +757,7 @@ int main(void)
 		TEST(test_without_build_id),
 		TEST(test_map_files_of_another),
 		TEST(test_found_by_mapping),
+		TEST(test_turns_out_to_be_another),
 		TEST(test_build_id_must_agree),
 		TEST(test_inode_must_agree_without_build_id),
 		TEST(test_stale_mapping),

@@ -168,6 +168,15 @@ static bool has_comment(const struct encoded *e, const char *text)
 	return false;
 }
 
+/* Clients that go by build ids take them for one file that is mapped in two ways. */
+static bool are_the_same_place(const Perftools__Profiles__Profile *m, size_t i, size_t k)
+{
+	const Perftools__Profiles__Mapping *a = m->mapping[i], *b = m->mapping[k];
+
+	return m->string_table[a->build_id][0] && a->build_id == b->build_id &&
+	       a->memory_start == b->memory_start && a->file_offset == b->file_offset;
+}
+
 /* What readers demand of any profile. */
 static void check_rules(const struct encoded *e)
 {
@@ -180,6 +189,8 @@ static void check_rules(const struct encoded *e)
 		assert_int_equal(m->mapping[i]->id, i + 1);
 		assert_true(m->mapping[i]->has_functions);
 		assert_true(m->mapping[i]->memory_start < m->mapping[i]->memory_limit);
+		for (size_t k = 0; k < i; k++)
+			assert_false(are_the_same_place(m, i, k));
 	}
 	for (size_t i = 0; i < m->n_function; i++)
 		assert_int_equal(m->function[i]->id, i + 1);
@@ -456,6 +467,69 @@ static void test_files_without_addresses(void **state)
 	assert_string_equal(mapping(&e, 0, 2)->file, "/usr/bin/app");
 	assert_int_equal(location(&e, 0, 2)->address, 0x100000);
 	assert_ptr_not_equal(mapping(&e, 0, 2), mapping(&e, 0, 3));
+	encoded_done(&e);
+	window_free(w);
+}
+
+static struct executable_segment first_segment[] = { { .offset = 0, .size = 0xf80, .address = 0 } };
+
+static void test_one_mapping_of_a_build_id(void **state)
+{
+	struct executable copies[] = {
+		{ .refs = 1, .path = (char *)"/tmp/a/x", .build_id = { 1 }, .build_id_size = 1 },
+		{ .refs = 1, .path = (char *)"/tmp/b/x", .build_id = { 1 }, .build_id_size = 1 },
+	};
+	struct executable vdso = { .refs = 1,
+				   .path = (char *)"/[vdso]",
+				   .build_id = { 2 },
+				   .build_id_size = 1,
+				   .readable = true,
+				   .n_segments = 1,
+				   .segments = first_segment };
+	const struct frame frames[] = {
+		{ .kind = FRAME_FILE, .executable = &copies[0], .address = 0x700 },
+		{ .kind = FRAME_FILE, .executable = &copies[1], .address = 0x800 },
+		{ .kind = FRAME_FILE, .executable = &vdso, .address = 0x100 },
+		{ .kind = FRAME_FILE, .executable = &vdso, .address = 0xff0 }, /* behind it */
+	};
+	struct window *w = window_new(0);
+	struct encoded e;
+
+	(void)state;
+	add(w, 0, ABI_STACK_complete, frames, ARRAY_SIZE(frames));
+	e = encode_one(w, NULL);
+	check_rules(&e);
+	assert_ptr_equal(mapping(&e, 0, 0), mapping(&e, 0, 1));
+	assert_string_equal(mapping(&e, 0, 0)->build_id, "01");
+	assert_string_equal(mapping(&e, 0, 0)->file, "/tmp/a/x");
+	assert_string_equal(mapping(&e, 0, 2)->build_id, "02");
+	assert_string_equal(mapping(&e, 0, 3)->build_id, "");
+	assert_string_equal(mapping(&e, 0, 3)->file, "/[vdso]");
+	encoded_done(&e);
+	window_free(w);
+}
+
+/* Samples of before it was known which file it is are samples of that file. */
+static void test_turned_out_to_be_another(void **state)
+{
+	struct executable unread = { .refs = 1,
+				     .path = (char *)"/tmp/libdemo.so.1",
+				     .build_id = { 0x01, 0x02, 0xfe },
+				     .build_id_size = 3 };
+	const struct frame frames[] = {
+		{ .kind = FRAME_FILE, .executable = &unread, .address = 0x26100 },
+		library_frame,
+	};
+	struct window *w = window_new(0);
+	struct encoded e;
+
+	(void)state;
+	add(w, 0, ABI_STACK_complete, frames, ARRAY_SIZE(frames));
+	unread.same = &world_library;
+	e = encode_one(w, NULL);
+	check_rules(&e);
+	assert_ptr_equal(location(&e, 0, 0), location(&e, 0, 1));
+	assert_string_equal(mapping(&e, 0, 0)->file, "/usr/lib/libdemo.so.1");
 	encoded_done(&e);
 	window_free(w);
 }
@@ -1002,6 +1076,37 @@ static void test_made_ahead(void **state)
 	window_free(w);
 }
 
+/* A file that is found while the window is open is in the profile as it was found. */
+static void test_read_while_made_ahead(void **state)
+{
+	struct symbolizer symbolizer = {};
+	struct pprof_ahead *ahead = pprof_ahead_new(&symbolizer);
+	struct pprof_options o = { .kind = ABI_KIND_CPU, .period = PERIOD, .ahead = ahead };
+	struct executable x = { .refs = 1, .path = (char *)"/late" };
+	const struct frame frame = { .kind = FRAME_FILE, .executable = &x, .address = 0x100 };
+	struct window *w = window_new(0);
+	struct encoded e = {};
+
+	(void)state;
+	add(w, 0, ABI_STACK_complete, &frame, 1);
+	pprof_ahead_step(ahead, w);
+	x.path = (char *)"/usr/bin/late";
+	x.build_id[0] = 3;
+	x.build_id_size = 1;
+	x.segments = first_segment;
+	x.n_segments = 1;
+	x.readable = true;
+	assert_int_equal(pprof_encode(&w, 1, &o, &symbolizer, &e.data, &e.size, NULL), 0);
+	assert_int_equal(pprof_decode(e.data, e.size, &e.profile), 0);
+	assert_string_equal(mapping(&e, 0, 0)->file, "/usr/bin/late");
+	assert_string_equal(mapping(&e, 0, 0)->build_id, "03");
+	assert_int_equal(mapping(&e, 0, 0)->limit, 0x1000);
+	assert_null(pprof_ahead_free(ahead));
+	pprof_profile_free(e.profile);
+	free(e.data);
+	window_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1016,6 +1121,8 @@ int main(void)
 		cmocka_unit_test(test_kernel_frames),
 		cmocka_unit_test(test_code_without_a_file),
 		cmocka_unit_test(test_files_without_addresses),
+		cmocka_unit_test(test_one_mapping_of_a_build_id),
+		cmocka_unit_test(test_turned_out_to_be_another),
 		cmocka_unit_test(test_hostile_segments),
 		cmocka_unit_test(test_inlined_and_unnamed),
 		cmocka_unit_test(test_losses),
@@ -1027,6 +1134,7 @@ int main(void)
 		cmocka_unit_test(test_folded),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_made_ahead),
+		cmocka_unit_test(test_read_while_made_ahead),
 		cmocka_unit_test(test_tools),
 	};
 

@@ -35,7 +35,8 @@ struct executable {
 	uint64_t inode_size; /* bytes; with the next, tells whether a file opened again is the same
 			      */
 	uint64_t inode, device;
-	void *names; /* the symbolizer's, freed by names_free() */
+	struct executable *same; /* not readable, but this one is it; owned. NULL = is not known */
+	void *names;		 /* the symbolizer's, freed by names_free() */
 	void (*names_free)(void *names);
 	void *lines; /* the same, for source lines */
 	void (*lines_free)(void *lines);
@@ -43,6 +44,12 @@ struct executable {
 
 struct executable *executable_ref(struct executable *x);
 struct executable *executable_unref(struct executable *x);
+
+/* What it turned out to be: of a file that could not be read, one with its build id that could. */
+static inline struct executable *executable_known_as(struct executable *x)
+{
+	return x->same ? x->same : x;
+}
 
 /*
  * The ELF virtual address of a file offset. An offset in no executable segment, or of a file that

@@ -43,7 +43,8 @@ struct executable_object {
 	struct abi_file_announcement *pending;
 	struct executable_object *prev, *next;		 /* in the table's list of all */
 	struct executable_object *open_prev, *open_next; /* in its list of those with a descriptor,
-							    least recently used first */
+							    least recently used first; or of those
+							    that are not readable */
 	struct executable_key key;
 	UT_hash_handle hh;					   /* by key, if it has one */
 	struct executable_group *of_build_id, *of_path;		   /* in the index; NULL = not */
@@ -58,10 +59,10 @@ struct file_id {
 };
 
 struct executable_table {
-	struct executable_object *all, *open;		/* lists */
-	struct executable_object *by_key;		/* hash */
-	struct executable_group *by_build_id, *by_path; /* hashes */
-	struct file_id *ids;				/* hash */
+	struct executable_object *all, *open, *unreadable; /* lists */
+	struct executable_object *by_key;		   /* hash */
+	struct executable_group *by_build_id, *by_path;	   /* hashes */
+	struct file_id *ids;				   /* hash */
 	struct executable_object *vdso;
 	struct process_table *processes; /* of the last announcement; borrowed */
 	int proc_fd;			 /* -1 = without */
