@@ -456,6 +456,25 @@ static void test_other_process(void **state)
 	assert_true(announce(w, 16, "/bin/prog-of-test")->readable);
 }
 
+/* Asked for again and again it is searched for once. */
+static void test_searches_are_bounded(void **state)
+{
+	struct world *w = *state;
+	static const uint8_t id[] = { 8, 1, 2, 3 };
+	const struct process_mapping m = { .path = "/gone/prog",
+					   .build_id = id,
+					   .build_id_size = sizeof(id) };
+
+	tell_mapping(w, "/bin/prog-of-test", 7);
+	for (int i = 0; i < 3; i++)
+		assert_null(executable_table_of_mapping(w->table, w->processes, 50, 0, &m));
+	assert_int_equal(stats(w).file_searches, 1);
+	assert_int_equal(stats(w).file_searches_refused, 2);
+	/* Others are searched for all the same. */
+	assert_false(announce(w, 16, "/bin/prog-of-test")->readable);
+	assert_int_equal(stats(w).file_searches, 2);
+}
+
 static void test_only_regular_elf_files(void **state)
 {
 	struct world *w = *state;
@@ -764,6 +783,7 @@ int main(void)
 		TEST(test_other_root),
 		TEST(test_root_of_ancestor),
 		TEST(test_other_process),
+		TEST(test_searches_are_bounded),
 		TEST(test_only_regular_elf_files),
 		cmocka_unit_test_setup_teardown(test_descriptors_are_bounded, set_up_small,
 						tear_down),

@@ -66,7 +66,10 @@ struct executable_table;
 	X(executables, "executables known")                                                        \
 	X(executables_unreadable, "executables whose file could not be opened or is not ELF")      \
 	X(executables_open, "file descriptors held for executables")                               \
-	X(file_ids, "file ids given by the kernel side")
+	X(file_ids, "file ids given by the kernel side")                                           \
+	X(file_searches, "searches of all processes' mappings for a file that was not found")      \
+	X(file_searches_refused,                                                                   \
+	  "searches left out or cut off: in vain a moment ago, or too many of them")
 
 struct executable_table_stats {
 #define X(name, help) uint64_t name;

@@ -17,6 +17,7 @@
 #include "abi.h"
 #include "elf/elf_file.h"
 #include "process/executable.h"
+#include "process/search_budget.h"
 
 /*
  * What makes two files one executable: a build id with the same code segments, else, of files
@@ -67,6 +68,7 @@ struct executable_table {
 	struct process_table *processes; /* of the last announcement; borrowed */
 	int proc_fd;			 /* -1 = without */
 	uint32_t max_open, n_open, n_all, n_unreadable;
+	struct search_budget searches; /* through the mappings of all processes */
 };
 
 /* A file that was found and read. */
@@ -95,10 +97,11 @@ int found_file_of_announcement(const struct executable_table *t,
 
 /*
  * Opens a file by its path: in the root of the process that has it mapped (tgid 0 = not known), in
- * ours, in those of the process's ancestors, in that of any process which maps the same path.
+ * ours, in those of the process's ancestors, in that of any process which maps the same path (that
+ * is left out if it costs too much).
  * -ENOENT if none of them leads to what is wanted.
  */
-int found_file_by_path(const struct executable_table *t, uint32_t tgid, uint64_t start_boottime,
+int found_file_by_path(struct executable_table *t, uint32_t tgid, uint64_t start_boottime,
 		       const struct wanted_file *wanted, struct found_file *ret);
 
 /* Of an open descriptor, which stays the caller's. */

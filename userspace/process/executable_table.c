@@ -435,6 +435,8 @@ void executable_table_get_stats(const struct executable_table *t,
 		.executables_unreadable = t->n_unreadable,
 		.executables_open = t->n_open,
 		.file_ids = HASH_COUNT(t->ids),
+		.file_searches = t->searches.searches,
+		.file_searches_refused = t->searches.refused,
 	};
 }
 
