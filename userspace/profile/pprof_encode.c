@@ -281,7 +281,7 @@ static void write_sample(struct file *f, uint32_t id)
 static void write_mapping(struct file *f, uint32_t id)
 {
 	const struct mapping_key *key = intern_get(f->encoder->tables.mappings, id, NULL);
-	const struct mapping_flags *flags = &f->encoder->tables.flags[id - 1];
+	const struct mapping_details *details = &f->encoder->tables.details[id - 1];
 	struct message m;
 
 	m.n = 0;
@@ -289,12 +289,12 @@ static void write_mapping(struct file *f, uint32_t id)
 	message_number(&m, MAPPING_MEMORY_START, key->start);
 	message_number(&m, MAPPING_MEMORY_LIMIT, key->limit);
 	message_number(&m, MAPPING_FILE_OFFSET, key->offset);
-	message_number(&m, MAPPING_FILENAME, (uint64_t)pprof_tables_index(key->file));
+	message_number(&m, MAPPING_FILENAME, (uint64_t)pprof_tables_index(details->file));
 	message_number(&m, MAPPING_BUILD_ID, (uint64_t)pprof_tables_index(key->build_id));
 	message_number(&m, MAPPING_HAS_FUNCTIONS, true);
-	message_number(&m, MAPPING_HAS_FILENAMES, flags->filenames);
-	message_number(&m, MAPPING_HAS_LINE_NUMBERS, flags->line_numbers);
-	message_number(&m, MAPPING_HAS_INLINE_FRAMES, flags->inline_frames);
+	message_number(&m, MAPPING_HAS_FILENAMES, details->filenames);
+	message_number(&m, MAPPING_HAS_LINE_NUMBERS, details->line_numbers);
+	message_number(&m, MAPPING_HAS_INLINE_FRAMES, details->inline_frames);
 	pprof_write(&f->writer, PROFILE_MAPPING, &m);
 }
 
