@@ -49,6 +49,7 @@ struct collector {
 	int epoll_fd;
 	struct cpu *cpus; /* by number, n_cpus of them */
 	size_t n_cpus;
+	bool sampling;	       /* the events of new CPUs are to sample too */
 	struct stream *stream; /* only during collector_drain() */
 	uint64_t (
 		*per_cpu)[ABI_COUNTERS_COUNT]; /* counters as the map gives them: by possible CPU */
@@ -135,7 +136,7 @@ static int cpu_open_sampling(struct collector *c, unsigned int number)
 	struct collector_opener opener = opener_of(c);
 	struct cpu *cpu = &c->cpus[number];
 
-	if (cpu->sample_fd >= 0 || c->options.without_sampling)
+	if (cpu->sample_fd >= 0)
 		return 0;
 	return collector_events_open_sampling(&opener, (int)number, c->options.sample_frequency,
 					      bpf_program__fd(c->bpf->progs.sample_cpu),
@@ -182,32 +183,35 @@ static int open_cpus(struct collector *c, const struct collector_cpus *online,
  */
 static int open_events(struct collector *c, const struct collector_cpus *online, int *ret_cpu)
 {
-	unsigned int last = COLLECTOR_MAX_CPUS;
-	int err;
+	int err = grow_cpus(c, collector_cpus_end(online));
 
-	while (last && !collector_cpus_has(online, last - 1))
-		last--;
-	err = grow_cpus(c, last);
 	if (!err)
 		err = open_cpus(c, online, cpu_open_sideband, ret_cpu);
-	if (!err)
+	if (!err && c->sampling)
 		err = open_cpus(c, online, cpu_open_sampling, ret_cpu);
 	return err;
 }
 
-static int start(struct collector *c, struct error *e)
+static int open_online(struct collector *c, struct error *e)
 {
 	struct collector_cpus online;
 	int err, cpu = -1;
 
-	err = collector_events_check_frequency(c->options.sample_frequency, e);
-	if (err)
-		return err;
 	err = collector_cpus_online(&online);
 	if (err)
 		return error_set(e, -err, "/sys/devices/system/cpu/online: %s", strerror(-err));
 	err = open_events(c, &online, &cpu);
 	return err ? collector_events_explain(-err, cpu, e) : 0;
+}
+
+int collector_start(struct collector *c, struct error *e)
+{
+	int err = collector_waits_start(&c->waits, c->bpf);
+
+	if (err && c->options.wait_hook)
+		return error_set(e, -err, "waits cannot be sampled by the hook %s", c->waits.text);
+	c->sampling = !c->options.without_sampling;
+	return open_online(c, e);
 }
 
 static int fill_defaults(struct collector_options *o, struct error *e)
@@ -314,7 +318,11 @@ int collector_new(const struct collector_options *o, struct collector **ret, str
 	c->map_bytes = collector_load_map_bytes(c->bpf);
 	c->verified_instructions = collector_load_verified(c->bpf);
 	wait_rate_init(&c->wait_rate, clock_monotonic_ns());
-	err = start(c, e);
+	err = collector_events_check_frequency(c->options.sample_frequency, e);
+	if (!err)
+		err = open_online(c, e);
+	if (!err && !c->options.start_later)
+		err = collector_start(c, e);
 	if (err)
 		return err;
 	*ret = TAKE_PTR(c);
