@@ -137,19 +137,27 @@ static int load(struct collector *c, struct error *e)
 	return collector_waits_load(&load, o, &c->waits, &c->bpf, e);
 }
 
-static int start(struct collector *c, struct error *e)
+static int open_perf(struct collector *c, struct error *e)
 {
 	const struct collector_options *o = &c->options;
 	const struct collector_perf_options perf = {
 		.opener = { o->open_event, o->open_userdata },
 		.frequency = o->sample_frequency,
 		.program = bpf_program__fd(c->bpf->progs.sample_cpu),
-		.without_sampling = o->without_sampling,
 		.sideband_size = o->sideband_size,
 		.epoll_fd = c->epoll_fd,
 	};
 
-	return collector_perf_start(&c->perf, &perf, e);
+	return collector_perf_open(&c->perf, &perf, e);
+}
+
+int collector_start(struct collector *c, struct error *e)
+{
+	int err = collector_waits_start(&c->waits, c->bpf);
+
+	if (err && c->options.wait_hook)
+		return error_set(e, -err, "waits cannot be sampled by the hook %s", c->waits.text);
+	return c->options.without_sampling ? 0 : collector_perf_sample(&c->perf, e);
 }
 
 int collector_new(const struct collector_options *o, struct collector **ret, struct error *e)
@@ -186,7 +194,9 @@ int collector_new(const struct collector_options *o, struct collector **ret, str
 	c->map_bytes = collector_load_map_bytes(c->bpf);
 	c->verified_instructions = collector_load_verified(c->bpf);
 	wait_rate_init(&c->wait_rate, clock_monotonic_ns());
-	err = start(c, e);
+	err = open_perf(c, e);
+	if (!err && !c->options.start_later)
+		err = collector_start(c, e);
 	if (err)
 		return err;
 	*ret = TAKE_PTR(c);

@@ -67,7 +67,7 @@ static int cpu_open_sampling(struct collector_perf *p, unsigned int number)
 	const struct collector_perf_options *o = &p->options;
 	struct collector_perf_cpu *cpu = &p->cpus[number];
 
-	if (cpu->sample_fd >= 0 || o->without_sampling)
+	if (cpu->sample_fd >= 0)
 		return 0;
 	return collector_events_open_sampling(&o->opener, (int)number, o->frequency, o->program,
 					      &cpu->hardware, &cpu->sample_fd);
@@ -117,26 +117,36 @@ static int open_events(struct collector_perf *p, const struct collector_cpus *on
 
 	if (!err)
 		err = open_cpus(p, online, cpu_open_sideband, ret_cpu);
-	if (!err)
+	if (!err && p->sampling)
 		err = open_cpus(p, online, cpu_open_sampling, ret_cpu);
 	return err;
 }
 
-int collector_perf_start(struct collector_perf *p, const struct collector_perf_options *o,
-			 struct error *e)
+static int open_online(struct collector_perf *p, struct error *e)
 {
 	struct collector_cpus online;
 	int err, cpu = -1;
 
-	p->options = *o;
-	err = collector_events_check_frequency(o->frequency, e);
-	if (err)
-		return err;
 	err = collector_cpus_online(&online);
 	if (err)
 		return error_set(e, -err, "/sys/devices/system/cpu/online: %s", strerror(-err));
 	err = open_events(p, &online, &cpu);
 	return err ? collector_events_explain(-err, cpu, e) : 0;
+}
+
+int collector_perf_open(struct collector_perf *p, const struct collector_perf_options *o,
+			struct error *e)
+{
+	int err = collector_events_check_frequency(o->frequency, e);
+
+	p->options = *o;
+	return err ? err : open_online(p, e);
+}
+
+int collector_perf_sample(struct collector_perf *p, struct error *e)
+{
+	p->sampling = true;
+	return open_online(p, e);
 }
 
 void collector_perf_done(struct collector_perf *p)

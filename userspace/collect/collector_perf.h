@@ -20,7 +20,6 @@ struct collector_perf_options {
 	struct collector_opener opener;
 	uint32_t frequency;
 	int program; /* that samples run; borrowed */
-	bool without_sampling;
 	size_t sideband_size; /* bytes, a power of two */
 	int epoll_fd;	      /* that side-band wakes up; borrowed */
 };
@@ -30,12 +29,15 @@ struct collector_perf {
 	struct collector_perf_options options;
 	struct collector_perf_cpu *cpus; /* by number, n_cpus of them */
 	size_t n_cpus;
+	bool sampling;	       /* the events of new CPUs are to sample too */
 	uint64_t sideband_bad; /* times a buffer was given up as inconsistent */
 };
 
-/* Opens all of it, running. An error says what is missing; what was opened is for _done(). */
-int collector_perf_start(struct collector_perf *p, const struct collector_perf_options *o,
-			 struct error *e);
+/* Opens the buffers, running. An error says what is missing; what was opened is for _done(). */
+int collector_perf_open(struct collector_perf *p, const struct collector_perf_options *o,
+			struct error *e);
+/* Begins to sample. As above. */
+int collector_perf_sample(struct collector_perf *p, struct error *e);
 void collector_perf_done(struct collector_perf *p);
 
 /* See collector_follow_cpus(). */
