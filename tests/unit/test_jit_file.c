@@ -24,8 +24,6 @@
 #include "symbolize/jit_names.h"
 #include "worker/worker.h"
 
-#define TIME_LIMIT (300 * NS_PER_MS)
-
 /* What a parser with a hole would do: the files say by their first word what they exploit. */
 static int run_with_holes(const int *fds, size_t n_fds, const void *args, size_t args_size,
 			  void **ret_data, size_t *ret_size)
@@ -54,11 +52,11 @@ struct world {
 	int fd;
 };
 
-static int setup(void **state)
+static int setup_with(void **state, uint64_t time_limit)
 {
 	const struct worker_options o = { .jobs = jobs,
 					  .n_jobs = ARRAY_SIZE(jobs),
-					  .time_limit = TIME_LIMIT };
+					  .time_limit = time_limit };
 	struct world *w = calloc(1, sizeof(*w));
 
 	if (!w || worker_new(&o, &w->worker, NULL) < 0)
@@ -68,6 +66,17 @@ static int setup(void **state)
 	w->fd = memfd_create("map", MFD_CLOEXEC);
 	*state = w;
 	return w->file && w->fd >= 0 ? 0 : -1;
+}
+
+/* Nothing that has to be read is too slow for it. */
+static int setup(void **state)
+{
+	return setup_with(state, 60 * NS_PER_S);
+}
+
+static int setup_impatient(void **state)
+{
+	return setup_with(state, 300 * NS_PER_MS);
 }
 
 static int teardown(void **state)
@@ -369,7 +378,7 @@ int main(void)
 		with_world(test_written_anew),
 		with_world(test_several_answers),
 		with_world(test_crash),
-		with_world(test_hang),
+		cmocka_unit_test_setup_teardown(test_hang, setup_impatient, teardown),
 		with_world(test_answer_of_nonsense),
 		with_world(test_crash_later),
 		with_world(test_gone),
