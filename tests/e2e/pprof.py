@@ -288,6 +288,10 @@ class Profile:
         return [s for s in self.samples if (pid is None or s.pid == pid) and
                 (comm is None or s.comm == comm)]
 
+    def lacks_names(self):
+        """Of files that were not read in time."""
+        return "frames_unnamed_late" in self.quality()
+
     def quality(self):
         """The quality record: the comments "profd: key=value"."""
         out = {}

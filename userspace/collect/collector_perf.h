@@ -19,7 +19,7 @@ struct collector_state;
 struct collector_perf_options {
 	struct collector_opener opener;
 	uint32_t frequency;
-	int program; /* that samples run; borrowed */
+	int program;	      /* that samples run; borrowed */
 	size_t sideband_size; /* bytes, a power of two */
 	int epoll_fd;	      /* that side-band wakes up; borrowed */
 };

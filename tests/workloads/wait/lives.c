@@ -81,7 +81,10 @@ static void migrate_part(void)
 	while (!waiter_tid)
 		pause_ns(MSEC);
 	while (waiter_tid) {
-		pause_ns(3 * MSEC);
+		/* It may be late, and not be waiting yet. */
+		do
+			pause_ns(3 * MSEC);
+		while (waiter_tid && !is_asleep(waiter_tid));
 		move(&cpu);
 		pause_ns(2 * MSEC);
 		waker_wakes();
