@@ -339,6 +339,11 @@ static void scrape_done(struct scrape *s)
 	free(s->samples);
 }
 
+static const struct known_sample *find(const struct scrape *in, const struct known_sample *s)
+{
+	return in->n ? bsearch(s, in->samples, in->n, sizeof(*s), by_key) : NULL;
+}
+
 struct difference {
 	int64_t count, value;
 	size_t fewer, gone; /* samples that became less, or are not there any more */
@@ -350,8 +355,7 @@ static struct difference subtract(const struct scrape *after, const struct scrap
 
 	for (size_t i = 0; i < after->n; i++) {
 		const struct known_sample *s = &after->samples[i], none = {};
-		const struct known_sample *old =
-			bsearch(s, before->samples, before->n, sizeof(*s), by_key);
+		const struct known_sample *old = find(before, s);
 
 		old = old ? old : &none;
 		d.count += s->count - old->count;
@@ -359,8 +363,7 @@ static struct difference subtract(const struct scrape *after, const struct scrap
 		d.fewer += s->count < old->count || s->value < old->value;
 	}
 	for (size_t i = 0; i < before->n; i++)
-		d.gone += !bsearch(&before->samples[i], after->samples, after->n,
-				   sizeof(*after->samples), by_key);
+		d.gone += !find(after, &before->samples[i]);
 	return d;
 }
 
