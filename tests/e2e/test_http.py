@@ -401,7 +401,7 @@ def without_descriptors_for_a_while():
     before = resource.prlimit(d.pid, resource.RLIMIT_NOFILE)
     highest = max(int(fd) for fd in os.listdir(f"/proc/{d.pid}/fd"))
     resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (highest + 8, before[1]))
-    crowd = [socket.create_connection(("127.0.0.1", d.port), timeout=20) for _ in range(40)]
+    crowd = [socket.create_connection(("127.0.0.1", d.port), timeout=20) for _ in range(100)]
     wait_until(lambda: len(os.listdir(f"/proc/{d.pid}/fd")) > highest + 1, "all are taken")
     time.sleep(0.5)
     for s in crowd:
