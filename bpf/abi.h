@@ -128,7 +128,7 @@ static inline int abi_stack_is_truncated(__u32 end)
 	  "stacks of wakers and delays left out, the ring buffer was filling up")                  \
 	X(wait_stacks_taken, "stacks taken for waits, for who ended them and for releases")        \
 	X(waits_lost_memory, "waits not seen for want of task storage")                            \
-	X(waits_lost_hook, "waits kept whose stack was not taken: the hook was missed")            \
+	X(waits_lost_hook, "waits whose end was not seen, because a hook was missed")              \
 	X(locks_kept, "releases of locks that others waited for, whose stack was taken")           \
 	X(locks_lost_memory,                                                                       \
 	  "waits for locks not charged to anybody: the table is full, or a word not readable")     \
@@ -162,7 +162,7 @@ enum abi_counter {
  */
 struct abi_wait_cpu {
 	__u64 waits;   /* ABI_COUNTER_waits */
-	__u64 pending; /* the stack of the thread that was switched to is wanted */
+	__u64 pending; /* kprobe: the stack of the thread that was switched to is wanted */
 	__u64 reserved[6];
 };
 

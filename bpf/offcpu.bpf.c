@@ -4,10 +4,9 @@
  * stamp; when it is woken its wait is known, and kept or not (wait_rule.h); and only if it was kept
  * its stack is taken, when it is back and its memory can be read.
  *
- *   sched_switch, thread goes out    since = now
- *   sched_waking (mutex.bpf.c)       the wait is over: keep it? And from here on it waits for a CPU
- *   sched_switch, thread comes back  keep that? Marks the CPU if the stack is wanted
- *   the hook, in the thread          takes the stack
+ *   sched_switch, thread goes out  since = now
+ *   sched_waking (mutex.bpf.c)     the wait is over: keep it? And from here on it waits for a CPU
+ *   the hook, in the thread        it is back: keep that? Takes the stack if one is wanted
  *
  * How it can be wrong: a thread that is woken while it is on its way out gets its time stamp after
  * the wake-up; its wait then ends with its return. Waits that a thread began before its memory was
@@ -78,65 +77,78 @@ ENV_INLINE void wait_take_early(void *ctx, struct task_struct *task, struct wait
 	record_leave(r);
 }
 
-ENV_INLINE void wait_goes(void *ctx, struct task_struct *task, struct abi_wait_cpu *cpu,
+ENV_INLINE struct abi_wait_cpu *wait_cpu(void)
+{
+	u32 number = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&wait_cpus, &number);
+}
+
+ENV_INLINE void wait_goes(void *ctx, struct task_struct *task, struct wait_task *t,
 			  unsigned int state, u64 now)
 {
-	struct wait_task *t = wait_find(task);
+	struct abi_wait_cpu *cpu = wait_cpu();
 
-	if (!t)
-		return;
-	if (wait_task_missed(t))
-		env_count(ABI_COUNTER_waits_lost_hook, 1);
-	if (t->lock) /* its return was not seen */
-		lock_end(t, false, now);
+	if (cpu)
+		cpu->waits++;
 	wait_task_begin(t, state, now);
-	cpu->waits++;
 	if (t->kernel_lock || lock_may_be_futex(task, state))
 		lock_begin(task, t, now);
 	if (wait_hook == ABI_WAIT_HOOK_switch_out)
 		wait_take_early(ctx, task, t, now);
 }
 
-/* Returns whether the stack of @task is wanted. */
-ENV_INLINE bool wait_returns(struct task_struct *task, u64 now)
+ENV_INLINE void wait_comes_back(struct wait_task *t, u64 now)
 {
-	struct wait_task *t = wait_find(task);
-
-	if (!t || !t->since)
-		return false;
-	if (wait_task_missed(t)) {
-		env_count(ABI_COUNTER_waits_lost_hook, 1);
-		return false;
-	}
 	if (!t->woken) { /* by whom was not seen */
 		wait_ends(t, now);
 		lock_end(t, false, now);
 	} else if (wait_is_kept(t, t->woken, now, wait_runqueue_rate(), &t->runqueue)) {
 		t->keep |= WAIT_KEEP_RUNQUEUE;
 	}
-	if (wait_hook == ABI_WAIT_HOOK_switch_out && t->keep) {
+}
+
+/*
+ * Before the thread runs, where the hook cannot tell all of it: a kprobe may not use spin locks, as
+ * those of locks are; or where the stack was taken before.
+ */
+ENV_INLINE void wait_returns(struct task_struct *task, u64 now)
+{
+	struct wait_task *t = wait_find(task);
+	struct abi_wait_cpu *cpu;
+
+	if (!t || !t->since)
+		return;
+	wait_comes_back(t, now);
+	if (t->keep && wait_hook == ABI_WAIT_HOOK_kprobe) {
+		cpu = wait_cpu();
+		if (cpu)
+			cpu->pending = 1;
+		return;
+	}
+	if (t->keep) {
 		stash_send(task->pid, t);
 		t->scale = 0;
-		t->keep = 0;
 	}
-	return wait_task_return(t);
+	wait_task_end(t);
 }
 
 SEC("tp_btf/sched_switch")
 int BPF_PROG(wait_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
-	u32 number = bpf_get_smp_processor_id();
+	struct wait_task *t = wait_find(prev);
 	u64 now = bpf_ktime_get_ns();
-	struct abi_wait_cpu *cpu;
 
-	cpu = bpf_map_lookup_elem(&wait_cpus, &number);
-	if (!cpu)
-		return 0;
-	if (wait_is_wait(prev, preempt, prev_state))
-		wait_goes(ctx, prev, cpu, prev_state, now);
-	if (wait_returns(next, now))
-		cpu->pending = 1;
+	if (t && wait_task_end(t)) {
+		env_count(ABI_COUNTER_waits_lost_hook, 1);
+		if (t->lock)
+			lock_end(t, false, now);
+	}
+	if (t && wait_is_wait(prev, preempt, prev_state))
+		wait_goes(ctx, prev, t, prev_state, now);
+	if (wait_hook != ABI_WAIT_HOOK_exit_tp)
+		wait_returns(next, now);
 	return 0;
 }
 
@@ -171,35 +183,36 @@ ENV_INLINE void wait_take(void *ctx, struct task_struct *task, struct wait_task 
 }
 
 /* In the task that has returned. */
-ENV_INLINE int wait_returned(void *ctx, u32 skip)
+SEC("tp_btf/sched_exit_tp")
+int BPF_PROG(wait_exit_tp, bool is_switch)
 {
-	u32 number = bpf_get_smp_processor_id();
-	struct task_struct *task;
-	struct wait_task *t;
-	struct abi_wait_cpu *cpu;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct wait_task *t = is_switch ? wait_find(task) : NULL;
 
-	cpu = bpf_map_lookup_elem(&wait_cpus, &number);
-	if (!cpu || !cpu->pending)
+	if (!t || !t->since)
 		return 0;
-	cpu->pending = 0;
-	task = bpf_get_current_task_btf();
-	t = wait_find(task);
-	if (!t || !wait_task_is_back(t))
-		return 0;
-	wait_take(ctx, task, t, skip);
+	wait_comes_back(t, bpf_ktime_get_ns());
+	if (t->keep)
+		wait_take(ctx, task, t, WAIT_SKIP_FRAMES);
 	wait_task_end(t);
 	return 0;
 }
 
-SEC("tp_btf/sched_exit_tp")
-int BPF_PROG(wait_exit_tp, bool is_switch)
-{
-	return is_switch ? wait_returned(ctx, WAIT_SKIP_FRAMES) : 0;
-}
-
-/* On finish_task_switch(), whatever the compiler has called it. */
+/* On finish_task_switch(), whatever the compiler has called it; wait_returns() came before. */
 SEC("kprobe")
 int wait_kprobe(void *ctx)
 {
-	return wait_returned(ctx, 1); /* finish_task_switch() itself */
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct abi_wait_cpu *cpu = wait_cpu();
+	struct wait_task *t;
+
+	if (!cpu || !cpu->pending)
+		return 0;
+	cpu->pending = 0;
+	t = wait_find(task);
+	if (!t || !t->since)
+		return 0;
+	wait_take(ctx, task, t, 1); /* without finish_task_switch() itself */
+	wait_task_end(t);
+	return 0;
 }

@@ -18,6 +18,13 @@ struct {
 	__type(value, struct record_scratch);
 } ongoing_scratch SEC(".maps");
 
+ENV_INLINE bool ongoing_sleeps(struct task_struct *task)
+{
+	if (env_has(struct task_struct, on_cpu) && task->on_cpu)
+		return false; /* on its way to sleep, which will be seen */
+	return task->__state;
+}
+
 /*
  * What sleeps now has slept at least from now on. Should it wake up at this very moment, unseen,
  * the time stamp is one of a thread that runs, and is replaced when that goes to sleep.
@@ -36,7 +43,7 @@ int wait_adopt(struct bpf_iter__task *ctx)
 		env_count(ABI_COUNTER_waits_lost_memory, 1);
 		return 0;
 	}
-	if (task->__state && !t->since) {
+	if (ongoing_sleeps(task) && !t->since) {
 		wait_task_begin(t, task->__state, now);
 		env_count(ABI_COUNTER_waits, 1);
 	}

@@ -174,6 +174,7 @@ struct css_set {
 struct task_struct {
 	unsigned int flags;
 	unsigned int __state;
+	int on_cpu; /* CONFIG_SMP */
 	void *stack;
 	u32 pid;
 	u32 tgid;

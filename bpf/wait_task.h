@@ -2,14 +2,14 @@
 /*
  * A thread that waits, and its way from one state to the next; compiled for the host too.
  *
- *   since == 0                it does not wait
- *   since, !woken             it waits
- *   since, woken              the wait is over, and known; it waits for a CPU
- *   since, woken, returned    it runs, and its stack is wanted: the hook takes it, and ends this
+ *   since == 0       it does not wait
+ *   since, !woken    it waits
+ *   since, woken     the wait is over, and known; it waits for a CPU
  *
- * The hook can be missed: a program does not run where it, or another kprobe, was interrupted. The
- * thread goes on, and whatever it is in when it is seen next has nothing to do with the wait: such
- * a wait is given up, and counted.
+ * Once it is back, the first that is seen of it ends this: nothing of it is left when it leaves
+ * the CPU again. If there is, then its return was missed: a program does not run where it, or
+ * another kprobe, was interrupted. The thread has gone on, and whatever it is in now has nothing
+ * to do with the wait: such a wait is given up, and counted.
  */
 #pragma once
 
@@ -44,8 +44,7 @@ struct wait_task {
 	u32 lock;		/* its place in the table of locks, see lock.h; 0 = none */
 	u8 state;		/* of the task when it went */
 	u8 keep;		/* enum wait_keep_flag */
-	u8 returned;		/* it is back, and the hook comes next */
-	u8 reserved[1];
+	u8 reserved[2];
 };
 
 /* It goes to sleep, or is found asleep. */
@@ -55,35 +54,13 @@ ENV_INLINE void wait_task_begin(struct wait_task *t, u8 state, u64 now)
 	t->woken = 0;
 	t->state = state;
 	t->keep = 0;
-	t->returned = 0;
 }
 
-/* It leaves a CPU or comes back to one. True: the hook was missed, and the wait is given up. */
-ENV_INLINE bool wait_task_missed(struct wait_task *t)
+/* Returns whether it was waiting, or its return has not been seen. */
+ENV_INLINE bool wait_task_end(struct wait_task *t)
 {
-	if (!t->since || !t->returned)
+	if (!t->since)
 		return false;
 	t->since = 0;
 	return true;
-}
-
-/* It is back, and all is known that is kept. Returns whether its stack is wanted. */
-ENV_INLINE bool wait_task_return(struct wait_task *t)
-{
-	t->returned = !!t->keep;
-	if (!t->keep)
-		t->since = 0;
-	return t->keep;
-}
-
-/* In the hook: is there something to take the stack for? */
-ENV_INLINE bool wait_task_is_back(const struct wait_task *t)
-{
-	return t->since && t->returned;
-}
-
-/* The stack was taken. */
-ENV_INLINE void wait_task_end(struct wait_task *t)
-{
-	t->since = 0;
 }

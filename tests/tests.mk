@@ -9,8 +9,10 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 HOST_TESTS := $(patsubst tests/host/%.c,$(BUILD)/tests/host/%,$(wildcard tests/host/test_*.c))
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 E2E_TESTS  := $(wildcard tests/e2e/test_*.py)
-# Those that wait more than they work, and compare no times: they can run beside each other.
-E2E_TOGETHER := $(patsubst %,tests/e2e/test_%.py,files http lines manners names pprof_client runner start wait_http)
+# Those whose figures are best where little else runs; the longest first.
+E2E_EXACT := $(patsubst %,tests/e2e/test_%.py,wait_sampling mutex block accuracy shares wait_languages)
+# Of the others, the longest first; all of them wait more than they work.
+E2E_LONG  := $(patsubst %,tests/e2e/test_%.py,http languages unwind_chains kinds files names)
 # Code that several unit tests share.
 UNIT_SUPPORT := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 
@@ -72,15 +74,16 @@ test-build:
 # What sanitizers would keep from working: the sandbox of the parser, single steps, BPF's own stacks.
 PLAIN_TESTS := $(addprefix $(BUILD)/tests/unit/,test_worker test_symbol_job test_jit_file test_table_job test_unwind_singlestep test_collector test_collector_waits test_bpf_unwind)
 
-# The groups of tests/run.
-RUN_LINT  = --jobs 1 --timeout 600 --label "" tests/lint
-RUN_UNITS = --jobs $(JOBS) --timeout 120 --label gcc $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/asan/%) \
+# The groups of tests/run. A time limit is for what hangs: many times what it takes on a machine that
+# does nothing else.
+RUN_LINT  = --beside 1 --timeout 1200 --label "" tests/lint
+RUN_UNITS = --jobs $(JOBS) --timeout 240 --label gcc $(UNIT_TESTS:$(BUILD)/%=$(BUILD)/asan/%) \
 	$(HOST_TESTS:$(BUILD)/%=$(BUILD)/asan/%) --label clang \
 	$(UNIT_TESTS:$(BUILD)/%=$(BUILD)/clang/%) $(HOST_TESTS:$(BUILD)/%=$(BUILD)/clang/%) \
 	--label plain $(PLAIN_TESTS)
-RUN_FUZZ  = --jobs $(JOBS) --timeout 300 --label "" tests/fuzz/run_fuzzers
-RUN_E2E   = --jobs $(JOBS) --timeout 300 --label "" $(E2E_TOGETHER) \
-	--jobs 1 $(filter-out $(E2E_TOGETHER),$(E2E_TESTS))
+RUN_FUZZ  = --jobs $(JOBS) --timeout 600 --label "" tests/fuzz/run_fuzzers
+RUN_E2E   = --timeout 600 --label "" --jobs 3 $(E2E_LONG) \
+	$(filter-out $(E2E_LONG) $(E2E_EXACT),$(E2E_TESTS)) --jobs $(JOBS) $(E2E_EXACT)
 TEST_ENVIRONMENT = $(SANITIZER_OPTIONS) BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS)
 check lint: export LINT_CFLAGS = -std=gnu11 $(ALL_CPPFLAGS)
 

@@ -343,6 +343,14 @@ class Daemon:
         check(not problems, f"{path}: {len(problems)} problems: " + "; ".join(problems[:10]))
         return decoded
 
+    def named_profile(self, *arguments, **options):
+        """One for which no names came late: on a busy machine the first may be, the next has them."""
+        for _ in range(3):
+            profile = self.profile(*arguments, **options)
+            if not profile.lacks_names():
+                break
+        return profile
+
     def metrics(self):
         """/metrics as {name, or name{labels}: value}."""
         out = {}
@@ -413,7 +421,7 @@ def profile_of(daemon, workload, seconds, settle=0.5, samples=50):
     the CPUs that there are fewer samples than that."""
     time.sleep(settle)
     while True:
-        profile = daemon.profile(seconds=seconds, pid=workload.pid)
+        profile = daemon.named_profile(seconds=seconds, pid=workload.pid)
         if pprof.total(profile.samples) > samples or seconds > 20 or workload.child.poll() is not None:
             return profile
         seconds *= 2
@@ -509,7 +517,7 @@ def busy_cpus(seconds):
     return [Workload("shares", seconds) for _ in range(os.cpu_count())]
 
 
-def wait_until(condition, what, timeout=10, interval=0.05):
+def wait_until(condition, what, timeout=30, interval=0.05):
     end = time.monotonic() + timeout
     while True:
         value = condition()

@@ -220,7 +220,7 @@ def full_disk_is_said_once_and_sampling_goes_on():
         equal([n for n in files(place) if n != "filler" and not n.endswith(".pb.gz")], [],
               "unfinished files")
         os.unlink(os.path.join(place, "filler"))
-        wait_until(lambda: profiles(place), "it writes again when there is room", timeout=10)
+        wait_until(lambda: profiles(place), "it writes again when there is room")
         equal(d.stop(), 0)
         workload.end()
     finally:

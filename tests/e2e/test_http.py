@@ -317,7 +317,7 @@ def client_that_leaves_early_frees_its_request():
     wait_until(lambda: open_requests() >= before + 5, "five requests are open")
     for s in sockets:
         s.close()
-    wait_until(lambda: open_requests() <= before, "they are gone", timeout=10)
+    wait_until(lambda: open_requests() <= before, "they are gone")
 
 
 @test

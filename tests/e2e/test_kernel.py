@@ -25,7 +25,7 @@ def check_order(profile):
 
 @test
 def page_faults():
-    workload = Workload("faults", 5)
+    workload = Workload("faults", 60)
     profile = profile_of(daemon(), workload, 3)
     check_order(profile)
     both = [s for s in profile.samples if s.kernel and s.user]

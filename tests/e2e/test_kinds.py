@@ -219,7 +219,7 @@ def one_mapping_for_many_processes():
     file = another("chain-pie", os.path.join(temporary_directory(), "three-of-us"))
     workloads = [Workload(file, LONG) for _ in range(3)]
     time.sleep(0.5)
-    profile = daemon().profile("/comm/three-of-us/debug/pprof/profile", seconds=2)
+    profile = daemon().named_profile("/comm/three-of-us/debug/pprof/profile", seconds=2)
     equal({s.pid for s in profile.samples}, {w.pid for w in workloads}, "pids")
     equal(len([m for m in profile.mappings if m.file == file]), 1, "mappings of the program")
     equal(len([f for f in profile.functions if f.name == "chain_leaf"]), 1, "functions chain_leaf")

@@ -105,7 +105,7 @@ def names_that_come_late_are_in_the_next_profile():
         parser = name_parser(daemon)
         os.kill(parser, signal.SIGSTOP)
         try:
-            profile = profile_of(daemon, workload, 1)
+            profile = daemon.profile(seconds=1, pid=workload.pid)
         finally:
             os.kill(parser, signal.SIGCONT)
         # Nobody waited for the parser: the profile is there, and says what it lacks.

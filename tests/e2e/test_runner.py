@@ -86,6 +86,29 @@ def time_runs_out():
 
 
 @test
+def groups_come_one_after_the_other_but_for_those_beside():
+    place = temporary_directory()
+
+    def program(name, text):
+        path = os.path.join(place, name)
+        with open(path, "w", encoding="ascii") as f:
+            f.write(f"#!/bin/sh\ncd {place}\necho 1..1\n{text}\n")
+        os.chmod(path, 0o755)
+        return path
+    # The one beside waits for the last group and needs it to pass; the last needs the first done.
+    beside = program("beside", "until [ -e last.seen ]; do sleep 0.1; done; chrt -p $$ | "
+                               "grep -q SCHED_IDLE && echo ok 1 - idle || echo not ok 1 - idle")
+    first = program("first", "sleep 0.5; : > first.seen; echo ok 1")
+    last = program("last", "[ -e first.seen ] && echo ok 1 || echo not ok 1; : > last.seen; "
+                           "chrt -p $$ | grep -q SCHED_OTHER || exit 2")
+    code, out, err = command(os.path.join(ROOT, "tests/run"), "--beside", "1", beside,
+                             "--jobs", "2", first, "--jobs", "1", last)
+    equal((code, err), (0, ""), out)
+    equal(out.rstrip("\n").split("\n")[-1], "3 passed, 0 failed, 0 skipped")
+    equal(next(line.split()[2] for line in out.split("\n") if line.startswith("[")), first, out)
+
+
+@test
 def nothing_is_no_success():
     code, last, _ = ran()
     equal((code, last), (1, "0 passed, 0 failed, 0 skipped"))

@@ -13,9 +13,11 @@ from harness import ROOT, WORKLOADS, Workload, check, skip, temporary_directory,
 
 sys.path.insert(0, os.path.join(ROOT, "tests/workloads/unwind"))
 
+from pprof import total  # noqa: E402
 from programs import BY_NAME, Chain, command_line, path_of, patterns  # noqa: E402
 
 DIRECTORY = os.path.join(WORKLOADS, "unwind")
+LONGEST = 12  # s, of profiles that are tried again
 FIGURES = os.environ.get("PROFD_TEST_FIGURES")
 
 
@@ -69,17 +71,27 @@ class Running:
 
 
 def record(daemon, programs, seconds, settle=1.0):
-    """Runs these at the same time: {name: profile} of those that were built."""
+    """Runs these at the same time: {name: profile} of those that were built.
+
+    Those that others leave so little of the CPUs that they have too few samples have a longer one.
+    """
     running = [Running(p) for p in programs if exists(p)]
     time.sleep(settle)
     for r in running:
         r.wait_known(daemon)
     out = {}
-    with concurrent.futures.ThreadPoolExecutor(len(running) or 1) as pool:
-        fetched = [pool.submit(daemon.profile, seconds=seconds, **r.query) for r in running]
-    for r, f in zip(running, fetched):
-        r.end()
-        out[r.program.name] = f.result()
+    while running:
+        with concurrent.futures.ThreadPoolExecutor(len(running)) as pool:
+            fetched = [pool.submit(daemon.named_profile, seconds=seconds, **r.query)
+                       for r in running]
+        again = []
+        for r, f in zip(running, fetched):
+            out[r.program.name] = f.result()
+            if total(f.result().samples) < r.program.fewest and seconds < LONGEST:
+                again.append(r)
+            else:
+                r.end()
+        running, seconds = again, 2 * seconds
     return out
 
 

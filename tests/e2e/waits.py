@@ -43,7 +43,7 @@ def lost(running):
 
 def fetch(daemon, path, pid, **query):
     """The cumulative profile of one process, which may have ended."""
-    return daemon.profile(path, pid=pid, **query)
+    return daemon.named_profile(path, pid=pid, **query)
 
 
 def delay(samples):
@@ -93,7 +93,13 @@ def settle(running):
     time.sleep(0.3)
 
 
-def finished(running, program, *arguments, **options):
+def lost_or_spared(running):
+    """With wakers and delays, which give way before the ring is full."""
+    return lost(running) + sum(value for name, value in running.metrics().items()
+                               if name.startswith("profd_waits_spared"))
+
+
+def finished(running, program, *arguments, lost=lost, **options):
     """(workload, its report) of a program that has run to its end under the eyes of a daemon.
 
     A machine that is so busy that samples are lost says nothing: it is tried again.

@@ -218,6 +218,64 @@ static void gaps_are_guessed(void **state)
 	expect_end(program_at(0x10010), ABI_STACK_bad_frame_pointer, 1);
 }
 
+/*
+ * A subroutine within code that has one rule: that takes the word above the return address for it,
+ * which is no code, and the return address is found at the top of the stack all the same.
+ */
+static void calls_within_a_rule_are_found(void **state)
+{
+	static const u64 wrong[] = { 0, DATA + 8, 0xdeadbeef };
+	u32 i;
+
+	(void)state;
+	fill_tables();
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		stack[0] = program_at(0x1810);
+		stack[1] = wrong[i];
+		stack[2] = program_at(0x3100);
+		u.frame.regs[UNWIND_RSP] = STACK;
+		u.frame.regs[UNWIND_RBP] = 7;
+		assert_int_equal(run(program_at(0x1800)), ABI_STACK_complete);
+		assert_int_equal(n_frames, 3);
+		assert_int_equal(frames[0], file_frame(PROGRAM_ID, 0x1800, false));
+		assert_int_equal(frames[1], file_frame(PROGRAM_ID, 0x180f, true));
+		assert_int_equal(frames[2], file_frame(PROGRAM_ID, 0x30ff, false));
+		assert_int_equal(u.guesses, 1);
+		assert_int_equal(u.frame.regs[UNWIND_RBP], 7);
+	}
+}
+
+/* Where the top of the stack is no address of the same code, the stack ends as its rule says. */
+static void rules_that_lead_nowhere_are_believed(void **state)
+{
+	static const struct {
+		u64 top, caller;
+		int end;
+	} cases[] = {
+		{ 5, 0, ABI_STACK_complete },
+		{ LIBRARY + 0x80, 0, ABI_STACK_complete },
+		{ PROGRAM, 0, ABI_STACK_complete },
+		{ PROGRAM + PROGRAM_SIZE + 1, 0, ABI_STACK_complete },
+		{ 5, DATA + 8, ABI_STACK_not_executable },
+		{ 5, 0xdeadbeef, ABI_STACK_no_mapping },
+	};
+	u32 i;
+
+	(void)state;
+	fill_tables();
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		stack[0] = cases[i].top;
+		stack[1] = cases[i].caller;
+		u.frame.regs[UNWIND_RSP] = STACK;
+		expect_end(program_at(0x1800), cases[i].end, 1);
+	}
+	/* A caller that has called is where its return address says: no other word is tried. */
+	push_ruled();
+	stack[2] = stack[3] = program_at(0x2200);
+	stack[4] = 0;
+	expect_end(program_at(0x10010), ABI_STACK_complete, 2);
+}
+
 static void signal_frames_are_exact(void **state)
 {
 	u64 *context = stack + 40 / 8;
@@ -317,6 +375,8 @@ int main(void)
 		TEST(bad_guesses_are_for_want_of_rules),
 		TEST(frame_pointer_of_0),
 		TEST(gaps_are_guessed),
+		TEST(calls_within_a_rule_are_found),
+		TEST(rules_that_lead_nowhere_are_believed),
 		TEST(signal_frames_are_exact),
 		TEST(contradictions_are_internal),
 		TEST(every_read_can_fail_with_rules),

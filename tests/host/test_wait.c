@@ -191,67 +191,27 @@ static void scales(void **state)
 	assert_int_equal(e.value, WAIT_MAX_SCALE * 365 * 86400 * S);
 }
 
-/* The way of a thread whose wait and stack are kept. */
-static void a_wait_and_its_stack(void **state)
+static void a_wait_begins_anew(void **state)
 {
-	struct wait_task t = { 0 };
+	struct wait_task t = { .usual = 7, .scale = 8, .lock = 9 };
 
 	(void)state;
-	assert_false(wait_task_missed(&t));
-	wait_task_begin(&t, 1, 1 * S);
-	assert_false(wait_task_is_back(&t));
-	t.woken = 2 * S;
-	t.keep = WAIT_KEEP_WAIT;
-	assert_false(wait_task_is_back(&t)); /* it has not run yet */
-	assert_false(wait_task_missed(&t));
-	assert_true(wait_task_return(&t));
-	assert_true(wait_task_is_back(&t));
-	wait_task_end(&t);
-	assert_false(wait_task_is_back(&t)); /* once */
-	/* Preempted after that, and back again: there is nothing to be missed. */
-	assert_false(wait_task_missed(&t));
-}
-
-static void a_wait_that_is_not_kept(void **state)
-{
-	struct wait_task t = { 0 };
-
-	(void)state;
+	assert_false(wait_task_end(&t));
 	wait_task_begin(&t, 1, 1 * S);
 	t.woken = 2 * S;
-	assert_false(wait_task_return(&t));
-	assert_int_equal(t.since, 0);
-	assert_false(wait_task_is_back(&t));
-	assert_false(wait_task_missed(&t));
-}
-
-/* Nobody took the stack: it is never that of what the thread does later. */
-static void a_hook_that_was_missed(void **state)
-{
-	struct wait_task t = { 0 };
-
-	(void)state;
-	wait_task_begin(&t, 1, 1 * S);
-	t.woken = 5 * S;
 	t.keep = WAIT_KEEP_WAIT | WAIT_KEEP_RUNQUEUE;
-	assert_true(wait_task_return(&t));
-	/* It runs, is preempted, and comes back. */
-	assert_true(wait_task_missed(&t));
-	assert_false(wait_task_is_back(&t));
-	assert_int_equal(t.since, 0);
-	assert_false(wait_task_missed(&t)); /* counted once */
-
-	/* Or it goes to sleep again. */
-	wait_task_begin(&t, 1, 1 * S);
-	t.woken = 5 * S;
-	t.keep = WAIT_KEEP_WAIT;
-	assert_true(wait_task_return(&t));
-	assert_true(wait_task_missed(&t));
+	/* Its return was missed, and it goes to sleep again. */
+	assert_true(wait_task_end(&t));
+	assert_false(wait_task_end(&t)); /* counted once */
 	wait_task_begin(&t, 2, 6 * S);
-	assert_int_equal(t.keep, 0);
-	assert_false(wait_task_is_back(&t));
-	assert_false(wait_task_missed(&t));
 	assert_int_equal(t.since, 6 * S);
+	assert_int_equal(t.woken, 0);
+	assert_int_equal(t.keep, 0);
+	assert_int_equal(t.state, 2);
+	/* What belongs to the thread and not to one wait stays. */
+	assert_int_equal(t.usual, 7);
+	assert_int_equal(t.scale, 8);
+	assert_int_equal(t.lock, 9);
 }
 
 static struct lock_slot slots[LOCK_SLOTS];
@@ -432,9 +392,7 @@ int main(void)
 		cmocka_unit_test(short_and_long_waits),
 		cmocka_unit_test(chosen_before),
 		cmocka_unit_test(scales),
-		cmocka_unit_test(a_wait_and_its_stack),
-		cmocka_unit_test(a_wait_that_is_not_kept),
-		cmocka_unit_test(a_hook_that_was_missed),
+		cmocka_unit_test(a_wait_begins_anew),
 		cmocka_unit_test_setup(five_waiters, empty),
 		cmocka_unit_test_setup(giving_up, empty),
 		cmocka_unit_test_setup(waiting_in_pieces, empty),

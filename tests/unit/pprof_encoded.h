@@ -175,6 +175,15 @@ static inline bool has_comment(const struct encoded *e, const char *text)
 	return false;
 }
 
+/* Clients that go by build ids take them for one file that is mapped in two ways. */
+static inline bool are_the_same_place(const Perftools__Profiles__Profile *m, size_t i, size_t k)
+{
+	const Perftools__Profiles__Mapping *a = m->mapping[i], *b = m->mapping[k];
+
+	return m->string_table[a->build_id][0] && a->build_id == b->build_id &&
+	       a->memory_start == b->memory_start && a->file_offset == b->file_offset;
+}
+
 /* What readers demand of any profile. */
 static inline void check_rules(const struct encoded *e)
 {
@@ -187,6 +196,8 @@ static inline void check_rules(const struct encoded *e)
 		assert_int_equal(m->mapping[i]->id, i + 1);
 		assert_true(m->mapping[i]->has_functions);
 		assert_true(m->mapping[i]->memory_start < m->mapping[i]->memory_limit);
+		for (size_t k = 0; k < i; k++)
+			assert_false(are_the_same_place(m, i, k));
 	}
 	for (size_t i = 0; i < m->n_function; i++)
 		assert_int_equal(m->function[i]->id, i + 1);

@@ -34,8 +34,6 @@
 #define ROUNDS	     10
 #define ROUND_NS     10000000ULL
 #define MAX_VERIFIED 300000
-/* On a machine whose CPUs are all taken one wait in some hundreds is not told of. */
-#define ATTEMPTS 3
 
 /* What the thread does and found out itself. */
 struct thread {
@@ -54,6 +52,7 @@ struct seen {
 	unsigned int sleeps, locks, releases, wakers, ongoing, with_stack;
 	unsigned int bare; /* of releases and wakers, those without callers */
 	bool disordered;   /* a waker came before the wait that was before its own */
+	bool late;	   /* the stream says that it could not put all in order */
 	uint64_t sleep_ns, lock_ns, release_ns;
 	uint64_t runqueue_ns; /* after waits for the mutex */
 	uint32_t releaser;
@@ -232,30 +231,29 @@ static void on_ongoing(void *userdata, const void *record, size_t size)
 	seen->ongoing++;
 }
 
-static bool is_whole(const struct seen *seen)
+/* @lost: waits of the whole machine that are counted as not seen. */
+static void check(const struct thread *t, const struct seen *seen, uint64_t lost)
 {
-	return seen->sleeps == ROUNDS && seen->locks == ROUNDS && seen->releases == ROUNDS &&
-	       seen->wakers == ROUNDS && !seen->disordered;
-}
+	unsigned int missing = 2 * ROUNDS - MIN(2 * ROUNDS, seen->sleeps + seen->locks);
 
-static void check(const struct thread *t, const struct seen *seen)
-{
 	print_message("%u sleeps %.1f of %.1f ms, %u waits for the mutex %.1f of %.1f ms\n",
 		      seen->sleeps, (double)seen->sleep_ns / 1e6, (double)t->slept_ns / 1e6,
 		      seen->locks, (double)seen->lock_ns / 1e6, (double)t->locked_ns / 1e6);
-	assert_int_equal(seen->sleeps, ROUNDS);
-	assert_in_range(seen->sleep_ns, ROUNDS * (ROUND_NS / 10 * 9), t->slept_ns);
-	assert_int_equal(seen->locks, ROUNDS);
+	assert_in_range(missing, 0, lost);
+	assert_in_range(seen->sleeps, ROUNDS - missing, ROUNDS);
+	assert_in_range(seen->sleep_ns, seen->sleeps * (ROUND_NS / 10 * 9), t->slept_ns);
+	assert_in_range(seen->locks, ROUNDS - missing, ROUNDS);
 	/* What is missing is the way into the kernel and back. */
 	assert_true(seen->lock_ns + seen->runqueue_ns <= t->locked_ns);
-	assert_true(seen->with_stack >= ROUNDS + seen->locks);
+	assert_true(seen->with_stack >= seen->sleeps + seen->locks);
+	assert_int_equal(seen->releases, ROUNDS);
 	/* One waiter: what it waits is what the other is charged, to the nanosecond. */
-	assert_int_equal(seen->releases, seen->locks);
+	if (seen->locks == ROUNDS)
+		assert_int_equal(seen->release_ns, seen->lock_ns);
 	/* One may meet a file that is just being announced. */
 	assert_in_range(seen->bare, 0, 2);
-	assert_int_equal(seen->release_ns, seen->lock_ns);
-	assert_int_equal(seen->wakers, seen->locks);
-	assert_false(seen->disordered);
+	assert_int_equal(seen->wakers, ROUNDS);
+	assert_false(seen->disordered && !seen->late && !missing);
 	assert_int_equal(seen->releaser, syscall(SYS_gettid));
 	assert_int_equal(seen->ongoing, 1);
 }
@@ -283,6 +281,8 @@ static void check_state(struct collector *c, uint8_t hook)
 
 static void run(struct collector *c, struct stream *stream, struct thread *t, struct seen *seen)
 {
+	struct stream_stats stats;
+
 	assert_int_equal(pipe(t->pipe), 0);
 	assert_int_equal(pthread_create(&t->thread, NULL, wait_known, t), 0);
 	hold_mutex(t, c, stream);
@@ -292,12 +292,18 @@ static void run(struct collector *c, struct stream *stream, struct thread *t, st
 	assert_int_equal(pthread_join(t->thread, NULL), 0);
 	assert_true(collector_drain(c, stream) >= 0);
 	stream_flush(stream, UINT64_MAX);
+	stream_get_stats(stream, &stats);
+	seen->late = stats.out_of_order;
 	close(t->pipe[0]);
 	close(t->pipe[1]);
 }
 
-/* Returns whether all was seen; with @last that is asserted. */
-static bool sees_waits_by(uint8_t hook, bool last)
+/*
+ * A switch from a task that hides from tracing (agents of some hypervisors do, on a kernel of
+ * theirs) is not seen. The hook sees all the same who is back; where there is none after the
+ * switch, waits can be missing, and are counted.
+ */
+static void sees_waits_by(uint8_t hook)
 {
 	struct thread t = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 	struct seen seen = { .of = &t };
@@ -316,8 +322,8 @@ static bool sees_waits_by(uint8_t hook, bool last)
 	};
 	struct collector *c = NULL;
 	struct stream *stream = NULL;
+	uint64_t counters[ABI_COUNTERS_COUNT];
 	struct error e = { 0 };
-	bool whole;
 
 	/* A kernel that has no such hook says so; switch_out is in all. */
 	if (collector_new(&o, &c, &e) && hook != ABI_WAIT_HOOK_switch_out)
@@ -325,24 +331,17 @@ static bool sees_waits_by(uint8_t hook, bool last)
 	assert_string_equal(e.text, "");
 	assert_int_equal(stream_new(&handler, &stream), 0);
 	run(c, stream, &t, &seen);
-	whole = is_whole(&seen);
-	if (whole || last) {
-		check(&t, &seen);
-		check_state(c, hook);
-	}
+	collector_get_counters(c, counters);
+	check(&t, &seen, hook == ABI_WAIT_HOOK_exit_tp ? 0 : counters[ABI_COUNTER_waits_lost_hook]);
+	check_state(c, hook);
 	collector_free(c);
 	stream_free(stream);
-	return whole;
 }
 
 static void sees_known_waits(void **state)
 {
-	uint8_t hook = (uint8_t)(uintptr_t)*state;
-	int attempt = 1;
-
 	needs_bpf();
-	while (!sees_waits_by(hook, attempt == ATTEMPTS))
-		attempt++;
+	sees_waits_by((uint8_t)(uintptr_t)*state);
 }
 
 static struct collector *collector_of(const struct collector_options *o)
@@ -372,6 +371,35 @@ static void takes_the_best_hook(void **state)
 	} else {
 		assert_non_null(strstr(s.wait_hook_text, "sched_exit_tp"));
 	}
+}
+
+/* Nothing comes before, and then all does. */
+static void starts_when_told(void **state)
+{
+	struct collector_options o = { .start_later = true };
+	struct collector *c = collector_of(&o);
+	uint64_t give_up;
+	struct collector_state s;
+	struct error e;
+
+	(void)state;
+	doze(ROUND_NS);
+	collector_get_state(c, &s);
+	assert_int_equal(s.counters[ABI_COUNTER_waits], 0);
+	assert_int_equal(s.counters[ABI_COUNTER_samples_attempted], 0);
+	assert_int_equal(s.cpus, 0);
+	assert_int_equal(collector_read_waits(c, 0, on_ongoing, NULL), -ENOTSUP);
+	if (collector_start(c, &e))
+		fail_msg("%s", e.text);
+	doze(ROUND_NS);
+	give_up = clock_monotonic_ns() + 20 * NS_PER_S;
+	do
+		collector_get_state(c, &s);
+	while (!s.counters[ABI_COUNTER_samples_attempted] && clock_monotonic_ns() < give_up);
+	assert_true(s.counters[ABI_COUNTER_samples_attempted] > 0);
+	assert_true(s.counters[ABI_COUNTER_waits] > 0);
+	assert_true(s.cpus > 0);
+	collector_free(c);
 }
 
 static void without_waits(void **state)
@@ -416,6 +444,7 @@ int main(void)
 		BY_HOOK(kprobe),
 		BY_HOOK(switch_out),
 		cmocka_unit_test(takes_the_best_hook),
+		cmocka_unit_test(starts_when_told),
 		cmocka_unit_test(without_waits),
 		cmocka_unit_test(options_are_checked),
 	};

@@ -128,6 +128,43 @@ static void test_found_by_mapping(void **state)
 	assert_int_equal(stats(w).executables, 2);
 }
 
+/* Samples of before keep what could not be read; it leads to what it is. */
+static void test_turns_out_to_be_another(void **state)
+{
+	struct world *w = *state;
+	struct executable *unread[2], *x;
+
+	tell_mapping(w, at(w, "gone"), 7);
+	unread[0] = executable_ref(announce(w, 16, at(w, "gone")));
+	assert_false(unread[0]->readable);
+	assert_ptr_equal(executable_known_as(unread[0]), unread[0]);
+	/* Not mapped yet, as far as the side-band tells. */
+	unread[1] = executable_ref(announce(w, 17, at(w, "elsewhere")));
+	write_image(w, "prog", 7);
+	map_file(w, at(w, "prog"));
+	x = announce(w, 18, at(w, "prog"));
+	assert_true(x->readable);
+	assert_ptr_equal(executable_known_as(unread[0]), x);
+	assert_ptr_equal(executable_known_as(unread[1]), unread[1]);
+	assert_ptr_equal(executable_table_get(w->table, 16), x);
+	tell_mapping(w, at(w, "elsewhere"), 7);
+	assert_ptr_equal(executable_table_get(w->table, 17), x);
+	assert_ptr_equal(executable_known_as(unread[1]), x);
+	/* Another build id is another file. */
+	tell_mapping(w, at(w, "other"), 9);
+	assert_false(announce(w, 19, at(w, "other"))->readable);
+	/* It stays as long as those that are it. */
+	executable_table_forget(w->table, (const uint32_t[]){ 16, 17, 18, 19 }, 4);
+	executable_table_forget(w->table, NULL, 0);
+	assert_true(executable_known_as(unread[0])->readable);
+	executable_unref(unread[0]);
+	executable_unref(unread[1]);
+	executable_table_forget(w->table, NULL, 0);
+	executable_table_forget(w->table, NULL, 0);
+	assert_int_equal(stats(w).executables, 1); /* the vdso */
+	assert_int_equal(stats(w).executables_unreadable, 0);
+}
+
 static void test_build_id_must_agree(void **state)
 {
 	struct world *w = *state;
@@ -229,6 +266,25 @@ static void test_other_process(void **state)
 	assert_true(announce(w, 16, "/bin/prog-of-test")->readable);
 }
 
+/* Asked for again and again it is searched for once. */
+static void test_searches_are_bounded(void **state)
+{
+	struct world *w = *state;
+	static const uint8_t id[] = { 8, 1, 2, 3 };
+	const struct process_mapping m = { .path = "/gone/prog",
+					   .build_id = id,
+					   .build_id_size = sizeof(id) };
+
+	tell_mapping(w, "/bin/prog-of-test", 7);
+	for (int i = 0; i < 3; i++)
+		assert_null(executable_table_of_mapping(w->table, w->processes, 50, 0, &m));
+	assert_int_equal(stats(w).file_searches, 1);
+	assert_int_equal(stats(w).file_searches_refused, 2);
+	/* Others are searched for all the same. */
+	assert_false(announce(w, 16, "/bin/prog-of-test")->readable);
+	assert_int_equal(stats(w).file_searches, 2);
+}
+
 static void test_only_regular_elf_files(void **state)
 {
 	struct world *w = *state;
@@ -309,12 +365,14 @@ int main(void)
 		TEST(test_without_build_id),
 		TEST(test_map_files_of_another),
 		TEST(test_found_by_mapping),
+		TEST(test_turns_out_to_be_another),
 		TEST(test_build_id_must_agree),
 		TEST(test_inode_must_agree_without_build_id),
 		TEST(test_stale_mapping),
 		TEST(test_other_root),
 		TEST(test_root_of_ancestor),
 		TEST(test_other_process),
+		TEST(test_searches_are_bounded),
 		TEST(test_only_regular_elf_files),
 		TEST(test_vdso),
 		TEST(test_bad_ids),

@@ -23,8 +23,6 @@
 #include "symbol_image.h"
 #include "symbolize/jit_names.h"
 
-#define TIME_LIMIT (300 * NS_PER_MS)
-
 /* What a parser with a hole would do: the files say by their first word what they exploit. */
 static int run_with_holes(const int *fds, size_t n_fds, const void *args, size_t args_size,
 			  void **ret_data, size_t *ret_size)
@@ -46,16 +44,27 @@ static int run_with_holes(const int *fds, size_t n_fds, const void *args, size_t
 
 static const struct worker_job jobs[] = { { "nothing", NULL }, { "jit", run_with_holes } };
 
-static int setup(void **state)
+static int setup_with(void **state, uint64_t time_limit)
 {
 	const struct worker_options o = { .jobs = jobs,
 					  .n_jobs = ARRAY_SIZE(jobs),
-					  .time_limit = TIME_LIMIT };
+					  .time_limit = time_limit };
 	struct worker *worker;
 
 	if (worker_new(&o, &worker, NULL) < 0)
 		return -1;
 	return world_new(worker, (struct jit_reader){ .job = 1, .max_memory = 32 << 20 }, state);
+}
+
+/* Nothing that has to be read is too slow for it. */
+static int setup(void **state)
+{
+	return setup_with(state, 60 * NS_PER_S);
+}
+
+static int setup_impatient(void **state)
+{
+	return setup_with(state, 300 * NS_PER_MS);
 }
 
 /* Until the parser has answered all. */
@@ -339,7 +348,7 @@ int main(void)
 		with_world(test_written_anew),
 		with_world(test_several_answers),
 		with_world(test_crash),
-		with_world(test_hang),
+		cmocka_unit_test_setup_teardown(test_hang, setup_impatient, teardown),
 		with_world(test_answer_of_nonsense),
 		with_world(test_crash_later),
 		with_world(test_gone),

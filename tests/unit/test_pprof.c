@@ -269,6 +269,69 @@ static void test_files_without_addresses(void **state)
 	window_free(w);
 }
 
+static struct executable_segment first_segment[] = { { .offset = 0, .size = 0xf80, .address = 0 } };
+
+static void test_one_mapping_of_a_build_id(void **state)
+{
+	struct executable copies[] = {
+		{ .refs = 1, .path = (char *)"/tmp/a/x", .build_id = { 1 }, .build_id_size = 1 },
+		{ .refs = 1, .path = (char *)"/tmp/b/x", .build_id = { 1 }, .build_id_size = 1 },
+	};
+	struct executable vdso = { .refs = 1,
+				   .path = (char *)"/[vdso]",
+				   .build_id = { 2 },
+				   .build_id_size = 1,
+				   .readable = true,
+				   .n_segments = 1,
+				   .segments = first_segment };
+	const struct frame frames[] = {
+		{ .kind = FRAME_FILE, .executable = &copies[0], .address = 0x700 },
+		{ .kind = FRAME_FILE, .executable = &copies[1], .address = 0x800 },
+		{ .kind = FRAME_FILE, .executable = &vdso, .address = 0x100 },
+		{ .kind = FRAME_FILE, .executable = &vdso, .address = 0xff0 }, /* behind it */
+	};
+	struct window *w = window_new(0);
+	struct encoded e;
+
+	(void)state;
+	add(w, 0, ABI_STACK_complete, frames, ARRAY_SIZE(frames));
+	e = encode_one(w, NULL);
+	check_rules(&e);
+	assert_ptr_equal(mapping(&e, 0, 0), mapping(&e, 0, 1));
+	assert_string_equal(mapping(&e, 0, 0)->build_id, "01");
+	assert_string_equal(mapping(&e, 0, 0)->file, "/tmp/a/x");
+	assert_string_equal(mapping(&e, 0, 2)->build_id, "02");
+	assert_string_equal(mapping(&e, 0, 3)->build_id, "");
+	assert_string_equal(mapping(&e, 0, 3)->file, "/[vdso]");
+	encoded_done(&e);
+	window_free(w);
+}
+
+/* Samples of before it was known which file it is are samples of that file. */
+static void test_turned_out_to_be_another(void **state)
+{
+	struct executable unread = { .refs = 1,
+				     .path = (char *)"/tmp/libdemo.so.1",
+				     .build_id = { 0x01, 0x02, 0xfe },
+				     .build_id_size = 3 };
+	const struct frame frames[] = {
+		{ .kind = FRAME_FILE, .executable = &unread, .address = 0x26100 },
+		library_frame,
+	};
+	struct window *w = window_new(0);
+	struct encoded e;
+
+	(void)state;
+	add(w, 0, ABI_STACK_complete, frames, ARRAY_SIZE(frames));
+	unread.same = &world_library;
+	e = encode_one(w, NULL);
+	check_rules(&e);
+	assert_ptr_equal(location(&e, 0, 0), location(&e, 0, 1));
+	assert_string_equal(mapping(&e, 0, 0)->file, "/usr/lib/libdemo.so.1");
+	encoded_done(&e);
+	window_free(w);
+}
+
 /* Segments that no loader would take: an end beyond the address space, no size, no congruence. */
 static void test_hostile_segments(void **state)
 {
@@ -369,6 +432,8 @@ int main(void)
 		cmocka_unit_test(test_kernel_frames),
 		cmocka_unit_test(test_code_without_a_file),
 		cmocka_unit_test(test_files_without_addresses),
+		cmocka_unit_test(test_one_mapping_of_a_build_id),
+		cmocka_unit_test(test_turned_out_to_be_another),
 		cmocka_unit_test(test_hostile_segments),
 		cmocka_unit_test(test_inlined_and_unnamed),
 		cmocka_unit_test(test_losses),

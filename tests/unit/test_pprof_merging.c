@@ -229,11 +229,44 @@ static void test_made_ahead(void **state)
 	window_free(w);
 }
 
+/* A file that is found while the window is open is in the profile as it was found. */
+static void test_read_while_made_ahead(void **state)
+{
+	struct symbolizer symbolizer = {};
+	struct pprof_ahead *ahead = pprof_ahead_new(&symbolizer);
+	struct pprof_options o = { .kind = ABI_KIND_CPU, .period = PERIOD, .ahead = ahead };
+	static struct executable_segment segment[] = { { .size = 0xf80 } };
+	struct executable x = { .refs = 1, .path = (char *)"/late" };
+	const struct frame frame = { .kind = FRAME_FILE, .executable = &x, .address = 0x100 };
+	struct window *w = window_new(0);
+	struct encoded e = {};
+
+	(void)state;
+	add(w, 0, ABI_STACK_complete, &frame, 1);
+	pprof_ahead_step(ahead, w);
+	x.path = (char *)"/usr/bin/late";
+	x.build_id[0] = 3;
+	x.build_id_size = 1;
+	x.segments = segment;
+	x.n_segments = 1;
+	x.readable = true;
+	assert_int_equal(pprof_encode(&w, 1, &o, &symbolizer, &e.data, &e.size, NULL), 0);
+	assert_int_equal(pprof_decode(e.data, e.size, &e.profile), 0);
+	assert_string_equal(mapping(&e, 0, 0)->file, "/usr/bin/late");
+	assert_string_equal(mapping(&e, 0, 0)->build_id, "03");
+	assert_int_equal(mapping(&e, 0, 0)->limit, 0x1000);
+	assert_null(pprof_ahead_free(ahead));
+	pprof_profile_free(e.profile);
+	free(e.data);
+	window_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_merging),
 		cmocka_unit_test(test_made_ahead),
+		cmocka_unit_test(test_read_while_made_ahead),
 		cmocka_unit_test(test_tools),
 	};
 

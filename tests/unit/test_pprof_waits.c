@@ -194,9 +194,50 @@ static void test_wakers(void **state)
 	window_free(w);
 }
 
+/* Two processes wait alike: to who subtracts they are one, unless their labels differ. */
+static void test_subtractable(void **state)
+{
+	struct pprof_options o = { .kind = ABI_KIND_BLOCK, .time = 1 };
+	struct process twin = world_processes[0];
+	struct process *const waiters[] = { &world_processes[0], &twin, &world_processes[1] };
+	struct sample s = wait_sample(WAIT_pipe, 0, 0, 9);
+	struct window *w = window_new(0);
+	struct encoded e;
+
+	(void)state;
+	twin.tgid = 101;
+	s.tid = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(waiters); i++) {
+		s.process = waiters[i];
+		assert_int_equal(window_add(w, &s), 0);
+	}
+	e = encode_waits(w, &o);
+	assert_int_equal(e.profile->n_samples, 3);
+	assert_int_equal(label(&e.profile->samples[1], "pid")->number, 101);
+	encoded_done(&e);
+	o.subtractable = true;
+	e = encode_waits(w, &o);
+	assert_int_equal(e.profile->n_samples, 2);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct pprof_sample *one = &e.profile->samples[i];
+
+		assert_null(label(one, "pid"));
+		assert_string_equal(label(one, "comm")->string, "app");
+		assert_int_equal(one->values[0], i ? 1 : 2);
+		assert_int_equal(one->values[1], i ? 9000000 : 18000000);
+	}
+	assert_null(label(&e.profile->samples[0], "container"));
+	assert_non_null(label(&e.profile->samples[1], "container"));
+	encoded_done(&e);
+	window_free(w);
+}
+
 static void test_folded(void **state)
 {
-	const struct pprof_options o = { .kind = ABI_KIND_BLOCK, .time = 1 };
+	struct pprof_options o = { .kind = ABI_KIND_BLOCK, .time = 1 };
+	struct symbolizer symbolizer = { 0 };
+	char *text;
+	size_t size;
 	struct sample s = wait_sample(WAIT_lock, WAIT_LOCK_mutex, -1, 9);
 	struct window *w = window_new(0);
 	struct encoded e;
@@ -210,7 +251,21 @@ static void test_folded(void **state)
 	assert_int_equal(e.profile->samples[0].n_locations, 1);
 	assert_string_equal(name(&e, 0, 0, 0), "[older waits]");
 	assert_null(label(&e.profile->samples[0], "syscall"));
+	assert_false(has_comment(&e, "profd: folded_contentions=1"));
 	encoded_done(&e);
+	/* It was in other samples before: one of its own would be the same waits once more. */
+	o.subtractable = true;
+	e = encode_waits(w, &o);
+	assert_int_equal(e.profile->n_samples, 0);
+	assert_true(has_comment(&e, "profd: folded_contentions=1"));
+	assert_true(has_comment(&e, "profd: folded_delay_ns=9000000"));
+	encoded_done(&e);
+	assert_int_equal(pprof_encode_text(&w, 1, &o, &symbolizer, &text, &size), 0);
+	assert_string_equal(text, "--- contention:\n"
+				  "cycles/second=1000000000\n"
+				  "# profd: folded_contentions=1\n"
+				  "# profd: folded_delay_ns=9000000\n");
+	free(text);
 	window_free(w);
 }
 
@@ -255,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_names_make_monitors),
 		cmocka_unit_test(test_wakers),
+		cmocka_unit_test(test_subtractable),
 		cmocka_unit_test(test_folded),
 		cmocka_unit_test(test_text),
 	};

@@ -81,7 +81,10 @@ static void migrate_part(void)
 	while (!waiter_tid)
 		pause_ns(MSEC);
 	while (waiter_tid) {
-		pause_ns(3 * MSEC);
+		/* It may be late, and not be waiting yet. */
+		do
+			pause_ns(3 * MSEC);
+		while (waiter_tid && !is_asleep(waiter_tid));
 		move(&cpu);
 		pause_ns(2 * MSEC);
 		waker_wakes();
@@ -143,10 +146,10 @@ static void begin_many(pthread_t threads[MANY])
  */
 static uint64_t wake_many(void)
 {
-	struct moment begin = moment_begin();
+	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID), begin = now_ns();
 
 	must(eventfd_write(event, MANY) == 0, "eventfd");
-	return begin.wall_ns + (clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin.cpu_ns) / 2;
+	return begin + (clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu) / 2;
 }
 
 /* Until SIGUSR1 says that who looks at the waits has seen them, and for SECONDS at least. */

@@ -4,7 +4,9 @@
  * happen below functions named *_wants, critical sections end in functions named *_holds.
  *
  * Parts with a mutex also print what a release must be charged: the time that others waited since
- * the release before, summed by the function that released, as "charge_NAME_ns=".
+ * the release before, summed by the function that released, as "charge_NAME_ns="; and as
+ * "unsure_NAME_ns=" how much of it may as well be another's: what others waited while a release
+ * went on, before or after whose moment the thread may have been kept from its CPU.
  */
 #include <semaphore.h>
 #include <sys/mman.h>
@@ -29,7 +31,7 @@ struct wait_entry {
 };
 
 struct release_entry {
-	uint64_t at_ns;
+	uint64_t at_ns, done_ns;
 	int holder;
 };
 
@@ -56,15 +58,15 @@ static struct log *log_new(void)
 /* pthread_mutex_lock(), measured. The time after the wake-up is not a wait any more. */
 static void lock_measured(struct tally *t, pthread_mutex_t *m)
 {
-	struct moment begin = moment_begin();
-	uint64_t waited;
+	struct moment begin = moment_now();
+	uint64_t began = now_ns(), waited;
 	uint32_t i;
 
 	pthread_mutex_lock(m);
 	waited = moment_end(t, begin);
 	i = book->n_waits++;
 	must(i < LOG_ENTRIES, "too many waits");
-	book->waits[i] = (struct wait_entry){ begin.wall_ns, begin.wall_ns + waited };
+	book->waits[i] = (struct wait_entry){ began, began + waited };
 }
 
 static void unlock_as(int holder, pthread_mutex_t *m)
@@ -72,8 +74,9 @@ static void unlock_as(int holder, pthread_mutex_t *m)
 	uint32_t i = book->n_releases++;
 
 	must(i < LOG_ENTRIES, "too many releases");
-	book->releases[i] = (struct release_entry){ now_ns(), holder };
+	book->releases[i] = (struct release_entry){ .at_ns = now_ns(), .holder = holder };
 	pthread_mutex_unlock(m);
+	book->releases[i].done_ns = now_ns();
 	NOT_A_TAIL_CALL;
 }
 
@@ -95,7 +98,8 @@ static uint64_t overlap(const struct wait_entry *w, uint64_t from, uint64_t to)
 
 static void charges_print(const char *const *holders, int n)
 {
-	uint64_t charged[HOLDERS + 1] = { 0 }, before = 0;
+	uint64_t charged[HOLDERS] = { 0 }, unsure[HOLDERS] = { 0 };
+	uint64_t before = 0, meanwhile = 0;
 	uint32_t first = 0;
 
 	qsort(book->releases, book->n_releases, sizeof(book->releases[0]), by_time);
@@ -105,13 +109,21 @@ static void charges_print(const char *const *holders, int n)
 		/* Waits are logged as they end, so those long over are in front. */
 		while (first < book->n_waits && book->waits[first].end_ns + 1000 * MSEC < before)
 			first++;
-		for (uint32_t w = first; w < book->n_waits; w++)
+		/* The release before is a matter of this one as well. */
+		unsure[release->holder] += meanwhile;
+		meanwhile = 0;
+		for (uint32_t w = first; w < book->n_waits; w++) {
 			charged[release->holder] +=
 				overlap(&book->waits[w], before, release->at_ns);
+			meanwhile += overlap(&book->waits[w], release->at_ns, release->done_ns);
+		}
+		unsure[release->holder] += meanwhile;
 		before = release->at_ns;
 	}
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		printf("charge_%s_ns=%llu\n", holders[i], (unsigned long long)charged[i]);
+		printf("unsure_%s_ns=%llu\n", holders[i], (unsigned long long)unsure[i]);
+	}
 }
 
 /* --- one holder, 20 ms at a time, against four waiters -----------------------------------------
