@@ -38,7 +38,8 @@ struct http {
 	struct http_request *requests;
 	struct http_client *clients;
 	struct http_stats stats;
-	bool crowded; /* a listener has as many connections as it may, or had so a moment ago */
+	bool crowded; /* a listener has as many connections as it may */
+	bool ended;   /* a connection, since the library was run */
 };
 
 static void run(struct http *h);
@@ -139,6 +140,7 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
 	struct http_client *c = *context;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		h->ended = true;
 		if (!c)
 			return;
 		http_client_remove(&h->clients, c);
@@ -286,16 +288,16 @@ static bool any_is_full(const struct http *h)
 }
 
 /*
- * A daemon that has all the connections it may stops to watch its listening socket, and takes that
- * up again only when it is run after one of them has ended: no event tells, so http_tick() runs it.
+ * A daemon that has all the connections it may, or for which there were no more descriptors, stops
+ * to watch its listening socket, and takes that up again only when it is run after a connection has
+ * ended: no event tells, so http_tick() runs it.
  */
 static void run(struct http *h)
 {
-	bool was_full = any_is_full(h);
-
+	h->ended = false;
 	for (size_t i = 0; i < h->n_servers; i++)
 		MHD_run(h->servers[i].daemon);
-	h->crowded = was_full || any_is_full(h);
+	h->crowded = any_is_full(h);
 	set_timer(h);
 }
 
@@ -414,7 +416,7 @@ void http_tick(struct http *h, uint64_t now)
 {
 	answer_finished(h);
 	h->stats.http_clients_too_slow += http_clients_cut_off(h->clients, now, h->crowded);
-	if (h->crowded)
+	if (h->ended)
 		run(h);
 }
 

@@ -5,12 +5,13 @@
 import http.client
 import os
 import re
+import resource
 import socket
 import threading
 import time
 
-from harness import (PROFD, Workload, another, check, cpu_used, equal, near, run, shared_daemon,
-                     temporary_directory, test, wait_until)
+from harness import (PROFD, Daemon, Workload, another, check, cpu_used, equal, near, run,
+                     shared_daemon, temporary_directory, test, wait_until)
 from pprof import Profile, total
 
 BASE = "/debug/pprof"
@@ -392,6 +393,24 @@ def a_crowd_that_says_nothing_leaves():
     for s in crowd:
         s.close()
     equal(daemon().get("/healthz", timeout=20).status, 200, "after the crowd")
+
+
+@test
+def without_descriptors_for_a_while():
+    d = Daemon(preload="none")
+    before = resource.prlimit(d.pid, resource.RLIMIT_NOFILE)
+    highest = max(int(fd) for fd in os.listdir(f"/proc/{d.pid}/fd"))
+    resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (highest + 8, before[1]))
+    crowd = [socket.create_connection(("127.0.0.1", d.port), timeout=20) for _ in range(100)]
+    wait_until(lambda: len(os.listdir(f"/proc/{d.pid}/fd")) > highest + 1, "all are taken",
+               timeout=60)
+    time.sleep(0.5)
+    for s in crowd:
+        s.close()
+    time.sleep(0.5)
+    resource.prlimit(d.pid, resource.RLIMIT_NOFILE, before)
+    equal(d.get("/", timeout=60).status, 200, "when there are some again")
+    equal(d.stop(), 0, "exit status")
 
 
 @test
