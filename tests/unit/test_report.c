@@ -124,6 +124,7 @@ static void test_functions_that_locks_are_made_of(void **state)
 		{ "pthread_mutex_lock", true },
 		{ "___pthread_cond_clockwait64", true },
 		{ "__lll_lock_wait_private", true },
+		{ "__futex_abstimed_wait_common", true },
 		{ "__new_sem_wait_slow64.constprop.0", true },
 		{ "__timedwait_cp", true },
 		{ "std::shared_mutex::lock_shared", true },
@@ -136,6 +137,7 @@ static void test_functions_that_locks_are_made_of(void **state)
 		{ "parking_lot::raw_mutex::RawMutex::lock_slow", true },
 		{ "runtime.lock2", true },
 		{ "ObjectMonitor::enter", true },
+		{ "monitorenter_nofpu Runtime1 stub", true },
 		{ "take_gil", true },
 		{ "LWLockAcquire", true },
 		{ "[truncated: no_frame_pointer]", true },
@@ -156,6 +158,7 @@ static void test_functions_that_locks_are_made_of(void **state)
 		{ "syscalls", false },
 		{ "LWLockHolders::report", false },
 		{ "io_schedule", false },
+		{ "futex_do_wait", false },
 	};
 	_cleanup_free_ char *pattern = NULL;
 	regex_t regex;

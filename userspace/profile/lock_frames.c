@@ -6,9 +6,10 @@ const char *lock_frames(void)
 	return "\\[truncated.*"
 	       /* The C library: glibc (nptl), musl (src/thread); with what is inlined into them. */
 	       "|_*(pthread_(mutex|rwlock|cond|barrier|spin|join|timedjoin|clockjoin)|lll_).*"
+	       "|_*futex_(abstimed|lock_pi).*"
 	       "|_*(new_)?sem_(wait|trywait|timedwait|clockwait|post).*"
-	       "|mtx_(lock|timedlock|unlock)|cnd_(wait|timedwait|signal|broadcast)|thrd_join|"
-	       "syscall"
+	       "|mtx_(lock|timedlock|unlock)|cnd_(wait|timedwait|signal|broadcast)"
+	       "|thrd_join|syscall"
 	       "|__(timedwait|timedwait_cp|wait|wake|lock|unlock)|private_cond_signal"
 	       /* C++: libstdc++ and libc++ (std::__1), Abseil. */
 	       "|__(gthread_|glibcxx_rwlock_|libcpp_(mutex|condvar)_).*"
@@ -26,7 +27,8 @@ const char *lock_frames(void)
 	       "|(ObjectMonitor|ObjectSynchronizer|Parker|PlatformMonitor|PlatformMutex)::.*"
 	       "|os::(PlatformEvent|PlatformMonitor|PlatformMutex)::.*"
 	       "|(Monitor::(wait|notify)|Mutex::(lock|unlock|try_lock)|Unsafe_(Park|Unpark)).*"
-	       "|(InterpreterRuntime|Runtime1)::monitor.*|JVM_Monitor.*"
+	       "|(InterpreterRuntime|Runtime1)::monitor.*|monitor(enter|exit)[_a-z]* "
+	       ".*|JVM_Monitor.*"
 	       "|SharedRuntime::(complete_)?monitor_.*|[A-Za-z0-9]*Semaphore::(wait|signal).*"
 	       /* CPython (Python/ceval_gil.c, thread_pthread.h, lock.c). */
 	       "|(take|drop)_gil|PyEval_(Save|Restore)Thread|PyCOND_.*|PyMUTEX_.*"
