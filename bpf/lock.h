@@ -78,6 +78,19 @@ ENV_INLINE bool lock_read_first(const struct pt_regs *regs, struct wait_word *fi
 	return false;
 }
 
+/*
+ * Can the word be one of two, side by side, that are one lock? glibc's condition variables have one
+ * for each half of those who wait, who change sides as signals come (Python's global lock is made
+ * of that); its read-write locks, and those of Rust's std, have one for each kind of holder. All
+ * are waited for by FUTEX_WAIT_BITSET, and glibc aligns each pair. So is a mutex of Rust, always
+ * with the value 2, whose neighbour may be anything.
+ */
+ENV_INLINE bool lock_may_have_two_words(const struct pt_regs *regs)
+{
+	return regs->orig_ax == WAIT_NR_FUTEX &&
+	       (regs->si & WAIT_FUTEX_COMMAND) == WAIT_FUTEX_BITSET && (u32)regs->dx != 2;
+}
+
 /* What the current task, going to sleep, waits for. False: no lock. */
 ENV_INLINE bool lock_of(struct task_struct *task, struct wait_task *t, struct lock_key *key)
 {
@@ -103,6 +116,8 @@ ENV_INLINE bool lock_of(struct task_struct *task, struct wait_task *t, struct lo
 		key->addr = t->first.address;
 		flags = t->first.flags;
 	}
+	if (lock_may_have_two_words(regs))
+		key->addr &= ~7ULL;
 	scratch = bpf_map_lookup_elem(&lock_scratch, &zero);
 	if (!(flags & WAIT_FUTEX_PRIVATE) && scratch)
 		lock_share_key(task->mm, scratch->node, key);

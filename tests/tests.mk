@@ -115,7 +115,7 @@ e2e: ## Run the end-to-end tests (as root, with BPF)
 .PHONY: bench
 bench: ## Measure what profd costs (as root)
 	@packaging/install-packages $(BUILD_PACKAGES) $(BENCH_PACKAGES)
-	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(TOOLS)
+	@$(MAKE) --no-print-directory -j$(JOBS) all workloads $(TOOLS) $(BUILD)/tests/bench/floor.bpf.o
 	@BUILD=$(BUILD) tests/bench/bench
 	@BUILD=$(BUILD) tests/bench/unwind
 	@BUILD=$(BUILD) tests/bench/waits

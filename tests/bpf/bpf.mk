@@ -6,6 +6,12 @@ $(BUILD)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c $(wildcard bpf/*.h) Makefile
 	$(call say,BPF)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
+# What a bench attaches without profd.
+$(BUILD)/tests/bench/%.bpf.o: tests/bench/%.bpf.c Makefile
+	@mkdir -p $(@D)
+	$(call say,BPF)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
 # core.bpf.o comes first, as it must (see there).
 $(BUILD)/tests/bpf/%.o: $(BUILD)/bpf/core.bpf.o $(BUILD)/tests/bpf/%.bpf.o
 	$(call say,BPF)

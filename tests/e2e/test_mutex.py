@@ -150,6 +150,20 @@ def condition_variable():
 
 
 @test
+def condition_variable_that_is_asked_again_and_again():
+    # Who gives up and waits again does so in the other of its two words, if there was a signal. On a
+    # crowded machine it is so late that it counts as one who comes for the first time.
+    running = daemon()
+    for _ in range(4):
+        workload, report = finished(running, "wait-locks", "impatient", 2)
+        samples = fetch(running, MUTEX, workload.pid, lock="all").samples
+        charged = delay(having(samples, "producer_puts", lock="condition"))
+        if charged > 0.92 * report["sync_wait_ns"]:
+            break
+    within(having(samples, "producer_puts"), report["sync_wait_ns"], "charged", percent=8, of=samples)
+
+
+@test
 def condition_variable_of_musl():
     check_sync("condition", None, "condition", program="wait-locks-musl")
 

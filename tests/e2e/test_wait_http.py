@@ -252,6 +252,32 @@ def pprof_by_url():
 
 
 @test
+def reports_begin_with_who_waits():
+    # Not with the functions that all locks are made of, in which all waits end.
+    pid = load()
+    for path, kind, function in ((BLOCK, "block", "lock_measured"), (MUTEX, "mutex", "unlock_as")):
+        query = {"reason": "lock"} if path == BLOCK else {"lock": "mutex"}
+        out = go_pprof_report(daemon().profile(path, pid=pid, **query), "-top")
+        equal(first_row(out), function, out)
+        status, out, err = command(PROFCTL, "top", "--once", "--seconds", "1", "--type", kind, "--pid",
+                                   str(pid), *(f"--{k}={v}" for k, v in query.items()),
+                                   "--socket", daemon().socket)
+        equal(status, 0, err)
+        equal(first_row(out), function, out)
+    # Who ended a wait is on the same side of the stack as those, and would be dropped with them.
+    woken = daemon().profile(BLOCK, pid=pid, reason="lock", wakers=1)
+    out = go_pprof_report(woken, "-top", "-cum")
+    check("woken by" in out and "pthread_mutex_lock" in out, out)
+
+
+def first_row(report):
+    """The function with the greatest flat value."""
+    lines = report.split("\n")
+    at = next(i for i, line in enumerate(lines) if "flat%" in line)
+    return lines[at + 1].split()[5]
+
+
+@test
 def pprof_focuses_on_labels():
     pid = load()
     profile = daemon().profile(BLOCK, pid=pid, reason="all")

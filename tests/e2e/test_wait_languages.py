@@ -20,11 +20,13 @@ def both(pid, **query):
 @test
 def go():
     workload, _ = finished(daemon(), "wait-go", 3)
-    block, mutex = both(workload.pid)
+    block, mutex = both(workload.pid, reason="all")
     # A thread without a goroutine is parked: that is no lock, whatever futex it is done with.
-    parked = having(block, "runtime.notesleep")
+    parked = having(block, "runtime.stopm")
     check(parked, table(block))
-    equal({s.labels["reason"] for s in parked} - {"sync"}, set(), f"parked threads{table(parked)}")
+    equal({(s.labels["reason"], s.labels.get("lock")) for s in parked}, {("poll", None)},
+          f"parked threads{table(parked)}")
+    equal(having(fetch(daemon(), BLOCK, workload.pid).samples, "runtime.stopm"), [], "unless asked for")
     locks = having(block, "runtime.lock2")
     if not locks:
         skip("the runtime's lock was not contended this time")

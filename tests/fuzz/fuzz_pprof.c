@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "profile/lock_frames.h"
 #include "profile/pprof.h"
 #include "profile/report.h"
 
@@ -56,7 +57,8 @@ static void report(const struct pprof_profile *p)
 		int64_t total;
 		size_t n;
 
-		if (report_top(p, column, column & 1, &rows, &n, &total) == 0)
+		if (report_top(p, column, column ? lock_frames() : NULL, column, &rows, &n,
+			       &total) == 0)
 			require(n <= (size_t)p->n_functions + 1);
 		if (report_processes(p, column, &processes, &n) == 0)
 			require(n <= p->n_samples);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "pprof_encoded.h"
+#include "profile/lock_frames.h"
 
 static void test_no_samples(void **state)
 {
@@ -26,6 +27,7 @@ static void test_no_samples(void **state)
 	assert_string_equal(e.profile->types[1], "cpu");
 	assert_string_equal(e.profile->units[1], "nanoseconds");
 	assert_int_equal(e.profile->period, PERIOD);
+	assert_int_equal(e.message->drop_frames, 0);
 	assert_true(e.profile->time == 1700000000000000000);
 	assert_true(e.profile->duration == 10000000000);
 	assert_true(has_comment(&e, "profd: samples_attempted=0"));
@@ -43,6 +45,7 @@ static void test_no_windows(void **state)
 	assert_string_equal(e.profile->types[0], "contentions");
 	assert_string_equal(e.profile->types[1], "delay");
 	assert_int_equal(e.profile->period, 1);
+	assert_string_equal(e.message->string_table[e.message->drop_frames], lock_frames());
 	encoded_done(&e);
 }
 

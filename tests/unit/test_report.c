@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <regex.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "profile/lock_frames.h"
 #include "profile/pprof.h"
 #include "profile/report.h"
 
@@ -70,7 +74,7 @@ static void test_top(void **state)
 	size_t n;
 
 	(void)state;
-	assert_int_equal(report_top(&profile, 1, 0, &rows, &n, &total), 0);
+	assert_int_equal(report_top(&profile, 1, NULL, 0, &rows, &n, &total), 0);
 	assert_int_equal(total, 620);
 	assert_int_equal(n, 4);
 	check(&rows[0], "work", 510, 610);
@@ -86,10 +90,86 @@ static void test_top_by_cumulative(void **state)
 	size_t n;
 
 	(void)state;
-	assert_int_equal(report_top(&profile, 0, 1, &rows, &n, &total), 0);
+	assert_int_equal(report_top(&profile, 0, NULL, 1, &rows, &n, &total), 0);
 	assert_int_equal(total, 5);
 	check(&rows[0], "main", 0, 4);
 	check(&rows[1], "work", 2, 3);
+}
+
+/* Who calls "leaf" has its time, and what has no caller stays. */
+static void test_frames_that_are_dropped(void **state)
+{
+	_cleanup_free_ struct report_row *rows = NULL, *of_roots = NULL;
+	int64_t total;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(report_top(&profile, 1, "le.f|wor", 0, &rows, &n, &total), 0);
+	assert_int_equal(total, 620);
+	assert_int_equal(n, 3);
+	check(&rows[0], "work", 610, 610);
+	check(&rows[1], "<unknown>", 7, 7);
+	check(&rows[2], "main", 0, 617);
+	assert_int_equal(report_top(&profile, 1, "main|work", 0, &of_roots, &n, &total), 0);
+	check(&of_roots[0], "work", 510, 610);
+	check(&of_roots[1], "leaf", 100, 100);
+}
+
+static void test_functions_that_locks_are_made_of(void **state)
+{
+	static const struct {
+		const char *name;
+		bool dropped;
+	} cases[] = {
+		{ "pthread_mutex_lock", true },
+		{ "___pthread_cond_clockwait64", true },
+		{ "__lll_lock_wait_private", true },
+		{ "__futex_abstimed_wait_common", true },
+		{ "__new_sem_wait_slow64.constprop.0", true },
+		{ "__timedwait_cp", true },
+		{ "std::shared_mutex::lock_shared", true },
+		{ "std::_V2::condition_variable_any::notify_one", true },
+		{ "std::shared_lock<std::shared_mutex>::shared_lock", true },
+		{ "<std::sys::sync::mutex::futex::Mutex>::lock_contended", true },
+		{ "std::sys::unix::locks::futex_mutex::Mutex::lock_contended", true },
+		{ "<std::sync::poison::mutex::Mutex<u64>>::lock", true },
+		{ "core::ptr::drop_in_place::<std::sync::poison::mutex::MutexGuard<u64>>", true },
+		{ "parking_lot::raw_mutex::RawMutex::lock_slow", true },
+		{ "runtime.lock2", true },
+		{ "ObjectMonitor::enter", true },
+		{ "monitorenter_nofpu Runtime1 stub", true },
+		{ "take_gil", true },
+		{ "LWLockAcquire", true },
+		{ "[truncated: no_frame_pointer]", true },
+		/* They call what is given to them, which may wait for anything. */
+		{ "pthread_once", false },
+		{ "__pthread_once_slow", false },
+		{ "pthread_exit", false },
+		{ "std::call_once<main::{lambda()#1}>", false },
+		{ "std::sys::sync::once::futex::Once::call", false },
+		{ "<std::sync::lazy_lock::LazyLock<T>>::force", false },
+		{ "runtime.main", false },
+		/* Programs' own, by names alike; and what the kernel waits in. */
+		{ "office::Desk::holds_mutex", false },
+		{ "app::mutex::Mutex::with", false },
+		{ "sem_take", false },
+		{ "wait", false },
+		{ "lock", false },
+		{ "syscalls", false },
+		{ "LWLockHolders::report", false },
+		{ "io_schedule", false },
+		{ "futex_do_wait", false },
+	};
+	_cleanup_free_ char *pattern = NULL;
+	regex_t regex;
+
+	(void)state;
+	assert_true(asprintf(&pattern, "^(%s)$", lock_frames()) > 0);
+	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (cases[i].dropped != (regexec(&regex, cases[i].name, 0, NULL, 0) == 0))
+			fail_msg("%s", cases[i].name);
+	regfree(&regex);
 }
 
 static void test_processes(void **state)
@@ -119,9 +199,10 @@ static void test_limits(void **state)
 	size_t n;
 
 	(void)state;
-	assert_int_equal(report_top(&profile, 2, 0, &rows, &n, &total), -EINVAL);
+	assert_int_equal(report_top(&profile, 2, NULL, 0, &rows, &n, &total), -EINVAL);
+	assert_int_equal(report_top(&profile, 1, "(", 0, &rows, &n, &total), -EINVAL);
 	assert_int_equal(report_processes(&profile, 2, &processes, &n), -EINVAL);
-	assert_int_equal(report_top(&empty, 0, 0, &rows, &n, &total), 0);
+	assert_int_equal(report_top(&empty, 0, NULL, 0, &rows, &n, &total), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(total, 0);
 	assert_int_equal(report_processes(&empty, 0, &processes, &n), 0);
@@ -133,6 +214,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_top),
 		cmocka_unit_test(test_top_by_cumulative),
+		cmocka_unit_test(test_frames_that_are_dropped),
+		cmocka_unit_test(test_functions_that_locks_are_made_of),
 		cmocka_unit_test(test_processes),
 		cmocka_unit_test(test_limits),
 	};

@@ -165,6 +165,20 @@ static void names_refine(void **state)
 		{ { "runtime.futex.abi0", "runtime.futexsleep", "runtime.notesleep" },
 		  WAIT_sync,
 		  WAIT_LOCK_condition },
+		/* Parked with nothing to do; but stopped for the garbage collector it has. */
+		{ { "runtime.futexsleep", "runtime.notesleep", "runtime.mPark", "runtime.stopm" },
+		  WAIT_poll,
+		  WAIT_LOCK_none },
+		{ { "runtime.futexsleep", "runtime.notesleep", "runtime.mPark", "runtime.gcstopm" },
+		  WAIT_sync,
+		  WAIT_LOCK_condition },
+		{ { "pthread_cond_timedwait", "os::PlatformEvent::park(long)", "JVM_Sleep" },
+		  WAIT_sleep,
+		  WAIT_LOCK_none },
+		{ { "std::sys::sync::condvar::futex::Condvar::wait",
+		    "tokio::runtime::scheduler::multi_thread::park::Inner::park" },
+		  WAIT_poll,
+		  WAIT_LOCK_none },
 	};
 	const struct wait mutex = { WAIT_lock, WAIT_LOCK_mutex, .system_call = SYS_futex };
 	const struct wait futex = { WAIT_sync, WAIT_LOCK_futex, .system_call = SYS_futex };
@@ -238,6 +252,7 @@ static void filters(void **state)
 	struct wait_filter block = wait_filter_default(ABI_KIND_BLOCK);
 	struct wait_filter locks = wait_filter_default(ABI_KIND_MUTEX);
 	struct wait_filter disk = { 1U << WAIT_disk, UINT32_MAX };
+	struct wait_filter polling = { 1U << WAIT_poll, UINT32_MAX };
 
 	(void)state;
 	assert_true(wait_filter_passes(&block, mutex) && wait_filter_passes(&block, condition));
@@ -247,6 +262,8 @@ static void filters(void **state)
 	/* It may turn out to be a lock, once its names are known. */
 	assert_true(wait_filter_may_pass(&locks, condition));
 	assert_false(wait_filter_may_pass(&disk, mutex));
+	/* Or a thread that only polls, for whom polling is all that was asked for. */
+	assert_true(wait_filter_may_pass(&polling, condition));
 	assert_false(wait_filter_may_pass(&block, sleeping));
 }
 

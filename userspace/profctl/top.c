@@ -19,6 +19,7 @@
 #include "profctl/terminal.h"
 #include "profctl/text.h"
 #include "profctl/top_table.h"
+#include "profile/lock_frames.h"
 #include "profile/pprof.h"
 #include "profile/report.h"
 
@@ -109,6 +110,14 @@ static void print_header(const struct top *t, const struct top_table *table)
 	putchar('\n');
 }
 
+/* As in the profile, which says so to other readers. */
+static const char *drop_frames(const struct top *t)
+{
+	bool waits = summary_has_column(t->profile, "delay");
+
+	return waits && !t->a->wanted.wakers ? lock_frames() : NULL;
+}
+
 static int show(const struct top *t)
 {
 	const struct pprof_profile *p = t->profile;
@@ -118,7 +127,7 @@ static int show(const struct top *t)
 	size_t n;
 	int r;
 
-	r = report_top(p, column, t->cumulative, &rows, &n, &table.total);
+	r = report_top(p, column, drop_frames(t), t->cumulative, &rows, &n, &table.total);
 	if (r < 0)
 		return r;
 	if (t->refresh) {

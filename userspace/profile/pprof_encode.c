@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/intern.h"
+#include "profile/lock_frames.h"
 #include "profile/pprof_encoder.h"
 #include "profile/pprof_message.h"
 #include "profile/pprof_write.h"
@@ -108,6 +109,7 @@ enum {
 	PROFILE_LOCATION = 4,
 	PROFILE_FUNCTION = 5,
 	PROFILE_STRING_TABLE = 6,
+	PROFILE_DROP_FRAMES = 7,
 	PROFILE_TIME_NANOS = 9,
 	PROFILE_DURATION_NANOS = 10,
 	PROFILE_PERIOD_TYPE = 11,
@@ -182,6 +184,10 @@ static void write_types(struct file *f)
 
 	for (size_t i = 0; i < N_VALUES; i++)
 		write_type(f, PROFILE_SAMPLE_TYPE, k->types[i], k->units[i]);
+	/* They would take the wakers with them, which are on the same side of a stack. */
+	if (k->counts_events && o->wakers == PPROF_WAKERS_NONE)
+		pprof_write_number(&f->writer, PROFILE_DROP_FRAMES,
+				   (uint64_t)string_index(f, lock_frames()));
 	pprof_write_number(&f->writer, PROFILE_TIME_NANOS, (uint64_t)o->time);
 	pprof_write_number(&f->writer, PROFILE_DURATION_NANOS, (uint64_t)o->duration);
 	write_type(f, PROFILE_PERIOD_TYPE, k->period_type, k->period_unit);

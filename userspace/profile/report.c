@@ -6,6 +6,9 @@
 #include "profile/report.h"
 
 #include <errno.h>
+#include <regex.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +28,7 @@ struct top {
 	uint32_t *row_of_function;
 	uint32_t *seen;	      /* by row: the last sample it was counted for, + 1 */
 	uint32_t unknown_row; /* frames without a function */
+	bool *dropped;	      /* by function; NULL = none is */
 };
 
 static void top_done(struct top *t)
@@ -32,6 +36,7 @@ static void top_done(struct top *t)
 	free(t->rows);
 	free(t->row_of_function);
 	free(t->seen);
+	free(t->dropped);
 }
 
 /* Rows by name, one more for frames that have none. */
@@ -69,27 +74,71 @@ static void count_row(struct top *t, uint32_t row, uint32_t sample, int64_t valu
 	t->rows[row].cumulative = saturating_add(t->rows[row].cumulative, value);
 }
 
+DEFINE_CLEANUP(regex_t *, regfree);
+
+static int find_dropped(struct top *t, const char *drop_frames)
+{
+	_cleanup_free_ char *pattern = NULL;
+	regex_t regex;
+	_cleanup_(regfreep)
+	regex_t *r = NULL;
+
+	if (asprintf(&pattern, "^(%s)$", drop_frames) < 0)
+		return -ENOMEM;
+	if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+		return -EINVAL;
+	r = &regex;
+	t->dropped = calloc((size_t)t->profile->n_functions + 1, sizeof(*t->dropped));
+	if (!t->dropped)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < t->profile->n_functions; i++)
+		t->dropped[i] = regexec(r, t->profile->functions[i].name, 0, NULL, 0) == 0;
+	return 0;
+}
+
+/* A sample on its way from the outermost frame inwards. */
+struct descent {
+	uint32_t sample;
+	int64_t value;
+	uint32_t leaf; /* a row: the last one */
+	bool called;   /* there was a frame that is not to be dropped */
+};
+
+/* False: from here on frames are dropped. */
+static bool count_frame(struct top *t, struct descent *d, uint32_t row, bool dropped)
+{
+	if (dropped && d->called)
+		return false;
+	d->called |= !dropped;
+	d->leaf = row;
+	count_row(t, row, d->sample, d->value);
+	return true;
+}
+
+static bool count_location(struct top *t, struct descent *d, const struct pprof_location *l)
+{
+	if (l->n_lines == 0)
+		return count_frame(t, d, t->unknown_row, false);
+	for (uint32_t j = l->n_lines; j-- > 0;) {
+		uint32_t function = l->lines[j].function;
+		bool dropped = t->dropped && t->dropped[function];
+
+		if (!count_frame(t, d, t->row_of_function[function], dropped))
+			return false;
+	}
+	return true;
+}
+
 static void count_sample(struct top *t, uint32_t index, int64_t value)
 {
 	const struct pprof_sample *s = &t->profile->samples[index];
-	uint32_t leaf = NO_ROW;
+	struct descent d = { .sample = index, .value = value, .leaf = NO_ROW };
 
-	for (uint32_t i = 0; i < s->n_locations; i++) {
-		const struct pprof_location *l = &t->profile->locations[s->locations[i]];
-
-		for (uint32_t j = 0; j < l->n_lines; j++) {
-			uint32_t row = t->row_of_function[l->lines[j].function];
-
-			leaf = leaf == NO_ROW ? row : leaf;
-			count_row(t, row, index, value);
-		}
-		if (l->n_lines == 0) {
-			leaf = leaf == NO_ROW ? t->unknown_row : leaf;
-			count_row(t, t->unknown_row, index, value);
-		}
-	}
-	if (leaf != NO_ROW)
-		t->rows[leaf].flat = saturating_add(t->rows[leaf].flat, value);
+	for (uint32_t i = s->n_locations; i-- > 0;)
+		if (!count_location(t, &d, &t->profile->locations[s->locations[i]]))
+			break;
+	if (d.leaf != NO_ROW)
+		t->rows[d.leaf].flat = saturating_add(t->rows[d.leaf].flat, value);
 }
 
 static int compare_values(int64_t a, int64_t b)
@@ -130,8 +179,8 @@ static size_t drop_unused_rows(struct top *t)
 
 DEFINE_CLEANUP(struct top *, top_done);
 
-int report_top(const struct pprof_profile *p, uint32_t column, int by_cumulative,
-	       struct report_row **ret_rows, size_t *ret_n, int64_t *ret_total)
+int report_top(const struct pprof_profile *p, uint32_t column, const char *drop_frames,
+	       int by_cumulative, struct report_row **ret_rows, size_t *ret_n, int64_t *ret_total)
 {
 	struct top top = {};
 	_cleanup_(top_donep)
@@ -142,6 +191,8 @@ int report_top(const struct pprof_profile *p, uint32_t column, int by_cumulative
 	if (column >= p->n_types)
 		return -EINVAL;
 	r = top_init(t, p);
+	if (r == 0 && drop_frames)
+		r = find_dropped(t, drop_frames);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < p->n_samples; i++) {

@@ -16,9 +16,12 @@ struct report_row {
 /*
  * Functions by @column, most expensive first (flat; @by_cumulative: cumulative). A function that
  * is on a stack twice counts once. Caller frees @ret_rows. @ret_total: sum over all samples.
+ *
+ * @drop_frames: functions whose whole name fits this expression are left out, and what they call,
+ * unless nothing called them; as pprof does. NULL = none. -EINVAL: it is none, or no such column.
  */
-int report_top(const struct pprof_profile *p, uint32_t column, int by_cumulative,
-	       struct report_row **ret_rows, size_t *ret_n, int64_t *ret_total);
+int report_top(const struct pprof_profile *p, uint32_t column, const char *drop_frames,
+	       int by_cumulative, struct report_row **ret_rows, size_t *ret_n, int64_t *ret_total);
 
 struct report_process {
 	int64_t pid;

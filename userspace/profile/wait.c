@@ -400,8 +400,9 @@ bool wait_filter_passes(const struct wait_filter *f, struct wait w)
 
 bool wait_filter_may_pass(const struct wait_filter *f, struct wait w)
 {
-	/* Names can make one of these of the other, and any lock of any lock. */
-	const uint32_t refined = 1U << WAIT_lock | 1U << WAIT_sync;
+	/* Names can make any of these of the others, and any lock of any lock. */
+	const uint32_t refined =
+		1U << WAIT_lock | 1U << WAIT_sync | 1U << WAIT_poll | 1U << WAIT_sleep;
 
 	if (wait_is_refinable(w))
 		return f->reasons & refined;

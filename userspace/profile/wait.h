@@ -84,8 +84,9 @@ bool wait_is_refinable(struct wait w);
 
 /*
  * Refines a wait for a futex by the names of the innermost user functions, innermost first, of the
- * waiter or of who ended it: "pthread_cond_wait" makes a condition variable of it. Only as many
- * names as are needed have to be given, WAIT_REFINE_NAMES at most.
+ * waiter or of who ended it: "pthread_cond_wait" makes a condition variable of it, "runtime.stopm"
+ * a thread of Go that has nothing to do, which is WAIT_poll. Only as many names as are needed have
+ * to be given, WAIT_REFINE_NAMES at most.
  */
 #define WAIT_REFINE_NAMES 8
 struct wait wait_refine(struct wait w, const char *const *names, size_t n);

@@ -87,16 +87,52 @@ static const struct rule rules[] = {
 	{ "pthread_exit", PREFIX, false, WAIT_LOCK_join }, /* who is joined, in musl */
 };
 
-static const struct rule *find_rule(const char *name)
+/*
+ * How runtimes have their own threads wait for work, or for a time to pass: what that is made of is
+ * told apart above, and nobody is held up. Go's and Tokio's wait in epoll_wait() or here.
+ */
+static const struct idle_rule {
+	const char *name;
+	enum match match;
+	uint8_t reason; /* enum wait_reason */
+} idle_rules[] = {
+	/* Go (runtime/proc.go). */
+	{ "runtime.stopm", PREFIX, WAIT_poll },
+	{ "runtime.templateThread", PREFIX, WAIT_poll },
+	{ "runtime.sysmon", PREFIX, WAIT_sleep },
+	/* Tokio (runtime/scheduler/multi_thread/park.rs). */
+	{ "::multi_thread::park::", PART, WAIT_poll },
+	/* HotSpot (compiler/compileBroker.cpp, runtime/vmThread.cpp, prims/jvm.cpp). */
+	{ "CompileQueue::get", PREFIX, WAIT_poll },
+	{ "VMThread::wait_for_operation", PREFIX, WAIT_poll },
+	{ "JVM_WaitForReferencePendingList", PREFIX, WAIT_poll },
+	{ "G1ServiceThread::sleep", PREFIX, WAIT_sleep },
+	{ "WatcherThread::sleep", PREFIX, WAIT_sleep },
+	{ "JVM_Sleep", PREFIX, WAIT_sleep }, /* Thread.sleep() */
+};
+
+static bool fits(const char *name, const char *wanted, enum match match)
 {
 	name += strspn(name, "_");
-	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
-		const struct rule *r = &rules[i];
+	if (match == PREFIX)
+		return strncmp(name, wanted, strlen(wanted)) == 0;
+	return strstr(name, wanted) != NULL;
+}
 
-		if (r->match == PREFIX ? strncmp(name, r->name, strlen(r->name)) == 0
-				       : strstr(name, r->name) != NULL)
-			return r;
-	}
+static const struct rule *find_rule(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+		if (fits(name, rules[i].name, rules[i].match))
+			return &rules[i];
+	return NULL;
+}
+
+static const struct idle_rule *find_idle(const char *const *names, size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		for (size_t i = 0; i < ARRAY_SIZE(idle_rules); i++)
+			if (fits(names[k], idle_rules[i].name, idle_rules[i].match))
+				return &idle_rules[i];
 	return NULL;
 }
 
@@ -112,11 +148,19 @@ static bool is_condition_of_musl(struct wait w, const char *name)
 
 struct wait wait_refine(struct wait w, const char *const *names, size_t n)
 {
+	const struct idle_rule *idle;
 	const struct rule *found = NULL;
 	bool musl = false;
 
 	if (!wait_is_refinable(w))
 		return w;
+	idle = find_idle(names, n);
+	if (idle) {
+		w.reason = idle->reason;
+		w.lock = WAIT_LOCK_none;
+		w.is_two = 0;
+		return w;
+	}
 	for (size_t i = 0; i < n; i++) {
 		const struct rule *r = find_rule(names[i]);
 

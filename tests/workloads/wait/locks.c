@@ -15,6 +15,7 @@
 #include "wait.h"
 
 #define HOLDERS	    5
+#define CONSUMERS   3
 #define LOG_ENTRIES 65536
 
 uint64_t end_ns;
@@ -378,10 +379,24 @@ static pthread_mutex_t queue_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t queue_filled = PTHREAD_COND_INITIALIZER;
 static unsigned int queue_length;
 static bool queue_closed;
+static uint64_t patience_ns; /* of a consumer, after which it asks again; 0 = all */
 
 bool consumer_wants(void);
 void producer_puts(void), poster_posts(void), poster_wants(void), barrier_wants(void);
 void join_wants(pthread_t thread);
+
+static void queue_wait(void)
+{
+	uint64_t until_ns = clock_ns(CLOCK_REALTIME) + patience_ns;
+	struct timespec until = { (time_t)(until_ns / (1000 * MSEC)),
+				  (long)(until_ns % (1000 * MSEC)) };
+
+	if (patience_ns)
+		pthread_cond_timedwait(&queue_filled, &queue_mutex, &until);
+	else
+		pthread_cond_wait(&queue_filled, &queue_mutex);
+	NOT_A_TAIL_CALL;
+}
 
 NAMED bool consumer_wants(void)
 {
@@ -389,7 +404,7 @@ NAMED bool consumer_wants(void)
 
 	pthread_mutex_lock(&queue_mutex);
 	while (!queue_length && !queue_closed)
-		MEASURED(&sync_tally, pthread_cond_wait(&queue_filled, &queue_mutex));
+		MEASURED(&sync_tally, queue_wait());
 	if (queue_length) {
 		queue_length--;
 		taken = true;
@@ -416,20 +431,26 @@ static void *consumer_thread(void *argument)
 
 static void condition_part(void)
 {
-	pthread_t threads[3];
+	pthread_t threads[CONSUMERS];
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < CONSUMERS; i++)
 		threads[i] = begin_thread(consumer_thread, NULL);
 	while (!time_is_up()) {
-		pause_ns(4 * MSEC);
+		pause_ns(patience_ns ? 12 * MSEC : 4 * MSEC);
 		producer_puts();
 	}
 	pthread_mutex_lock(&queue_mutex);
 	queue_closed = true;
 	pthread_mutex_unlock(&queue_mutex);
 	pthread_cond_broadcast(&queue_filled);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < CONSUMERS; i++)
 		pthread_join(threads[i], NULL);
+}
+
+static void impatient_part(void)
+{
+	patience_ns = 5 * MSEC;
+	condition_part();
 }
 
 static sem_t posted;
@@ -611,6 +632,7 @@ static const struct part parts[] = {
 	{ "shared", shared_part, NULL },
 	{ "rwlock", rwlock_part, &lock_tally },
 	{ "condition", condition_part, &sync_tally },
+	{ "impatient", impatient_part, &sync_tally },
 	{ "semaphore", semaphore_part, &sync_tally },
 	{ "vector", vector_part, &sync_tally },
 	{ "barrier", barrier_part, &sync_tally },
