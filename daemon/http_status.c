@@ -294,6 +294,19 @@ static void print_files(struct manager *m, FILE *f)
 		stats.history.files, stats.history.bytes, stats.failures);
 }
 
+static void print_debuginfod(struct manager *m, FILE *f)
+{
+	struct debuginfod_stats s;
+
+	if (!profiler_debuginfod(m->profiler))
+		return;
+	debuginfod_get_stats(profiler_debuginfod(m->profiler), &s);
+	fprintf(f, "debuginfod_found: %" PRIu64 "\ndebuginfod_not_found: %" PRIu64 "\n", s.found,
+		s.not_found);
+	fprintf(f, "debuginfod_failed: %" PRIu64 "\ndebuginfod_waiting: %" PRIu64 "\n", s.failed,
+		s.waiting);
+}
+
 void http_status(struct http_request *r)
 {
 	struct manager *m = r->manager;
@@ -308,6 +321,7 @@ void http_status(struct http_request *r)
 		getpid(), (uint64_t)((clock_monotonic_ns() - m->started) / NS_PER_S), m->kernel);
 	print_sampling(m, &state, f);
 	print_unwinding(m, f);
+	print_debuginfod(m, f);
 	print_memory(m, &state, f);
 	for (size_t i = 0; i < m->listeners.n; i++)
 		fprintf(f, "listener: %s\n", m->listeners.list[i].name);

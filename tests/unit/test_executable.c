@@ -179,6 +179,20 @@ static void test_build_id_must_agree(void **state)
 	assert_true(executable_table_open(w->table, x) < 0);
 }
 
+/* What its process had mapped is gone with it, but the path leads to a copy. */
+static void test_copy_is_as_good(void **state)
+{
+	struct world *w = *state;
+	struct abi_file_announcement a;
+
+	write_image(w, "prog", 7);
+	tell_mapping(w, at(w, "prog"), 7);
+	a = announcement(16, at(w, "prog"));
+	a.key.inode++;
+	assert_int_equal(executable_table_announce(w->table, &a, w->processes), 0);
+	assert_true(executable_table_get(w->table, 16)->readable);
+}
+
 static void test_inode_must_agree_without_build_id(void **state)
 {
 	struct world *w = *state;
@@ -367,6 +381,7 @@ int main(void)
 		TEST(test_found_by_mapping),
 		TEST(test_turns_out_to_be_another),
 		TEST(test_build_id_must_agree),
+		TEST(test_copy_is_as_good),
 		TEST(test_inode_must_agree_without_build_id),
 		TEST(test_stale_mapping),
 		TEST(test_other_root),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What profctl says would give frames their names, with lists of dpkg's form. */
+#include <elf.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,6 +28,38 @@ static void write_list(const char *name, const char *text)
 	f = fopen(path, "w");
 	assert_non_null(f);
 	fputs(text, f);
+	fclose(f);
+}
+
+/* With the build id 0102030405. */
+static void write_elf(const char *path)
+{
+	const struct {
+		Elf64_Ehdr header;
+		Elf64_Phdr segment;
+		Elf64_Nhdr note;
+		char name[4];
+		uint8_t id[8];
+	} elf = {
+		.header = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
+					 ELFDATA2LSB },
+			    .e_type = ET_DYN,
+			    .e_machine = EM_X86_64,
+			    .e_phoff = sizeof(Elf64_Ehdr),
+			    .e_phentsize = sizeof(Elf64_Phdr),
+			    .e_phnum = 1 },
+		.segment = { .p_type = PT_NOTE,
+			     .p_offset = sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr),
+			     .p_filesz = sizeof(Elf64_Nhdr) + 12,
+			     .p_align = 4 },
+		.note = { .n_namesz = 4, .n_descsz = 5, .n_type = NT_GNU_BUILD_ID },
+		.name = "GNU",
+		.id = { 1, 2, 3, 4, 5 },
+	};
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(&elf, sizeof(elf), 1, f), 1);
 	fclose(f);
 }
 
@@ -67,16 +100,23 @@ static void test_packages(void **state)
 	assert_int_equal(packages_find("/nonexistent", paths, 1, names), -ENOENT);
 }
 
-static char *hints(const char *text, const char *packages)
+static char *hints_of(const char *text, const struct hints_machine *machine)
 {
 	_cleanup_free_ char *copy = strdup(text);
 	char *out = NULL;
 	size_t size;
 	FILE *f = open_memstream(&out, &size);
 
-	assert_int_equal(hints_print(f, copy, packages), 0);
+	assert_int_equal(hints_print(f, copy, machine), 0);
 	fclose(f);
 	return out;
+}
+
+static char *hints(const char *text, const char *packages)
+{
+	const struct hints_machine machine = { .packages = packages, .root = directory };
+
+	return hints_of(text, &machine);
 }
 
 static void test_remedies(void **state)
@@ -102,7 +142,8 @@ static void test_remedies(void **state)
 			    "  /usr/lib/libfoo.so.1: 5 frames, stripped\n"
 			    "    install libfoo1-dbgsym, or set debuginfod_urls in profd.conf\n"
 			    "  /opt/app: 4 frames, stripped\n"
-			    "    set debuginfod_urls in profd.conf\n"
+			    "    build it with symbols, or put its debug file into "
+			    "/usr/lib/debug/.build-id, or set debuginfod_urls in profd.conf\n"
 			    "  /opt/without: 3 frames, stripped\n"
 			    "    build it with symbols\n"
 			    "  /opt/?gone: 2 frames, gone\n"
@@ -110,7 +151,42 @@ static void test_remedies(void **state)
 	/* Not on Debian. */
 	elsewhere = hints("unnamed\twhy\tbuild_id\tpath\n5\tstripped\tab\t/usr/lib/libfoo.so.1\n",
 			  "/nonexistent");
-	assert_non_null(strstr(elsewhere, "    set debuginfod_urls in profd.conf\n"));
+	assert_non_null(strstr(elsewhere, ", or set debuginfod_urls in profd.conf\n"));
+	assert_null(strstr(elsewhere, "install"));
+}
+
+/* A package of this machine is of no use to another file of the same path. */
+static void test_file_of_a_container(void **state)
+{
+	static const char text[] = "unnamed\twhy\tbuild_id\tpath\n"
+				   "5\tstripped\tab01\t/libfoo.so.1\n";
+	static const char same[] = "unnamed\twhy\tbuild_id\tpath\n"
+				   "5\tstripped\t0102030405\t/libfoo.so.1\n";
+	_cleanup_free_ char *out = NULL, *of_same = NULL;
+	char path[128];
+
+	(void)state;
+	write_list("libfoo1:amd64.list", "/libfoo.so.1\n");
+	snprintf(path, sizeof(path), "%s/libfoo.so.1", directory);
+	write_elf(path);
+	out = hints(text, directory);
+	assert_non_null(strstr(out, "in a container, install its debug package there"));
+	assert_null(strstr(out, "libfoo1"));
+	of_same = hints(same, directory);
+	assert_non_null(strstr(of_same, "install libfoo1-dbgsym, or set debuginfod_urls"));
+}
+
+static void test_with_debuginfod(void **state)
+{
+	const struct hints_machine machine = { .packages = directory,
+					       .root = directory,
+					       .has_debuginfod = true };
+	_cleanup_free_ char *out =
+		hints_of("unnamed\twhy\tbuild_id\tpath\n5\tstripped\tab\t/opt/app\n", &machine);
+
+	(void)state;
+	assert_null(strstr(out, "debuginfod_urls"));
+	assert_non_null(strstr(out, "; debuginfod has none yet\n"));
 }
 
 /* Packages of debug files that are not called as most are. */
@@ -185,6 +261,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_packages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remedies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_packages_with_other_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_file_of_a_container, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_with_debuginfod, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_to_say, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 	};

@@ -101,10 +101,13 @@ static bool is_wanted(const struct found_file *f, const struct wanted_file *w)
 		return false;
 	if (w->device)
 		return w->device == f->device && w->inode == f->inode;
+	/* A copy is as good: what was mapped may have been in a container that is gone. */
+	if (w->build_id_size)
+		return true;
 	/* On overlayfs the kernel's numbers are of another file system and say nothing. */
 	if (w->s_device && is_device(w->s_device, f->device))
 		return w->inode == f->inode;
-	return w->build_id_size > 0;
+	return false;
 }
 
 static const char *last_part(const char *path)

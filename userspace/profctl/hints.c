@@ -2,13 +2,16 @@
 #include "profctl/hints.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
-#include <stdbool.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "elf/elf_file.h"
 #include "profctl/packages.h"
 #include "profctl/text.h"
 #include "symbolize/jit_runtime.h"
@@ -125,19 +128,63 @@ static void print_package(FILE *f, const char *package)
 	fprintf(f, "install %s-%s", package, suffix);
 }
 
-static void print_remedy(FILE *f, const struct unnamed *u, const char *package)
+static bool has_build_id(const struct unnamed *u)
+{
+	return strcmp(u->build_id, "-") != 0;
+}
+
+/*
+ * Whether this machine's file of that path has another build id: what runs is a version that has
+ * been upgraded since, or the file of a container. The path comes from a program, so nothing but a
+ * regular file is read, and of that no more than the daemon reads itself.
+ */
+static bool is_another(const char *root, const struct unnamed *u)
+{
+	char path[PATH_MAX], build_id[2 * ELF_BUILD_ID_MAX + 1] = "";
+	_cleanup_close_ int fd = -1;
+	struct elf_file elf;
+	struct stat st;
+
+	if (!has_build_id(u) ||
+	    snprintf(path, sizeof(path), "%s%s", root, u->path) >= (int)sizeof(path))
+		return false;
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || elf_file_read(fd, &elf) < 0)
+		return false;
+	for (size_t i = 0; i < elf.build_id_size; i++)
+		snprintf(build_id + 2 * i, 3, "%02x", elf.build_id[i]);
+	return strcmp(build_id, u->build_id) != 0;
+}
+
+static void print_symbols(FILE *f, const struct unnamed *u, const char *package,
+			  const struct hints_machine *machine)
+{
+	if (package && is_another(machine->root, u))
+		fputs("restart it if it was upgraded; in a container, install its debug package "
+		      "there",
+		      f);
+	else if (package)
+		print_package(f, package);
+	else if (has_build_id(u))
+		fputs("build it with symbols, or put its debug file into /usr/lib/debug/.build-id",
+		      f);
+	else
+		fputs("build it with symbols", f);
+	if (has_build_id(u))
+		fputs(machine->has_debuginfod ? "; debuginfod has none yet"
+					      : ", or set debuginfod_urls in profd.conf",
+		      f);
+}
+
+static void print_remedy(FILE *f, const struct unnamed *u, const char *package,
+			 const struct hints_machine *machine)
 {
 	const struct jit_runtime *jit = jit_runtime_of(u->path);
 
 	if (strcmp(u->why, "jit_without_map") == 0) {
 		fputs(jit && jit->advice[0] ? jit->advice : "it has no way to tell its names", f);
 	} else if (strcmp(u->why, "stripped") == 0) {
-		if (package)
-			print_package(f, package);
-		if (strcmp(u->build_id, "-") != 0)
-			fprintf(f, "%sset debuginfod_urls in profd.conf", package ? ", or " : "");
-		else if (!package)
-			fputs("build it with symbols", f);
+		print_symbols(f, u, package, machine);
 	} else if (strcmp(u->why, "gone") == 0 || strcmp(u->why, "no_file") == 0) {
 		fputs("start the program again while profd runs", f);
 	} else if (strcmp(u->why, "late") == 0) {
@@ -149,7 +196,8 @@ static void print_remedy(FILE *f, const struct unnamed *u, const char *package)
 	}
 }
 
-static void print_all(FILE *f, const struct list *list, char *const *packages)
+static void print_all(FILE *f, const struct list *list, char *const *packages,
+		      const struct hints_machine *machine)
 {
 	fputs("\nFrames without a name, and what would give them one:\n", f);
 	for (size_t i = 0; i < list->n; i++) {
@@ -160,12 +208,12 @@ static void print_all(FILE *f, const struct list *list, char *const *packages)
 		fprintf(f, ": %" PRIu64 " frames, ", u->frames);
 		text_print(f, u->why, SIZE_MAX);
 		fputs("\n    ", f);
-		print_remedy(f, u, packages[i]);
+		print_remedy(f, u, packages[i], machine);
 		fputc('\n', f);
 	}
 }
 
-int hints_print(FILE *f, char *text, const char *packages)
+int hints_print(FILE *f, char *text, const struct hints_machine *machine)
 {
 	const char *paths[HINTS_MAX];
 	char *names[HINTS_MAX] = {};
@@ -175,9 +223,9 @@ int hints_print(FILE *f, char *text, const char *packages)
 	for (size_t i = 0; i < list.n; i++)
 		paths[i] = list.items[i].path;
 	if (r == 0 && list.n > 0) {
-		r = packages_find(packages, paths, list.n, names);
+		r = packages_find(machine->packages, paths, list.n, names);
 		if (r != -ENOMEM) { /* a system without dpkg has other remedies */
-			print_all(f, &list, names);
+			print_all(f, &list, names, machine);
 			r = 0;
 		}
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profctl status */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,8 +39,27 @@ static void print_lines(char *text)
 	}
 }
 
-static int print_executables(char *text, struct error *e)
+/* Whether the daemon asks servers for debug files: its state has lines about it then. */
+static bool has_debuginfod(struct client *client)
 {
+	struct reply reply;
+	struct error e;
+	bool has;
+
+	if (client_get(client, "/status", &reply, &e) < 0)
+		return false;
+	has = strstr(reply.body, "\ndebuginfod_found: ") != NULL;
+	free(reply.body);
+	return has;
+}
+
+static int print_executables(struct client *client, char *text, struct error *e)
+{
+	const struct hints_machine machine = {
+		.packages = PACKAGES_DIRECTORY,
+		.root = "",
+		.has_debuginfod = has_debuginfod(client),
+	};
 	_cleanup_free_ char *copy = strdup(text);
 	unsigned int height, width = 0;
 	int r = copy ? 0 : -ENOMEM;
@@ -49,7 +69,7 @@ static int print_executables(char *text, struct error *e)
 	if (r == 0)
 		r = columns_print(stdout, text, width);
 	if (r == 0)
-		r = hints_print(stdout, copy, PACKAGES_DIRECTORY);
+		r = hints_print(stdout, copy, &machine);
 	if (r < 0)
 		return error_set(e, -r, "the daemon's list of executables cannot be read: %s",
 				 strerror(-r));
@@ -74,7 +94,7 @@ static int print_status(const struct arguments *a, struct error *e)
 		return r;
 	body = reply.body;
 	if (a->executables)
-		return print_executables(body, e);
+		return print_executables(client, body, e);
 	print_lines(body);
 	return 0;
 }
