@@ -54,7 +54,10 @@ ENV_INLINE bool wait_by_current(void *ctx, struct task_struct *task)
 	return (u64)ctx > (u64)task->stack && (u64)ctx < (u64)regs && regs->orig_ax != -1UL;
 }
 
-/* The system call that @task is in, -1 = none, or one of 32 bits, whose numbers are others. */
+/*
+ * The system call that a task is in, -1 = none, or one of 32 bits, whose numbers are others. Code
+ * of 64 bits that uses int $0x80 has those numbers too, and is taken at its word.
+ */
 ENV_INLINE s32 wait_system_call(const struct pt_regs *regs)
 {
 	u64 number = regs->orig_ax;

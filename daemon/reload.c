@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "collect/collector_system.h"
 #include "log.h"
 #include "rotation.h"
 #include "units.h"
@@ -90,6 +91,10 @@ void manager_announce(struct manager *m)
 	if (!state.vma_walk_works)
 		log_warning("The start-up self-test failed: the layout of this kernel's memory "
 			    "maps is not understood; user frames will miss files");
+	if (collector_system_is_container() > 0)
+		log_warning("This is a container with process numbers of its own, and samples "
+			    "carry the host's: a profile of one process may be another's; run "
+			    "the container with --pid=host");
 	if (shown)
 		log_info("Try: go tool pprof 'http://%s/debug/pprof/profile?seconds=10'",
 			 shown->name);

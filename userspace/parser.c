@@ -23,12 +23,16 @@ static const struct worker_job jobs[] = {
 #define LINES_CPU_NS  (30 * NS_PER_S)
 #define LINES_TIME_NS (60 * NS_PER_S)
 
+/* What it gets no CPU for in this time is left to the one that is waited for. */
+#define IDLE_TIME_NS (10 * NS_PER_S)
+
 int parser_new(enum worker_priority priority, struct worker **ret, struct error *e)
 {
 	const struct worker_options o = {
 		.jobs = jobs,
 		.n_jobs = ARRAY_SIZE(jobs),
 		.priority = priority,
+		.time_limit = priority == WORKER_IDLE ? IDLE_TIME_NS : 0,
 	};
 
 	return worker_new(&o, ret, e);

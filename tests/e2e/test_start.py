@@ -14,7 +14,7 @@ import sys
 import time
 
 from harness import (PROFD, WORKLOADS, Daemon, Workload, check, command, equal, free_port, nobody,
-                     run, skip, temporary_directory, test, tool, wait_until)
+                     run, skip, start, temporary_directory, test, tool, wait_until)
 from pprof import Profile, total
 
 USAGE, RIGHTS, KERNEL, BUSY, DIRECTORY = 2, 3, 4, 5, 6
@@ -214,6 +214,27 @@ def says_where_to_look():
     with Daemon() as d:
         check(f"http://127.0.0.1:{d.port}" in d.log() or f"127.0.0.1:{d.port}" in d.log(), d.log())
         check(d.directory in d.log(), d.log())
+
+
+@test
+def in_a_container_it_says_so():
+    # The samples have the host's process numbers, and who asks for pid=7 means one of the container.
+    place = temporary_directory()
+    with open(os.path.join(place, "log"), "wb") as log:
+        child = start([tool("unshare"), "--pid", "--fork", "--kill-child", "--mount-proc", PROFD,
+                       f"--listen=127.0.0.1:{free_port()}", f"--socket={place}/s",
+                       f"--directory={place}/d"], stdout=log, stderr=log)
+
+    def said():
+        with open(os.path.join(place, "log"), encoding="utf-8") as f:
+            return f.read()
+    wait_until(lambda: "Try: " in said() or child.poll() is not None, "the start", 60)
+    check("unshare:" not in said(), said())
+    check("--pid=host" in said(), said())
+    child.kill()
+    child.wait()
+    with Daemon() as d:
+        check("--pid=host" not in d.log(), d.log())
 
 
 @test

@@ -25,8 +25,20 @@ faults=$!
 pids+=("$chain" "$faults")
 sleep 1
 
+# named NAME PATH FILE: a profile with that function in it. Names that came too late for one are in the
+# next.
+named() {
+	for _ in 1 2 3 4; do
+		get $PORT "$2" "$3" || return 1
+		has "$3" "$1" && return
+		echo "# late: $(quality "$3" frames_unnamed_late) of $(quality "$3" frames) frames"
+	done
+	return 1
+}
+
 profile=$SCRATCH/profile.pb.gz
-pass "a profile is served" get $PORT "/debug/pprof/profile?seconds=8" "$profile"
+named chain_outer "/debug/pprof/profile?seconds=8" "$profile"
+pass "a profile is served" [ -s "$profile" ]
 pass "it has samples" above 100 "$(quality "$profile" samples_attempted)"
 pass "user stacks are complete" above 100 "$(quality "$profile" user_stacks_complete)"
 pass "no sample was lost" [ "$(quality "$profile" samples_lost)" = 0 ]
@@ -40,28 +52,22 @@ for key in $(gzip -dc "$profile" | LC_ALL=C grep -a -o 'profd: [a-z_]*=' | tr -d
 done
 
 one=$SCRATCH/one.pb.gz
-pass "one process alone" get $PORT "/pid/$chain/debug/pprof/profile?seconds=4" "$one"
-pass "has its frames" has "$one" chain_middle
+pass "one process alone" named chain_middle "/pid/$chain/debug/pprof/profile?seconds=4" "$one"
 pass "and none of another" [ "$(gzip -dc "$one" | LC_ALL=C grep -a -c touch_pages)" = 0 ]
 
-# Names that came too late for a profile are in the next one.
 brief() {
-	for _ in 1 2 3; do
-		{
-			sleep 1
-			for _ in 1 2 3 4 5 6 7 8 9 10; do
-				"$VM/workloads/brief" 30
-			done
-		} &
-		get $PORT "/debug/pprof/profile?seconds=5" "$SCRATCH/brief.pb.gz"
-		wait $!
-		has "$SCRATCH/brief.pb.gz" brief_leaf && return
-		echo "# late: $(quality "$SCRATCH/brief.pb.gz" frames_unnamed_late) frames"
+	while sleep 1; do
+		for _ in 1 2 3 4 5 6 7 8 9 10; do
+			"$VM/workloads/brief" 30
+		done
 	done
-	return 1
 }
-pass "processes of milliseconds have names" brief ||
+brief &
+pids+=("$!")
+pass "processes of milliseconds have names" named brief_leaf "/debug/pprof/profile?seconds=5" \
+	"$SCRATCH/brief.pb.gz" ||
 	gzip -dc "$SCRATCH/brief.pb.gz" | LC_ALL=C grep -a -o '[a-z_./]*brief[a-z_.+0-9]*' | sort -u | sed 's/^/# /'
+kill "${pids[-1]}"
 
 "$profctl" record --socket="$SCRATCH/s" --pid "$chain" --seconds 2 -o "$SCRATCH/record.pb.gz" \
 	>"$SCRATCH/record.log" 2>&1

@@ -10,11 +10,15 @@
 
 #include <bpf/btf.h>
 #include <sys/capability.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/fileio.h"
 
 #define SMALL_FILE 4096
+
+/* The inode of the initial pid namespace (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
+#define INITIAL_PID_NAMESPACE 0xEFFFFFFCU
 
 static void cap_freep(cap_t *caps)
 {
@@ -125,6 +129,15 @@ int collector_system_kernel_function(const char *name, char *ret, size_t size)
 			return 0;
 	}
 	return ferror(f) ? -EIO : -ENOENT;
+}
+
+int collector_system_is_container(void)
+{
+	struct stat st;
+
+	if (stat("/proc/self/ns/pid", &st))
+		return -errno;
+	return st.st_ino != INITIAL_PID_NAMESPACE;
 }
 
 uint64_t collector_system_threads(void)

@@ -29,5 +29,9 @@ bool collector_system_has_tracepoint(const char *name);
  */
 int collector_system_kernel_function(const char *name, char *ret, size_t size);
 
+/* Are process numbers in here others than the kernel's own? 1, 0, or -errno if that is not known.
+ */
+int collector_system_is_container(void);
+
 /* How many threads the machine has, those of the kernel included; 0 = not known. */
 uint64_t collector_system_threads(void);

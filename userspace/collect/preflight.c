@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -25,9 +24,6 @@
 /* The first kernel whose mappings are in a maple tree. */
 #define OLDEST_MAJOR 6
 #define OLDEST_MINOR 1
-
-/* The inode of the initial pid namespace (PROC_PID_INIT_INO, include/linux/proc_ns.h). */
-#define INITIAL_PID_NAMESPACE 0xEFFFFFFCU
 
 __attribute__((format(printf, 3, 4))) static void set(struct preflight_result *r,
 						      enum preflight_status status,
@@ -193,13 +189,13 @@ static void check_cgroup(struct preflight_result *r)
 
 static void check_pid_namespace(struct preflight_result *r)
 {
-	struct stat st;
+	int nested = collector_system_is_container();
 
 	r->name = "pid namespace";
-	if (stat("/proc/self/ns/pid", &st)) {
-		set(r, PREFLIGHT_WARN, "/proc/self/ns/pid: %s", strerror(errno));
+	if (nested < 0) {
+		set(r, PREFLIGHT_WARN, "/proc/self/ns/pid: %s", strerror(-nested));
 		set_remedy(r, "mount proc on /proc");
-	} else if (st.st_ino != INITIAL_PID_NAMESPACE) {
+	} else if (nested) {
 		set(r, PREFLIGHT_FAIL, "this is a container with process numbers of its own");
 		set_remedy(
 			r,

@@ -243,6 +243,7 @@ static bool is_poll(int system_call)
 	case SYSTEM_CALL_epoll_wait_old:
 	case SYSTEM_CALL_epoll_pwait:
 	case SYSTEM_CALL_epoll_pwait2:
+	case SYSTEM_CALL_io_uring_setup: /* its threads: they are in the call that made them */
 	case SYSTEM_CALL_io_uring_enter:
 	case SYSTEM_CALL_io_getevents:
 	case SYSTEM_CALL_io_pgetevents:

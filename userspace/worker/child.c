@@ -83,10 +83,12 @@ static void limit_job(uint64_t cpu_ns, uint64_t ns)
  */
 static void end_job(int number)
 {
-	const struct worker_reply reply = { .status = -ETIME };
+	struct worker_reply reply = { .status = -ETIME };
+	struct iovec iov = { .iov_base = &reply, .iov_len = sizeof(reply) };
+	const struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	(void)number;
-	worker_send(SOCKET, &reply, sizeof(reply), NULL, 0);
+	sendmsg(SOCKET, &msg, MSG_NOSIGNAL);
 	_exit(0);
 }
 
