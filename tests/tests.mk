@@ -11,7 +11,8 @@ FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/f
 E2E_TESTS  := $(wildcard tests/e2e/test_*.py)
 # Those whose figures are best where little else runs; the longest first.
 E2E_EXACT := $(patsubst %,tests/e2e/test_%.py,wait_sampling mutex block shares wait_languages)
-# It wants nothing to be lost: ten thousand threads of test_wait_sampling that wake at once may cost it that.
+# It wants nothing to be lost, which ten thousand threads of test_wait_sampling that wake at once may
+# cost it.
 E2E_ALONE := tests/e2e/test_accuracy.py
 # Of the others, the longest first; all of them wait more than they work.
 E2E_LONG  := $(patsubst %,tests/e2e/test_%.py,http languages unwind_chains kinds files names)
