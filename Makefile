@@ -143,10 +143,21 @@ install: all ## Install into DESTDIR with PREFIX (/usr)
 	install -D -m 644 packaging/completions/_profctl $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_profctl
 	install -D -m 644 packaging/completions/profctl.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/profctl.fish
 
+.PHONY: uninstall
+uninstall: ## Remove what install put there; profiles, caches and a changed configuration stay
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,profd profctl) \
+		$(addprefix $(DESTDIR)/usr/lib/,systemd/system/profd.service systemd/system/profd.socket \
+			sysusers.d/profd.conf tmpfiles.d/profd.conf) \
+		$(foreach m,$(wildcard packaging/man/*.[158]),$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
+		$(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions/profctl \
+			zsh/vendor-completions/_profctl fish/vendor_completions.d/profctl.fish)
+	if cmp -s systemd/profd.conf $(DESTDIR)/etc/profd/profd.conf; then rm $(DESTDIR)/etc/profd/profd.conf; fi
+	if test -d $(DESTDIR)/etc/profd; then rmdir --ignore-fail-on-non-empty $(DESTDIR)/etc/profd; fi
+
 .PHONY: clean
 clean: ## Remove what was built
 	rm -rf $(BUILD)
 
 .PHONY: help
 help: ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16

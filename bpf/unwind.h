@@ -133,15 +133,16 @@ ENV_INLINE u64 unwind_word(const struct unwind_view *view, u64 addr, bool guesse
 	       ((u64)view->file_id << ABI_FRAME_FILE_SHIFT) | offset;
 }
 
-/* May the word at the top of the stack be the address that interrupted code returns to? */
-ENV_INLINE bool unwind_is_code(struct unwind_walk *w, u64 pc)
+/* Which view has the code at @addr; returns UNWIND_GO_ON, or the ending where there is no code. */
+ENV_INLINE int unwind_find_code(struct unwind_walk *w, u64 addr, u32 *ret_view)
 {
-	int i;
+	int i = unwind_find_view(w, addr);
 
-	if (!pc)
-		return false;
-	i = unwind_find_view(w, pc - 1);
-	return i >= 0 && w->views[i % UNWIND_VIEWS].flags & UNWIND_VIEW_EXEC;
+	if (i < 0)
+		return i == -ENOENT ? ABI_STACK_no_mapping : ABI_STACK_internal;
+	*ret_view = i % UNWIND_VIEWS;
+	return w->views[*ret_view].flags & UNWIND_VIEW_EXEC ? UNWIND_GO_ON
+							    : ABI_STACK_not_executable;
 }
 
 /*
@@ -151,13 +152,35 @@ ENV_INLINE bool unwind_is_code(struct unwind_walk *w, u64 pc)
 ENV_INLINE int unwind_guess(struct unwind_walk *w, u32 state)
 {
 	u64 pc = 0;
+	u32 view;
 
 	w->guessed = true;
 	w->unloaded |= state == TABLES_UNBOUND;
 	if (state == TABLES_RULES && w->frame.valid == UNWIND_VALID_ALL &&
-	    !unwind_peek_leaf(&w->frame, &pc) && unwind_is_code(w, pc))
+	    !unwind_peek_leaf(&w->frame, &pc) && pc && !unwind_find_code(w, pc - 1, &view))
 		return unwind_guess_leaf(&w->frame, pc);
 	return unwind_frame_pointer(&w->frame, 0);
+}
+
+/*
+ * The caller that a rule has found for interrupted code, if it is one, see unwind_take_back(); @end
+ * is what the rule said. The code lies in [@start, @stop).
+ */
+ENV_INLINE int unwind_check(struct unwind_walk *w, const struct unwind_before *before, u64 start,
+			    u64 stop, int end)
+{
+	u64 pc = 0;
+	u32 view;
+
+	if (end == UNWIND_GO_ON)
+		end = unwind_find_code(w, unwind_lookup_pc(&w->frame), &view);
+	if (!unwind_leads_nowhere(end))
+		return end;
+	unwind_take_back(&w->frame, before);
+	if (unwind_peek_leaf(&w->frame, &pc) || pc <= start || pc > stop)
+		return end;
+	w->guessed = true;
+	return unwind_guess_leaf(&w->frame, pc);
 }
 
 /* Once there is no room for a slice, the stack is walked to its end without. */
@@ -180,17 +203,18 @@ ENV_INLINE int unwind_step_inline(struct unwind_walk *w)
 	u64 addr = unwind_lookup_pc(&w->frame);
 	const struct unwind_rule *rule;
 	const struct unwind_view *view;
-	u32 state;
-	int end, i;
+	struct unwind_before before;
+	u64 start, stop;
+	bool checked;
+	u32 state, i;
+	int end;
 
 	w->found = false;
 	w->word = 0;
-	i = unwind_find_view(w, addr);
-	if (i < 0)
-		return i == -ENOENT ? ABI_STACK_no_mapping : ABI_STACK_internal;
+	end = unwind_find_code(w, addr, &i);
+	if (end)
+		return end;
 	view = &w->views[i % UNWIND_VIEWS];
-	if (!(view->flags & UNWIND_VIEW_EXEC))
-		return ABI_STACK_not_executable;
 	state = view->tables.state;
 	if (state == TABLES_UNBOUND && unwind_stops_for_slice(w)) {
 		w->missing = view->file_id;
@@ -204,11 +228,15 @@ ENV_INLINE int unwind_step_inline(struct unwind_walk *w)
 		unwind_word(view, rule->cfa == UNWIND_CFA_SIGNAL ? w->frame.pc : addr, w->guessed);
 	w->guesses += w->guessed;
 	w->found = true;
+	start = view->start;
+	stop = view->end;
+	unwind_keep(&w->frame, &before);
+	checked = unwind_is_checked(&w->frame, rule);
 	end = unwind_apply(&w->frame, rule);
 	if (end == ABI_STACK_no_rule)
 		return unwind_guess(w, state);
 	w->guessed = false;
-	return end;
+	return checked ? unwind_check(w, &before, start, stop, end) : end;
 }
 
 /*

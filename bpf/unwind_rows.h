@@ -69,7 +69,10 @@ static __always_inline __u32 unwind_find_rule(const struct unwind_segment *segme
 	return segment->rows[first & (UNWIND_SEGMENT_ROWS - 1)].rule;
 }
 
-/* Enters the caller's frame; @pc == 0 is a bottom that has no rule (clone in old C libraries). */
+/*
+ * Enters the caller's frame; @pc == 0 is a bottom that has no rule: of a coroutine, of clone() in
+ * old C libraries.
+ */
 static __always_inline int unwind_enter(struct unwind_frame *s, __u64 pc, __u32 valid, __u32 flags)
 {
 	if (!pc)
@@ -142,6 +145,51 @@ static __always_inline int unwind_peek_leaf(struct unwind_frame *s, __u64 *ret_p
 		return ABI_STACK_unreadable;
 	*ret_pc = s->words[0];
 	return UNWIND_GO_ON;
+}
+
+/*
+ * What a rule changes in a frame. Assembler may have one rule for all of its code that does not
+ * know of calls within: in LuaJIT's interpreter what math.floor() calls pushes a return address
+ * that its rule, RSP + 80, does not count (lj_vm_floor and others in vm_x64.dasc). The rule then
+ * takes a word beside it for the return address: a saved register, often 0.
+ *
+ * It shows by a caller that is none. Such a rule is taken back, and if the word at the top of the
+ * stack lies in the same mapping as the interrupted code, it is the return address. If not, the
+ * stack ends as the rule said.
+ */
+struct unwind_before {
+	__u64 sp, bp, bx;
+};
+
+static __always_inline void unwind_keep(const struct unwind_frame *s, struct unwind_before *before)
+{
+	before->sp = s->regs[UNWIND_RSP];
+	before->bp = s->regs[UNWIND_RBP];
+	before->bx = s->regs[UNWIND_RBX];
+}
+
+/* For unwind_peek_leaf() and unwind_guess_leaf(): all else is of the caller that was found. */
+static __always_inline void unwind_take_back(struct unwind_frame *s,
+					     const struct unwind_before *before)
+{
+	s->regs[UNWIND_RSP] = before->sp;
+	s->regs[UNWIND_RBP] = before->bp;
+	s->regs[UNWIND_RBX] = before->bx;
+}
+
+/* Can it be so: interrupted code with a rule that reads the return address? */
+static __always_inline bool unwind_is_checked(const struct unwind_frame *s,
+					      const struct unwind_rule *r)
+{
+	return s->valid == UNWIND_VALID_ALL &&
+	       (r->cfa == UNWIND_CFA_REGISTER || r->cfa == UNWIND_CFA_DEREF);
+}
+
+/* @end: how the stack ends in what the rule has found. */
+static __always_inline bool unwind_leads_nowhere(int end)
+{
+	return end == ABI_STACK_complete || end == ABI_STACK_no_mapping ||
+	       end == ABI_STACK_not_executable;
 }
 
 static __always_inline int unwind_guess_leaf(struct unwind_frame *s, __u64 pc)

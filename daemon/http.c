@@ -74,6 +74,19 @@ static void request_free(struct http_request *r)
 	free(r);
 }
 
+/*
+ * Parameters are read here, not by the library: it would note each of them in the connection's
+ * memory, and when that is used up it answers nothing, reads nothing and waits for its idle timeout
+ * (0.9.75). So it finds none. @uri is const for us and not for the library, whose buffer it is.
+ */
+static void hide_query(const char *uri)
+{
+	char *query = strchr(uri, '?');
+
+	if (query)
+		memset(query, 0, strlen(query));
+}
+
 /* A request line was read. What it returns is the request's context from now on. */
 static void *on_uri(void *userdata, const char *uri, struct MHD_Connection *connection)
 {
@@ -92,6 +105,7 @@ static void *on_uri(void *userdata, const char *uri, struct MHD_Connection *conn
 		request_free(r);
 		return NULL;
 	}
+	hide_query(uri);
 	query = strchr(r->path, '?');
 	r->query = query ? query + 1 : "";
 	if (query)

@@ -31,7 +31,8 @@ static const struct {
 	{ "block",
 	  "Where processes wait, since profd started or, with the parameter seconds, over so many; "
 	  "reason says for what (lock,disk,socket, ..., all; those that wait for work are left "
-	  "out unless asked for), wakers=1 adds who ended each wait.",
+	  "out unless asked for), wakers=1 adds who ended each wait, labels=pid tells processes "
+	  "apart since the start.",
 	  ABI_KIND_BLOCK },
 	{ "cmdline", "The command line of the process that was selected, or of profd itself", 0 },
 	{ "mutex",

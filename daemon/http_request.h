@@ -42,7 +42,7 @@ struct http_request {
 	unsigned int status;
 
 	/* While a profile is collected. */
-	bool began, ready, suspended, left;
+	bool began, ready, suspended;
 	sd_event_source *watch; /* for the client to leave */
 	struct profiler_tap *tap;
 	struct pprof_ahead *ahead; /* what is made of the answer before; NULL = nothing */

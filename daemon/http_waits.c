@@ -49,16 +49,20 @@ static bool read_set(struct http_request *r, const char *text, const char *key,
 	return false;
 }
 
-/* Which waits, and whether with their wakers. False: answered. */
+/* Which waits. False: answered. */
 static bool read_filter(struct http_request *r, const char *text)
+{
+	r->filter = wait_filter_default(r->kind);
+	return read_set(r, text, "reason", wait_reasons_parse, wait_list_reasons,
+			&r->filter.reasons) &&
+	       read_set(r, text, "lock", wait_locks_parse, wait_list_locks, &r->filter.locks);
+}
+
+/* Whether with their wakers. False: answered. */
+static bool read_wakers(struct http_request *r, const char *text)
 {
 	char value[HTTP_VALUE_LEN];
 
-	r->filter = wait_filter_default(r->kind);
-	if (!read_set(r, text, "reason", wait_reasons_parse, wait_list_reasons,
-		      &r->filter.reasons) ||
-	    !read_set(r, text, "lock", wait_locks_parse, wait_list_locks, &r->filter.locks))
-		return false;
 	if (!http_query_get(text, "wakers", value) || strcmp(value, "0") == 0)
 		return true;
 	if (strcmp(value, "1") != 0) {
@@ -72,6 +76,20 @@ static bool read_filter(struct http_request *r, const char *text)
 	}
 	/* Who wakes may be a process of somebody else. */
 	r->wakers = r->access.everything ? PPROF_WAKERS_ALL : PPROF_WAKERS_SELECTED;
+	return true;
+}
+
+/* Whether a profile of all time tells processes apart. False: answered. */
+static bool read_labels(struct http_request *r, const char *text, bool *ret_pids)
+{
+	char value[HTTP_VALUE_LEN] = "";
+
+	http_query_get(text, "labels", value);
+	*ret_pids = strcmp(value, "pid") == 0;
+	if (*value && !*ret_pids) {
+		http_error(r, MHD_HTTP_BAD_REQUEST, "labels can be pid, and nothing else");
+		return false;
+	}
 	return true;
 }
 
@@ -112,7 +130,11 @@ static size_t gather(struct http_request *r, struct window *windows[2])
 	return n;
 }
 
-static void reply_cumulative(struct http_request *r, bool as_text)
+/*
+ * Scrapers take the difference of two answers about a whole machine, or a unit. One about processes
+ * that were named, by the client or because no others are its own, is about these.
+ */
+static void reply_cumulative(struct http_request *r, bool as_text, bool pids)
 {
 	struct profiler *p = r->manager->profiler;
 	struct pprof_options o = http_pprof_options(r);
@@ -126,6 +148,7 @@ static void reply_cumulative(struct http_request *r, bool as_text)
 	http_wait_comments(r->manager, &comments);
 	o.comments = comments.lines;
 	o.time = (int64_t)clock_ns(CLOCK_REALTIME);
+	o.subtractable = !pids && r->selection.n_pids == 0;
 	if (as_text)
 		result = pprof_encode_text(windows, n, &o, profiler_symbolizer(p), &text, &size);
 	else
@@ -148,7 +171,7 @@ static void waits(struct http_request *r, uint8_t kind)
 	_cleanup_free_ char *text = http_parameters(r);
 	char debug[HTTP_VALUE_LEN] = "";
 	uint64_t seconds;
-	bool as_text;
+	bool as_text, pids;
 
 	if (!text)
 		return;
@@ -156,12 +179,13 @@ static void waits(struct http_request *r, uint8_t kind)
 	http_query_get(text, "debug", debug);
 	as_text = http_wants_text(debug);
 	if (!read_seconds(r, text, as_text, &seconds) || !read_filter(r, text) ||
+	    !read_wakers(r, text) || !read_labels(r, text, &pids) ||
 	    !http_select(r, text, seconds ? HTTP_SELECT_PRESENT : HTTP_SELECT_PAST, &r->selection))
 		return;
 	if (seconds)
 		http_collect(r, seconds);
 	else
-		reply_cumulative(r, as_text);
+		reply_cumulative(r, as_text, pids);
 }
 
 void http_block(struct http_request *r)

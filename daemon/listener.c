@@ -133,7 +133,8 @@ static int lock_socket(struct listeners *l, const char *path, struct error *e)
 		return error_set(e, ENOMEM, "out of memory");
 	fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return error_set(e, errno, "%s: %s", lock, strerror(errno));
+		return error_set(e, errno, "socket %s: %s: %s; choose another with --socket", path,
+				 lock, strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return error_set(e, errno == EWOULDBLOCK ? EBUSY : errno,
 				 "socket %s: profd is running already; stop it, or give this one "

@@ -32,7 +32,7 @@
 #define NAMES_NS	       (2 * NS_PER_S) /* from the end of a file's windows to its writing */
 
 /* The waits since the start get this part of the memory budget. */
-#define CUMULATIVE_PART 8
+#define CUMULATIVE_PART 16
 
 #define WINDOWS_MIN_BYTES (4U << 20)
 

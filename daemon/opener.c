@@ -217,7 +217,8 @@ struct opener *opener_free(struct opener *o)
 {
 	if (!o)
 		return NULL;
-	close(o->fd); /* it sees the end of its socket and goes */
+	close(o->fd);
+	kill(o->pid, SIGKILL); /* it holds nothing, and may be stopped */
 	while (waitpid(o->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	free(o);

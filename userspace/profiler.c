@@ -66,11 +66,10 @@ static int open_window(struct profiler *p, uint64_t start_time)
 	return pipeline_receive(p->pipeline, &o, &p->window);
 }
 
-/* The collector is there, the tables are not filled yet. */
-static int begin(struct profiler *p, uint64_t start_time)
+/* The collector is there, the tables are not filled yet. Nothing is sampled meanwhile. */
+static int fill_tables(struct profiler *p, uint64_t start_time)
 {
 	struct process_table *processes = pipeline_processes(p->pipeline);
-	uint64_t now;
 	int r;
 
 	if (p->capture)
@@ -80,17 +79,20 @@ static int begin(struct profiler *p, uint64_t start_time)
 		return r;
 	if (p->capture)
 		profiler_capture_processes(p->capture, processes, start_time);
-	r = unwinding_start(p->unwinding, p->pipeline, p->collector);
-	if (r < 0)
-		return r;
-	now = clock_monotonic_ns();
-	p->horizon = start_time;
+	return unwinding_start(p->unwinding, p->pipeline, p->collector);
+}
+
+static int begin(struct profiler *p)
+{
+	uint64_t now = clock_monotonic_ns();
+
+	p->horizon = now;
 	p->next_tick = now + TICK_NS;
 	p->window_end = PROFILER_NEVER;
 	if (!p->options.window_closed)
 		return 0;
-	p->window_end = start_time + p->options.window;
-	return open_window(p, start_time);
+	p->window_end = now + p->options.window;
+	return open_window(p, now);
 }
 
 static int watch(struct profiler *p)
@@ -152,6 +154,7 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 	if (!p)
 		return error_set(e, ENOMEM, "out of memory");
 	p->options = *o;
+	p->options.collector.start_later = true;
 	p->epoll = -1;
 	if (!p->options.window)
 		p->options.window = PROFILER_WINDOW_NS;
@@ -169,22 +172,28 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 	r = pipeline_new(&pipeline, &p->pipeline);
 	if (r < 0)
 		return error_set(e, -r, "cannot set up the profiler's tables: %s", strerror(-r));
-	r = collector_new(&o->collector, &p->collector, e);
+	r = collector_new(&p->options.collector, &p->collector, e);
 	if (r < 0)
 		return r;
-	/* Last: what fails before leaves no file behind. */
+	/* Late: what fails before leaves no file behind. */
 	if (o->capture_path) {
 		r = profiler_capture_begin(o->capture_path, sample_frequency(o), start_time,
 					   &p->capture, e);
 		if (r < 0)
 			return r;
 	}
-	r = begin(p, start_time);
+	r = fill_tables(p, start_time);
 	if (r < 0)
 		return error_set(e, -r, "cannot read the processes of /proc: %s", strerror(-r));
-	r = watch(p);
+	r = begin(p);
+	if (r == 0)
+		r = watch(p);
 	if (r < 0)
 		return error_set(e, -r, "cannot watch the sampler: %s", strerror(-r));
+	/* Last of all: the ring holds what comes in a moment, and who drains it comes next. */
+	r = collector_start(p->collector, e);
+	if (r < 0)
+		return r;
 	*ret = TAKE_PTR(p);
 	return 0;
 }

@@ -213,7 +213,7 @@ int profiler_read_waits(struct profiler *p, const struct selection *s, uint32_t 
 		.selection = s,
 		.kinds = 1U << ABI_KIND_BLOCK,
 		.wait_reasons = reasons,
-		.without_threads = true,
+		.of_all_time = true,
 	};
 	struct receiver *receiver;
 	int r = pipeline_receive(p->pipeline, &o, &receiver);

@@ -18,7 +18,7 @@ struct receiver {
 	struct selection selection;
 	uint32_t kinds;
 	struct wait_filter waits; /* of kind block */
-	bool clip, without_threads;
+	bool clip, of_all_time;
 	uint64_t end_time;	/* UINT64_MAX = open */
 	struct intern *ongoing; /* struct waker_key: waits that are in it before they end */
 	struct window *window;
@@ -45,7 +45,7 @@ struct receiver *receiver_new(const struct receiver_options *o)
 	r->waits.reasons = o->wait_reasons ? o->wait_reasons : UINT32_MAX;
 	r->waits.locks = UINT32_MAX;
 	r->clip = o->clip;
-	r->without_threads = o->without_threads;
+	r->of_all_time = o->of_all_time;
 	r->end_time = UINT64_MAX;
 	if (selection_copy(o->selection, &r->selection) == 0)
 		r->window = window_new(o->start_time);
@@ -90,7 +90,7 @@ bool receiver_wants(const struct receiver *r, const struct sample *s, struct sam
 	if (s->time > r->end_time && (!is_wait || s->since >= r->end_time || was_ongoing(r, s)))
 		return false;
 	*ret = *s;
-	if (r->without_threads)
+	if (r->of_all_time)
 		ret->tid = 0;
 	if (!is_wait || !r->clip)
 		return true;
@@ -113,6 +113,9 @@ bool receiver_wants_ongoing(struct receiver *r, const struct sample *s, struct s
 {
 	struct sample part;
 
+	/* Chance decides again at its end, so it might be taken back. */
+	if (r->of_all_time && s->count != ABI_COUNT_ONE)
+		return false;
 	/* What goes on at a later time went on at the end, too. */
 	if (s->since >= r->end_time || !receiver_wants(r, s, &part) || !is_first_time(r, s))
 		return false;

@@ -23,7 +23,11 @@ struct receiver_options {
 	 * whole to where it ends.
 	 */
 	bool clip;
-	bool without_threads; /* what is equal but for the thread is one */
+	/*
+	 * It goes with what has ended since the start: what is equal but for the thread is one, and
+	 * a wait that goes on is wanted only if it is sure to be kept when it ends.
+	 */
+	bool of_all_time;
 };
 
 /* NULL when out of memory. */

@@ -266,8 +266,11 @@ class Profile:
                 out.append(f"a sample has {len(s.values)} values")
             if len(set(s.label_keys)) != len(s.label_keys) or "" in s.label_keys:
                 out.append(f"labels {s.label_keys}")
-            # What is gathered since the start, and so has no duration, does not tell threads apart.
-            for key in ("pid", "tid") if self.duration_nanos else ("pid",):
+            # What is gathered since the start, and so has no duration, does not tell threads apart,
+            # and processes only when asked to.
+            for key in ("pid", "tid"):
+                if key not in s.labels and not self.duration_nanos:
+                    continue
                 if not isinstance(s.labels.get(key), int) or not s.units.get(key):
                     out.append(f"label {key} is {s.labels.get(key)!r} unit {s.units.get(key)!r}")
             for key in ("comm", "unit", "container"):

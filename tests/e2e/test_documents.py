@@ -4,8 +4,9 @@
 
 import os
 import re
+import shutil
 
-from harness import PROFCTL, PROFD, ROOT, check, command, equal, run, test
+from harness import PROFCTL, PROFD, ROOT, check, command, equal, run, temporary_directory, test
 
 PACKAGING = os.path.join(ROOT, "packaging")
 SUBCOMMANDS = ("record", "top", "list", "status", "doctor", "version", "help")
@@ -120,6 +121,34 @@ def completion_of_other_shells():
     for option in ("reason", "lock"):
         check(" ".join(words(option)) in zsh, f"zsh: words of {option}")
         check(" ".join(words(option)) in fish, f"fish: words of {option}")
+
+
+def files_below(directory):
+    return {os.path.relpath(os.path.join(where, name), directory)
+            for where, _, names in os.walk(directory) for name in names}
+
+
+@test
+def what_is_installed_can_be_removed():
+    target = temporary_directory()
+
+    def make(goal):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+        code, _, err = command("make", "-C", ROOT, "-o", "all", goal, f"DESTDIR={target}",
+                               "PREFIX=/usr/local", env=environment)
+        equal(code, 0, f"make {goal}: {err}")
+        return files_below(target)
+
+    installed = make("install")
+    for name in ("usr/local/bin/profd", "usr/local/bin/profctl", "etc/profd/profd.conf",
+                 "usr/lib/systemd/system/profd.service", "usr/local/share/man/man8/profd.8"):
+        check(name in installed, f"{name} is not installed")
+    with open(os.path.join(target, "etc/profd/profd.conf"), "a", encoding="utf-8") as f:
+        f.write("window=5s\n")
+    equal(make("uninstall"), {"etc/profd/profd.conf"}, "a changed configuration stays")
+    equal(make("install"), installed, "installed again")
+    shutil.copy(os.path.join(ROOT, "systemd", "profd.conf"), os.path.join(target, "etc/profd"))
+    equal(make("uninstall"), set(), "all of it is removed")
 
 
 if __name__ == "__main__":

@@ -32,10 +32,10 @@ def open_requests():
     return daemon().metrics()["profd_http_profiles_active"]
 
 
-def raw(request, timeout=10, half_close=False):
+def raw(request, silence=2, half_close=False):
     """Sends bytes as they are; what came back until the other side closed or was silent."""
-    with socket.create_connection(("127.0.0.1", daemon().port), timeout=timeout) as s:
-        s.settimeout(2)
+    with socket.create_connection(("127.0.0.1", daemon().port), timeout=10) as s:
+        s.settimeout(silence)
         out = b""
         try:
             s.sendall(request)
@@ -351,6 +351,19 @@ def malformed_requests_do_no_harm():
         check(not answer or answer.startswith(b"HTTP/1."), f"{request[:60]!r}: {answer[:60]!r}")
         check(b"root:" not in answer, "a file of the machine was served")
         equal(daemon().get("/healthz").status, 200, f"health after {request[:40]!r}")
+
+
+@test
+def requests_that_are_too_large_are_answered():
+    # Each is more than the connection's memory holds, as text or as what is made of it.
+    end = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    for request, status in ((b"GET /healthz?" + b"a=b&" * 5000 + end, 200),
+                            (b"GET /healthz?" + b"a?b&" * 7000 + end, 200),
+                            (b"GET /healthz?" + b"a" * 40000 + end, 414),
+                            (b"GET /healthz" + end + b"X: y\r\n" * 1000, 431),
+                            (b"GET /healthz" + end + b"X: " + b"y" * 40000 + b"\r\n", 431)):
+        answer = raw(request + b"\r\n", silence=30)
+        check(answer.startswith(b"HTTP/1.1 %d " % status), f"{request[:30]!r}: {answer[:60]!r}")
 
 
 @test

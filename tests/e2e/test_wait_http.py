@@ -10,7 +10,7 @@ import time
 
 from harness import (PROFCTL, WORKLOADS, Daemon, Workload, check, command, equal, go_pprof, go_pprof_report, near,
                      protoc_decode, read_profile, run, temporary_directory, test, wait_until)
-from waits import BLOCK, MUTEX, delay, having, table
+from waits import BLOCK, MUTEX, delay, having, settle, table
 
 KINDS = (BLOCK, MUTEX)
 COMM = f"locks-{os.getpid()}"  # of no other process
@@ -102,11 +102,53 @@ def delta_is_what_happened_meanwhile():
 def selections():
     pid = load()
     for path in KINDS:
-        for address in (f"/pid/{pid}{path}", f"/comm/{COMM}{path}", f"{path}?pid={pid}",
-                        f"{path}?comm={COMM}"):
+        for address in (f"/pid/{pid}{path}", f"{path}?pid={pid}", f"{path}?comm={COMM}&labels=pid"):
             profile = daemon().profile(address)
             equal({s.pid for s in profile.samples}, {pid}, address)
+        for address in (f"/comm/{COMM}{path}", f"{path}?comm={COMM}"):
+            profile = daemon().profile(address)
+            equal({(s.pid, s.comm) for s in profile.samples}, {(None, COMM)}, address)
         plain_error(daemon().get(f"/pid/4194303{path}"), 404, "4194303")
+
+
+def by_stack_and_labels(profile):
+    """Values as who takes differences knows them; no two samples are the same to them."""
+    out = {}
+    for s in profile.samples:
+        key = (tuple((loc.address, loc.mapping.file) for loc in s.locations),
+               tuple(sorted(s.labels.items())))
+        check(key not in out, f"there twice: {key}")
+        out[key] = s.values
+    return out
+
+
+@test
+def differences_of_two_answers():
+    # Between the two one process ends, amid its waits, and another one of its name begins.
+    program = os.path.join(temporary_directory(), f"differs-{os.getpid()}"[:15])
+    os.symlink(os.path.join(WORKLOADS, "wait-locks"), program)
+    first = Workload(program, "holder", 250)
+    comm, gone, scrapes = os.path.basename(program), first.pid, []
+    for path in KINDS:
+        wait_until(lambda: daemon().get(f"/pid/{gone}{path}").status == 200 and  # noqa: B023
+                   daemon().profile(path, pid=gone).samples, f"{path} sees it")  # noqa: B023
+    time.sleep(1)
+    first.end()
+    settle(daemon())
+    for _ in range(2):
+        scrapes.append({path: by_stack_and_labels(daemon().profile(path, comm=comm)) for path in KINDS})
+        second = Workload(program, "holder", 250)
+        time.sleep(2)
+        second.end()
+        settle(daemon())
+    for path in KINDS:
+        before, after = (scrape[path] for scrape in scrapes)
+        check(before and not any("pid" in dict(labels) for _, labels in {**before, **after}), path)
+        for key, values in before.items():
+            check(key in after, f"{path}: {key} is gone")
+            check(all(a >= b for a, b in zip(after[key], values)), f"{path}: {key} {values} {after[key]}")
+        both = [key for key, values in before.items() if after[key][1] > values[1]]
+        check(both, f"{path}: waits of both on no stack: {list(after)}")
 
 
 def check_refused(query, text):
@@ -138,7 +180,7 @@ def too_many_seconds():
 def parameters_of_ours_that_are_wrong():
     load()
     for path, query, word in ((BLOCK, "reason=nonsense", "nonsense"), (BLOCK, "reason=lock,", "reason"),
-                              (MUTEX, "lock=nonsense", "nonsense")):
+                              (MUTEX, "lock=nonsense", "nonsense"), (BLOCK, "labels=tid", "labels")):
         r = daemon().get(f"{path}?{query}", timeout=10)
         if query.endswith(","):
             check(r.status in (200, 400), r.text)

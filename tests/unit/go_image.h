@@ -13,12 +13,20 @@
 #define GO_IMAGE_FUNCTION 0x40ULL /* bytes of each function */
 #define GO_IMAGE_BYTES	  16384
 
-enum go_image_version { GO_IMAGE_1_13, GO_IMAGE_1_16, GO_IMAGE_1_18, GO_IMAGE_1_20 };
+enum go_image_version {
+	GO_IMAGE_1_9,
+	GO_IMAGE_1_12,
+	GO_IMAGE_1_13,
+	GO_IMAGE_1_16,
+	GO_IMAGE_1_18,
+	GO_IMAGE_1_20,
+	GO_IMAGE_VERSIONS
+};
 
 struct go_image {
 	enum go_image_version version;
 	bool pie;	      /* the loader writes addresses: they are in relocations only */
-	bool without_inlined; /* a program without the runtime's data (or older than 1.13) */
+	bool without_inlined; /* a program without the runtime's data (or older than 1.9) */
 };
 
 /* Writes the file to @ret (GO_IMAGE_BYTES, zeroed); returns its size. */

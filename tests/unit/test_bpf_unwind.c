@@ -17,9 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -35,204 +33,17 @@
 #include "collect/collector_system.h"
 #include "collect/collector_tables.h"
 #include "collect/stream.h"
+#include "deep_chain.h"
+#include "own_maps.h"
 #include "switched_test.skel.h"
-#include "elf/elf_image.h"
-#include "unwind/table.h"
-#include "unwind/table_builder.h"
 #include "unwind/table_store.h"
 #include "unwind/unwinder.h"
 #include "rights.h"
 
 #define MAX_VERIFIED 300000
-#define DEPTH	     26
-#define SHALLOW	     3
-#define MAX_MAPS     64
 #define SPIN_NS	     (NS_PER_S / 2)
-#define NAPS	     200
 #define MIN_SAMPLES  50
 #define RING_SIZE    (32U << 20) /* half of it takes all slices */
-
-/* --- the stack that is sampled --- */
-
-/* chain[0] is where spin() returns to, chain[1] where its caller does, and so on. */
-static uint64_t chain[DEPTH];
-static unsigned int chain_length;
-
-#ifdef __clang__
-#define CHAIN_FUNCTION __attribute__((noinline, no_sanitize("address", "undefined"))) static
-#else
-#define CHAIN_FUNCTION                                                                             \
-	__attribute__((noinline, noclone, optimize("omit-frame-pointer"),                          \
-		       no_sanitize("address", "undefined"))) static
-#endif
-
-/* Works until the process has used so much CPU time; with 0 it sleeps some hundred times. */
-CHAIN_FUNCTION uint64_t spin(uint64_t until)
-{
-	const struct timespec moment = { .tv_nsec = 50000 };
-	uint64_t n = 0;
-
-	chain[0] = (uint64_t)(uintptr_t)__builtin_return_address(0);
-	while (!until && n < NAPS)
-		n += !nanosleep(&moment, NULL);
-	while (n % 100000 || clock_ns(CLOCK_PROCESS_CPUTIME_ID) < until)
-		n += until | 1;
-	return n;
-}
-
-/* Functions with frames of many sizes; the last one called is spin(). */
-#define LEVEL(n, next)                                                                             \
-	CHAIN_FUNCTION uint64_t level_##n(uint64_t until, uint64_t a, uint64_t b)                  \
-	{                                                                                          \
-		volatile char room[8 + 24 * ((n) % 3)];                                            \
-                                                                                                   \
-		chain[n] = (uint64_t)(uintptr_t)__builtin_return_address(0);                       \
-		room[0] = (char)a;                                                                 \
-		return next + (uint64_t)room[0] + a * b;                                           \
-	}
-#define CALL(n) LEVEL(n, level_##n##_next(until, b, a + b))
-
-#define level_1_next(until, a, b) spin(until)
-CALL(1)
-#define level_2_next level_1
-CALL(2)
-#define level_3_next level_2
-CALL(3)
-#define level_4_next level_3
-CALL(4)
-#define level_5_next level_4
-CALL(5)
-#define level_6_next level_5
-CALL(6)
-#define level_7_next level_6
-CALL(7)
-#define level_8_next level_7
-CALL(8)
-#define level_9_next level_8
-CALL(9)
-#define level_10_next level_9
-CALL(10)
-#define level_11_next level_10
-CALL(11)
-#define level_12_next level_11
-CALL(12)
-#define level_13_next level_12
-CALL(13)
-#define level_14_next level_13
-CALL(14)
-#define level_15_next level_14
-CALL(15)
-#define level_16_next level_15
-CALL(16)
-#define level_17_next level_16
-CALL(17)
-#define level_18_next level_17
-CALL(18)
-#define level_19_next level_18
-CALL(19)
-#define level_20_next level_19
-CALL(20)
-#define level_21_next level_20
-CALL(21)
-#define level_22_next level_21
-CALL(22)
-#define level_23_next level_22
-CALL(23)
-#define level_24_next level_23
-CALL(24)
-#define level_25_next level_24
-CALL(25)
-
-/* --- the code that is mapped here, and its tables --- */
-
-struct map {
-	uint64_t start, end, offset;
-	uint32_t file_id;
-	struct unwind_table *table;
-	struct stored_table *stored;
-	char path[256];
-};
-
-struct maps {
-	struct map at[MAX_MAPS];
-	size_t n;
-};
-
-static struct unwind_table *build_vdso(void)
-{
-	const void *vdso = (const void *)getauxval(AT_SYSINFO_EHDR); /* NOLINT */
-	struct unwind_table *table = NULL;
-	struct elf_image image;
-
-	if (!vdso || elf_image_of(vdso, 2 * 4096, &image))
-		return NULL;
-	unwind_table_build_image(&image, NULL, &table);
-	elf_image_done(&image);
-	return table;
-}
-
-static struct unwind_table *build_file(const char *path)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct unwind_table *table = NULL;
-
-	if (fd >= 0)
-		unwind_table_build(fd, -1, &table);
-	return table;
-}
-
-static void read_maps(struct maps *maps)
-{
-	_cleanup_fclose_ FILE *f = fopen("/proc/self/maps", "re");
-	char line[512];
-
-	assert_non_null(f);
-	maps->n = 0;
-	while (maps->n < MAX_MAPS && fgets(line, sizeof(line), f)) {
-		struct map *m = &maps->at[maps->n];
-		unsigned long start, end, offset, inode;
-		char rights[8];
-
-		memset(m, 0, sizeof(*m));
-		if (sscanf(line, "%lx-%lx %7s %lx %*s %lu %255[^\n]", &start, &end, rights, &offset,
-			   &inode, m->path) < 5 ||
-		    rights[2] != 'x')
-			continue;
-		m->start = start;
-		m->end = end;
-		m->offset = offset;
-		if (!strcmp(m->path, "[vdso]")) {
-			m->file_id = ABI_FILE_ID_VDSO;
-			m->table = build_vdso();
-		} else if (inode) {
-			m->table = build_file(m->path);
-		}
-		maps->n++;
-	}
-}
-
-static void free_maps(struct maps *maps)
-{
-	for (size_t i = 0; i < maps->n; i++)
-		free(maps->at[i].table);
-}
-
-static struct map *find_map(struct maps *maps, uint64_t addr)
-{
-	for (size_t i = 0; i < maps->n; i++)
-		if (addr >= maps->at[i].start && addr < maps->at[i].end)
-			return &maps->at[i];
-	return NULL;
-}
-
-static uint64_t word_of(struct maps *maps, uint64_t return_address)
-{
-	const struct map *m = find_map(maps, return_address);
-
-	assert_non_null(m);
-	return (uint64_t)m->file_id << ABI_FRAME_FILE_SHIFT |
-	       (return_address - 1 - m->start + m->offset);
-}
 
 /* --- what comes out of the ring --- */
 

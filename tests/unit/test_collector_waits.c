@@ -373,6 +373,35 @@ static void takes_the_best_hook(void **state)
 	}
 }
 
+/* Nothing comes before, and then all does. */
+static void starts_when_told(void **state)
+{
+	struct collector_options o = { .start_later = true };
+	struct collector *c = collector_of(&o);
+	uint64_t give_up;
+	struct collector_state s;
+	struct error e;
+
+	(void)state;
+	doze(ROUND_NS);
+	collector_get_state(c, &s);
+	assert_int_equal(s.counters[ABI_COUNTER_waits], 0);
+	assert_int_equal(s.counters[ABI_COUNTER_samples_attempted], 0);
+	assert_int_equal(s.cpus, 0);
+	assert_int_equal(collector_read_waits(c, 0, on_ongoing, NULL), -ENOTSUP);
+	if (collector_start(c, &e))
+		fail_msg("%s", e.text);
+	doze(ROUND_NS);
+	give_up = clock_monotonic_ns() + 20 * NS_PER_S;
+	do
+		collector_get_state(c, &s);
+	while (!s.counters[ABI_COUNTER_samples_attempted] && clock_monotonic_ns() < give_up);
+	assert_true(s.counters[ABI_COUNTER_samples_attempted] > 0);
+	assert_true(s.counters[ABI_COUNTER_waits] > 0);
+	assert_true(s.cpus > 0);
+	collector_free(c);
+}
+
 static void without_waits(void **state)
 {
 	struct collector_options o = { .without_sampling = true, .without_waits = true };
@@ -415,6 +444,7 @@ int main(void)
 		BY_HOOK(kprobe),
 		BY_HOOK(switch_out),
 		cmocka_unit_test(takes_the_best_hook),
+		cmocka_unit_test(starts_when_told),
 		cmocka_unit_test(without_waits),
 		cmocka_unit_test(options_are_checked),
 	};

@@ -17,12 +17,11 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fileio.h"
+#include "jit_world.h"
 #include "process/process.h"
 #include "scratch.h"
 #include "symbol_image.h"
-#include "symbolize/jit_file.h"
 #include "symbolize/jit_names.h"
-#include "worker/worker.h"
 
 /* What a parser with a hole would do: the files say by their first word what they exploit. */
 static int run_with_holes(const int *fds, size_t n_fds, const void *args, size_t args_size,
@@ -45,27 +44,16 @@ static int run_with_holes(const int *fds, size_t n_fds, const void *args, size_t
 
 static const struct worker_job jobs[] = { { "nothing", NULL }, { "jit", run_with_holes } };
 
-struct world {
-	struct worker *worker;
-	struct jit_reader reader;
-	struct jit_file *file;
-	int fd;
-};
-
 static int setup_with(void **state, uint64_t time_limit)
 {
 	const struct worker_options o = { .jobs = jobs,
 					  .n_jobs = ARRAY_SIZE(jobs),
 					  .time_limit = time_limit };
-	struct world *w = calloc(1, sizeof(*w));
+	struct worker *worker;
 
-	if (!w || worker_new(&o, &w->worker, NULL) < 0)
+	if (worker_new(&o, &worker, NULL) < 0)
 		return -1;
-	w->reader = (struct jit_reader){ .worker = w->worker, .job = 1, .max_memory = 32 << 20 };
-	w->file = jit_file_new(&w->reader);
-	w->fd = memfd_create("map", MFD_CLOEXEC);
-	*state = w;
-	return w->file && w->fd >= 0 ? 0 : -1;
+	return world_new(worker, (struct jit_reader){ .job = 1, .max_memory = 32 << 20 }, state);
 }
 
 /* Nothing that has to be read is too slow for it. */
@@ -77,24 +65,6 @@ static int setup(void **state)
 static int setup_impatient(void **state)
 {
 	return setup_with(state, 300 * NS_PER_MS);
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	jit_file_free(w->file);
-	jit_reader_done(&w->reader);
-	worker_free(w->worker);
-	close(w->fd);
-	free(w);
-	return 0;
-}
-
-static void append(struct world *w, const char *text)
-{
-	lseek(w->fd, 0, SEEK_END);
-	assert_int_equal(fd_write_full(w->fd, text, strlen(text)), 0);
 }
 
 /* Until the parser has answered all. */

@@ -14,54 +14,25 @@
 
 #include <cmocka.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fileio.h"
+#include "jit_world.h"
 #include "scratch.h"
 #include "symbol_image.h"
-#include "symbolize/jit_file.h"
 #include "symbolize/perf_map.h"
 #include "symbolize/perf_map_file.h"
 
-struct world {
-	struct jit_reader reader;
-	struct jit_file *map;
-	int fd;
-};
-
 static int setup(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
-
-	w->reader = (struct jit_reader){ .format = JIT_PERF_MAP, .max_memory = 32 << 20 };
-	w->map = jit_file_new(&w->reader);
-	w->fd = memfd_create("map", MFD_CLOEXEC);
-	*state = w;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	jit_file_free(w->map);
-	assert_int_equal(w->reader.memory, 0);
-	close(w->fd);
-	free(w);
-	return 0;
-}
-
-static void append(struct world *w, const char *text)
-{
-	lseek(w->fd, 0, SEEK_END);
-	assert_int_equal(fd_write_full(w->fd, text, strlen(text)), 0);
+	return world_new(
+		NULL, (struct jit_reader){ .format = JIT_PERF_MAP, .max_memory = 32 << 20 }, state);
 }
 
 /* 0, or why there is less than the file has. */
 static int read_map(struct world *w)
 {
-	jit_file_read(w->map, w->fd);
-	return jit_file_error(w->map);
+	jit_file_read(w->file, w->fd);
+	return jit_file_error(w->file);
 }
 
 static const char *find(const struct jit_file *f, uint64_t address)
@@ -71,7 +42,7 @@ static const char *find(const struct jit_file *f, uint64_t address)
 	return jit_file_find(f, address, &s) ? s.name : "nothing";
 }
 
-#define assert_jit(w, address, expected) assert_string_equal(find((w)->map, address), expected)
+#define assert_jit(w, address, expected) assert_string_equal(find((w)->file, address), expected)
 
 static void test_lines(void **state)
 {
@@ -202,12 +173,12 @@ static void test_replaced(void **state)
 	assert_jit(w, 0x5000, "five");
 	/* Another file. */
 	assert_int_equal(fd_write_full(other, "7000 10 seven\n", 14), 0);
-	jit_file_read(w->map, other);
+	jit_file_read(w->file, other);
 	assert_jit(w, 0x5000, "nothing");
 	assert_jit(w, 0x7000, "seven");
 	/* Emptied. */
 	assert_int_equal(ftruncate(other, 0), 0);
-	jit_file_read(w->map, other);
+	jit_file_read(w->file, other);
 	assert_jit(w, 0x7000, "nothing");
 	close(other);
 }

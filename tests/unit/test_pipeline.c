@@ -205,6 +205,26 @@ static void waits_that_go_on_are_counted_once(void **state)
 	assert_int_equal(sum_window(pipeline_cumulative(p)).value, 1700);
 }
 
+/* With what has ended goes only what is kept when it ends: it would be taken back. */
+static void of_all_time_only_what_is_sure(void **state)
+{
+	struct pipeline *p = *state;
+	const struct receiver_options o = { .kinds = 1U << ABI_KIND_BLOCK, .of_all_time = true };
+	union record sure = wait_record(ABI_KIND_BLOCK, 500, 2100, 1600);
+	union record by_chance = wait_record(ABI_KIND_BLOCK, 2000, 2100, 1000);
+	struct receiver *r, *tap = receive(p, 1000, 1U << ABI_KIND_BLOCK, true);
+
+	assert_int_equal(pipeline_receive(p, &o, &r), 0);
+	sure.sample.wait.flags = by_chance.sample.wait.flags = ABI_WAIT_ONGOING;
+	by_chance.sample.count = 10 * ABI_COUNT_ONE;
+	pipeline_add_ongoing(p, r, &sure, sizeof(sure));
+	pipeline_add_ongoing(p, r, &by_chance, sizeof(by_chance));
+	pipeline_add_ongoing(p, tap, &by_chance, sizeof(by_chance));
+	assert_int_equal(sum(r).value, 1600);
+	assert_int_equal(sum(r).last.tid, 0);
+	assert_int_equal(sum(tap).value, 1000);
+}
+
 static void only_the_reasons_that_are_wanted(void **state)
 {
 	struct pipeline *p = *state;
@@ -306,6 +326,7 @@ int main(void)
 		TEST(a_tap_gets_what_falls_into_it),
 		TEST(a_wait_may_end_after_the_tap),
 		TEST(waits_that_go_on_are_counted_once),
+		TEST(of_all_time_only_what_is_sure),
 		TEST(only_the_reasons_that_are_wanted),
 		TEST(a_wait_meets_its_waker),
 		TEST(wakers_are_bounded),

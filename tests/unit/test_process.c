@@ -1,118 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The process table fed with side-band events as the kernel sends them, without /proc. */
+/* The process table fed with side-band events as the kernel sends them: lives, execs, threads. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/hash.h"
-#include "process/mappings.h"
-#include "process/process.h"
-#include "process/sideband.h"
-
-static int set_up(void **state)
-{
-	struct process_table_options o = { .without_proc = true };
-
-	return process_table_new(&o, (struct process_table **)state);
-}
-
-static int tear_down(void **state)
-{
-	process_table_free(*state);
-	return 0;
-}
-
-static void apply(struct process_table *t, struct sideband_event e)
-{
-	assert_int_equal(process_table_apply(t, &e), 0);
-}
-
-static void fork_process(struct process_table *t, uint64_t time, uint32_t pid, uint32_t ppid)
-{
-	apply(t,
-	      (struct sideband_event){
-		      .type = SIDEBAND_FORK, .pid = pid, .tid = pid, .ppid = ppid, .time = time });
-}
-
-static void fork_thread(struct process_table *t, uint64_t time, uint32_t pid, uint32_t tid)
-{
-	apply(t,
-	      (struct sideband_event){
-		      .type = SIDEBAND_FORK, .pid = pid, .tid = tid, .ppid = pid, .time = time });
-}
-
-static void exit_thread(struct process_table *t, uint64_t time, uint32_t pid, uint32_t tid)
-{
-	apply(t, (struct sideband_event){
-			 .type = SIDEBAND_EXIT, .pid = pid, .tid = tid, .ppid = 1, .time = time });
-}
-
-static void rename_thread(struct process_table *t, uint64_t time, uint32_t pid, uint32_t tid,
-			  const char *comm)
-{
-	apply(t,
-	      (struct sideband_event){
-		      .type = SIDEBAND_COMM, .pid = pid, .tid = tid, .time = time, .name = comm });
-}
-
-static void exec(struct process_table *t, uint64_t time, uint32_t pid, const char *comm)
-{
-	apply(t, (struct sideband_event){ .type = SIDEBAND_COMM,
-					  .pid = pid,
-					  .tid = pid,
-					  .time = time,
-					  .exec = true,
-					  .name = comm });
-}
-
-static void map(struct process_table *t, uint64_t time, uint32_t pid, uint64_t address,
-		const char *path)
-{
-	apply(t, (struct sideband_event){ .type = SIDEBAND_MMAP,
-					  .pid = pid,
-					  .tid = pid,
-					  .time = time,
-					  .address = address,
-					  .size = 0x1000,
-					  .offset = 0x2000,
-					  .build_id_size = 20,
-					  .build_id = { 0xab },
-					  .name = path });
-}
-
-/* What a shell does for "true". */
-static void run(struct process_table *t, uint64_t time, uint32_t pid, const char *name,
-		const char *path)
-{
-	fork_process(t, time, pid, 1);
-	exec(t, time + 1, pid, name);
-	map(t, time + 2, pid, 0x1000, path);
-	map(t, time + 3, pid, 0x10000, "/lib/ld.so");
-	map(t, time + 4, pid, 0x20000, "[vdso]");
-}
-
-static struct process *look(struct process_table *t, uint32_t pid, uint64_t time)
-{
-	struct process *p = process_table_lookup(t, pid, time, 0, 0, "sampled");
-
-	assert_non_null(p);
-	return p;
-}
-
-static struct process_table_stats stats(struct process_table *t)
-{
-	struct process_table_stats s;
-
-	process_table_get_stats(t, &s);
-	return s;
-}
+#include "process_events.h"
 
 static void test_short_life(void **state)
 {
@@ -228,70 +128,6 @@ static void test_sample_amid_exec(void **state)
 	process_unref(p);
 }
 
-static void test_script(void **state)
-{
-	struct process_table *t = *state;
-
-	run(t, 100, 50, "script.sh", "/usr/bin/dash");
-	assert_string_equal(look(t, 50, 150)->comm, "script.sh");
-	assert_string_equal(look(t, 50, 150)->executable, "/usr/bin/dash");
-}
-
-static void test_static_binary_and_jit(void **state)
-{
-	struct process_table *t = *state;
-	struct process_mapping m;
-
-	fork_process(t, 100, 50, 1);
-	exec(t, 101, 50, "busybox");
-	map(t, 102, 50, 0x8000, "//anon");
-	map(t, 103, 50, 0x20000, "[vdso]");
-	map(t, 104, 50, 0x1000, "/bin/busybox");
-	assert_string_equal(look(t, 50, 150)->executable, "/bin/busybox");
-	assert_int_equal(process_table_mapping(t, 50, 0, 0x8000, &m), -ENOENT);
-	assert_int_equal(process_table_mapping(t, 50, 0, 0x20000, &m), 0);
-	assert_string_equal(m.path, "[vdso]");
-	/* Code made at run time in the place of a file hides it. */
-	map(t, 105, 50, 0x1800, "//anon");
-	assert_int_equal(process_table_mapping(t, 50, 0, 0x17ff, &m), 0);
-	assert_int_equal(process_table_mapping(t, 50, 0, 0x1800, &m), -ENOENT);
-}
-
-static void test_fork_inherits(void **state)
-{
-	struct process_table *t = *state;
-	struct process_mapping m;
-
-	run(t, 100, 50, "sh", "/bin/sh");
-	fork_process(t, 200, 51, 50);
-	assert_string_equal(look(t, 51, 201)->comm, "sh");
-	assert_string_equal(look(t, 51, 201)->executable, "/bin/sh");
-	assert_int_equal(look(t, 51, 201)->parent, 50);
-	assert_int_equal(process_table_mapping(t, 51, 0, 0x1000, &m), 0);
-	/* posix_spawn: the child execs, the parent stays what it is. */
-	exec(t, 202, 51, "true");
-	map(t, 203, 51, 0x1000, "/bin/true");
-	assert_int_equal(process_table_mapping(t, 51, 0, 0x1000, &m), 0);
-	assert_string_equal(m.path, "/bin/true");
-	assert_int_equal(process_table_mapping(t, 50, 0, 0x1000, &m), 0);
-	assert_string_equal(m.path, "/bin/sh");
-	assert_string_equal(look(t, 50, 204)->comm, "sh");
-}
-
-static void test_shared_mappings_are_copied_on_change(void **state)
-{
-	struct process_table *t = *state;
-	struct process_mapping m;
-
-	run(t, 100, 50, "sh", "/bin/sh");
-	fork_process(t, 200, 51, 50);
-	map(t, 201, 51, 0x40000, "/lib/plugin.so");
-	assert_int_equal(process_table_mapping(t, 51, 0, 0x40000, &m), 0);
-	assert_int_equal(process_table_mapping(t, 51, 0, 0x10000, &m), 0);
-	assert_int_equal(process_table_mapping(t, 50, 0, 0x40000, &m), -ENOENT);
-	assert_int_equal(stats(t).mappings, 3 + 4);
-}
-
 static void test_threads(void **state)
 {
 	struct process_table *t = *state;
@@ -373,40 +209,6 @@ static void test_unknown_process(void **state)
 	assert_string_equal(look(t, 78, 301)->comm, "sampled");
 }
 
-static void test_deleted_and_memfd(void **state)
-{
-	struct process_table *t = *state;
-	struct process_mapping m;
-
-	run(t, 100, 50, "x", "/tmp/x (deleted)");
-	assert_string_equal(look(t, 50, 150)->executable, "/tmp/x");
-	assert_int_equal(process_table_mapping(t, 50, 0, 0x1000, &m), 0);
-	assert_string_equal(m.path, "/tmp/x");
-	assert_true(m.deleted);
-	run(t, 100, 51, "3", "/memfd:code (deleted)");
-	assert_string_equal(look(t, 51, 150)->executable, "/memfd:code");
-	run(t, 100, 52, "y", "/tmp/ (deleted)y");
-	assert_string_equal(look(t, 52, 150)->executable, "/tmp/ (deleted)y");
-}
-
-static void test_hostile_names(void **state)
-{
-	struct process_table *t = *state;
-	char path[5000];
-
-	run(t, 100, 50, "a\xff\xc0\x80z", "/tmp/\xe4\xf6");
-	assert_string_equal(look(t, 50, 150)->comm, "a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz");
-	assert_string_equal(look(t, 50, 150)->executable, "/tmp/\xef\xbf\xbd\xef\xbf\xbd");
-	run(t, 200, 51, "\xe2\x82\xac\xf0\x9f\x98\x80", "/tmp/\xed\xa0\x80\xe2\x82");
-	assert_string_equal(look(t, 51, 250)->comm, "\xe2\x82\xac\xf0\x9f\x98\x80");
-	memset(path, '\xff', sizeof(path) - 1);
-	path[0] = '/';
-	path[sizeof(path) - 1] = '\0';
-	run(t, 300, 52, path, path);
-	assert_in_range(strlen(look(t, 52, 350)->comm), 1, 64);
-	assert_in_range(strlen(look(t, 52, 350)->executable), 1, 4096);
-}
-
 static void test_grace(void **state)
 {
 	struct process_table *t = *state;
@@ -461,28 +263,6 @@ static void test_storm_is_bounded(void **state)
 	process_table_expire(t, 3600 * NS_PER_S);
 	assert_int_equal(stats(t).processes, 0);
 	assert_in_range(process_table_memory(t), 1, 2 << 20);
-}
-
-static void test_mappings_are_bounded(void **state)
-{
-	struct process_table *t = *state;
-	struct process_mapping m;
-
-	run(t, 1, 50, "loader", "/bin/loader");
-	for (uint64_t i = 0; i < 3 * MAPPINGS_MAX; i++)
-		map(t, 10 + i, 50, 0x100000 + i * 0x2000, "/lib/plugin.so");
-	assert_in_range(stats(t).mappings, MAPPINGS_MAX / 2, MAPPINGS_MAX);
-	assert_true(stats(t).mappings_dropped > 0);
-	assert_int_equal(
-		process_table_mapping(t, 50, 0, 0x100000 + (3 * MAPPINGS_MAX - 1) * 0x2000ULL, &m),
-		0);
-	/* The same place again and again is one mapping. */
-	run(t, 1, 51, "loader", "/bin/loader");
-	for (uint64_t i = 0; i < 100; i++)
-		map(t, 10 + i, 51, 0x100000, "/lib/plugin.so");
-	exit_thread(t, 900000, 50, 50);
-	process_table_expire(t, 3600 * NS_PER_S);
-	assert_int_equal(stats(t).mappings, 4);
 }
 
 static int count(struct process *p, void *userdata)
@@ -585,21 +365,14 @@ int main(void)
 		TEST(test_late_sample_does_not_end_the_newest),
 		TEST(test_exec_keeps_what_samples_hold),
 		TEST(test_sample_amid_exec),
-		TEST(test_script),
-		TEST(test_static_binary_and_jit),
-		TEST(test_fork_inherits),
-		TEST(test_shared_mappings_are_copied_on_change),
 		TEST(test_threads),
 		TEST(test_exec_by_another_thread),
 		TEST(test_unheard_thread_revives),
 		TEST(test_lost_exit),
 		TEST(test_unknown_process),
-		TEST(test_deleted_and_memfd),
-		TEST(test_hostile_names),
 		TEST(test_grace),
 		TEST(test_older_life_outlives_the_newest),
 		TEST(test_storm_is_bounded),
-		TEST(test_mappings_are_bounded),
 		TEST(test_each),
 		TEST(test_nobody),
 		TEST(test_random_events),

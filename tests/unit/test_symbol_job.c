@@ -254,7 +254,8 @@ static const char *name_in(struct world *w, struct executable *x, int fd)
 }
 
 /* Whatever it does, it costs the file its names and nobody else anything. */
-static void assert_costs_one_file(struct worker *worker, const char *exploit, bool crashes)
+static void assert_costs_one_file(struct worker *worker, const char *exploit, uint64_t crashed,
+				  uint64_t timed_out)
 {
 	_cleanup_close_ int hostile = image_with(exploit), good = image_with("fine");
 	struct symbolizer_stats stats;
@@ -271,25 +272,26 @@ static void assert_costs_one_file(struct worker *worker, const char *exploit, bo
 	assert_int_equal(w.table.opened, 2);
 	symbolizer_get_stats(w.symbolizer, &stats);
 	assert_int_equal(stats.tables_failed, 1);
-	assert_int_equal(stats.tables_crashed, crashes);
+	assert_int_equal(stats.tables_crashed, crashed);
+	assert_int_equal(stats.tables_timed_out, timed_out);
 	assert_int_equal(stats.tables_loaded, 1);
 	symbolizer_free(w.symbolizer);
 }
 
 static void test_crash_costs_one_file(void **state)
 {
-	assert_costs_one_file(*state, "kill_parser", true);
+	assert_costs_one_file(*state, "kill_parser", 1, 0);
 }
 
 static void test_hang_costs_one_file(void **state)
 {
-	assert_costs_one_file(*state, "hang_parser", true);
+	assert_costs_one_file(*state, "hang_parser", 0, 1);
 }
 
 /* The parser was taken over and answers nonsense. */
 static void test_nonsense_costs_one_file(void **state)
 {
-	assert_costs_one_file(*state, "own_parser", false);
+	assert_costs_one_file(*state, "own_parser", 0, 0);
 }
 
 static void test_tried_again_after_a_while(void **state)

@@ -118,13 +118,37 @@ static int run_rights(const int *fds, size_t n_fds, const void *args, size_t arg
 	return 0;
 }
 
-enum { ECHO_, REFUSE, CRASH, HANG, EAT, OPEN, MAP_CODE, RIGHTS };
+/* Uses some CPU time, a tenth of WORK_LIMIT. */
+#define WORK_LIMIT (NS_PER_S / 2)
+
+static int run_work(const int *fds, size_t n_fds, const void *args, size_t args_size,
+		    void **ret_data, size_t *ret_size)
+{
+	uint64_t end = clock_ns(CLOCK_PROCESS_CPUTIME_ID) + WORK_LIMIT / 10;
+
+	(void)fds, (void)n_fds, (void)args, (void)args_size, (void)ret_data, (void)ret_size;
+	while (clock_ns(CLOCK_PROCESS_CPUTIME_ID) < end)
+		;
+	return -EEXIST;
+}
+
+/* Waits for ever, and uses no CPU time. */
+static int run_block(const int *fds, size_t n_fds, const void *args, size_t args_size,
+		     void **ret_data, size_t *ret_size)
+{
+	(void)fds, (void)n_fds, (void)args, (void)args_size, (void)ret_data, (void)ret_size;
+	poll(NULL, 0, -1);
+	return 0;
+}
+
+enum { ECHO_, REFUSE, CRASH, HANG, EAT, OPEN, MAP_CODE, RIGHTS, WORK, BLOCK };
 
 static const struct worker_job jobs[] = {
 	[ECHO_] = { "echo", run_echo },	      [REFUSE] = { "refuse", run_refuse },
 	[CRASH] = { "crash", run_crash },     [HANG] = { "hang", run_hang },
 	[EAT] = { "eat", run_eat },	      [OPEN] = { "open", run_open },
 	[MAP_CODE] = { "map", run_map_code }, [RIGHTS] = { "rights", run_rights },
+	[WORK] = { "work", run_work },	      [BLOCK] = { "block", run_block },
 };
 
 static int setup(void **state)
@@ -196,14 +220,27 @@ static void test_crash_costs_one_job(void **state)
 	assert_int_equal(stats.starts, 2);
 }
 
-static void test_hang_costs_one_job(void **state)
+static void assert_timed_out(struct worker *w, uint64_t n)
 {
 	struct worker_stats stats;
 
+	worker_get_stats(w, &stats);
+	assert_int_equal(stats.jobs_timed_out, n);
+	assert_int_equal(stats.jobs_crashed, 0);
+}
+
+static void test_hang_costs_one_job(void **state)
+{
 	assert_int_equal(call(*state, HANG), -ETIME);
 	assert_echo_works(*state);
-	worker_get_stats(*state, &stats);
-	assert_int_equal(stats.jobs_timed_out, 1);
+	assert_timed_out(*state, 1);
+}
+
+static void test_block_costs_one_job(void **state)
+{
+	assert_int_equal(call(*state, BLOCK), -ETIME);
+	assert_echo_works(*state);
+	assert_timed_out(*state, 1);
 }
 
 static void test_memory_is_limited(void **state)
@@ -338,8 +375,7 @@ static void test_without_the_right_to_end_it(void **state)
 	assert_int_equal(setup((void **)&w), 0);
 	assert_int_equal(call(w, HANG), -ETIME);
 	assert_true(waitpid(-1, &status, 0) > 0);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGALRM);
+	assert_true(WIFEXITED(status));
 	assert_echo_works(w);
 	worker_free(w);
 	alarm(0);
@@ -369,6 +405,59 @@ static int session_nice(pid_t pid, int otherwise)
 		return otherwise;
 	nice = strstr(text, "nice ");
 	return nice ? atoi(nice + strlen("nice ")) : otherwise;
+}
+
+static int setup_work(void **state)
+{
+	struct worker_options o = {
+		.jobs = jobs,
+		.n_jobs = ARRAY_SIZE(jobs),
+		.cpu_limit = WORK_LIMIT,
+		.time_limit = 100 * NS_PER_S,
+	};
+
+	return worker_new(&o, (struct worker **)state, NULL);
+}
+
+/* One that gets no CPU is not slow. */
+static void test_only_cpu_time_counts(void **state)
+{
+	struct worker *w = *state;
+	pid_t pid = child();
+
+	if (!pid)
+		skip_because("the kernel does not tell the children of a process");
+	seen = (struct seen){ 0 };
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(worker_submit(w, WORK, NULL, 0, NULL, 0, note, (void *)1), 0);
+	usleep(2 * WORK_LIMIT / 1000);
+	worker_process(w, clock_monotonic_ns());
+	assert_int_equal(seen.n, 0);
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	wait_for(w, 1);
+	assert_int_equal(call(w, WORK), -EEXIST);
+	assert_timed_out(w, 0);
+	assert_int_equal(call(w, HANG), -ETIME);
+	assert_echo_works(w);
+	assert_timed_out(w, 1);
+}
+
+/* That a job was ended for its time is known although nobody looked when it was. */
+static void test_late_callers_see_no_crash(void **state)
+{
+	static const int endless[] = { HANG, BLOCK };
+	struct worker *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(endless); i++) {
+		seen = (struct seen){ 0 };
+		assert_int_equal(worker_submit(w, endless[i], NULL, 0, NULL, 0, note, (void *)1),
+				 0);
+		usleep((TIME_LIMIT + NS_PER_S) / 1000);
+		wait_for(w, 1);
+		assert_int_equal(seen.order[0], -1);
+		assert_timed_out(w, i + 1);
+	}
+	assert_echo_works(w);
 }
 
 static void test_priorities(void **state)
@@ -416,6 +505,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refuses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_crash_costs_one_job, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hang_costs_one_job, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_block_costs_one_job, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_only_cpu_time_counts, setup_work, teardown),
+		cmocka_unit_test_setup_teardown(test_late_callers_see_no_crash, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_memory_is_limited, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cannot_open_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cannot_map_code, setup, teardown),

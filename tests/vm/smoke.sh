@@ -18,9 +18,9 @@ daemon=$!
 pids+=("$daemon")
 pass "profd starts" within 60 get $PORT /healthz "$SCRATCH/health"
 
-"$VM/workloads/chain-pie" 100 20 &
+"$VM/workloads/chain-pie" 1000 20 &
 chain=$!
-"$VM/workloads/faults" 100 &
+"$VM/workloads/faults" 1000 &
 faults=$!
 pids+=("$chain" "$faults")
 sleep 1
@@ -44,15 +44,23 @@ pass "one process alone" get $PORT "/pid/$chain/debug/pprof/profile?seconds=4" "
 pass "has its frames" has "$one" chain_middle
 pass "and none of another" [ "$(gzip -dc "$one" | LC_ALL=C grep -a -c touch_pages)" = 0 ]
 
-{
-	sleep 1
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		"$VM/workloads/brief" 30
+# Names that came too late for a profile are in the next one.
+brief() {
+	for _ in 1 2 3; do
+		{
+			sleep 1
+			for _ in 1 2 3 4 5 6 7 8 9 10; do
+				"$VM/workloads/brief" 30
+			done
+		} &
+		get $PORT "/debug/pprof/profile?seconds=5" "$SCRATCH/brief.pb.gz"
+		wait $!
+		has "$SCRATCH/brief.pb.gz" brief_leaf && return
+		echo "# late: $(quality "$SCRATCH/brief.pb.gz" frames_unnamed_late) frames"
 	done
-} &
-get $PORT "/debug/pprof/profile?seconds=5" "$SCRATCH/brief.pb.gz"
-wait $!
-pass "processes of milliseconds have names" has "$SCRATCH/brief.pb.gz" brief_leaf ||
+	return 1
+}
+pass "processes of milliseconds have names" brief ||
 	gzip -dc "$SCRATCH/brief.pb.gz" | LC_ALL=C grep -a -o '[a-z_./]*brief[a-z_.+0-9]*' | sort -u | sed 's/^/# /'
 
 "$profctl" record --socket="$SCRATCH/s" --pid "$chain" --seconds 2 -o "$SCRATCH/record.pb.gz" \

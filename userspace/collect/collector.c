@@ -13,12 +13,10 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "collect/collector_cpus.h"
-#include "collect/collector_events.h"
 #include "collect/collector_files.h"
 #include "collect/collector_learn.h"
 #include "collect/collector_load.h"
-#include "collect/collector_sideband.h"
+#include "collect/collector_perf.h"
 #include "collect/collector_tables.h"
 #include "collect/collector_waits.h"
 #include "collect/selftest.h"
@@ -33,29 +31,18 @@
 /* Bits of a file id in a frame. */
 #define MAX_FILES (ABI_FRAME_FILE_MASK / 2)
 
-/* One CPU, by its number. It is closed while both descriptors are -1. */
-struct cpu {
-	int sample_fd;
-	int sideband_fd;
-	bool hardware; /* cycles, not cpu-clock */
-	bool gone;     /* is offline; what its buffer holds is still to be read */
-	struct collector_sideband sideband;
-};
-
 struct collector {
 	struct collector_options options; /* defaults filled in */
 	struct profd_bpf *bpf;
 	struct ring_buffer *ring;
 	int epoll_fd;
-	struct cpu *cpus; /* by number, n_cpus of them */
-	size_t n_cpus;
+	struct collector_perf perf;
 	struct stream *stream; /* only during collector_drain() */
 	uint64_t (
 		*per_cpu)[ABI_COUNTERS_COUNT]; /* counters as the map gives them: by possible CPU */
 	int n_possible;
 	uint64_t map_bytes; /* of maps that were made with the skeleton */
 	uint32_t verified_instructions;
-	uint64_t sideband_bad;
 	struct collector_files files;
 	struct collector_tables tables;
 	struct collector_waits waits;
@@ -78,136 +65,6 @@ static void on_sideband(void *userdata, const void *record, size_t size)
 	struct collector *c = userdata;
 
 	stream_put_sideband(c->stream, record, size);
-}
-
-/* Edge-triggered: a wake-up is one event, what trickles in without one is none. */
-static int watch(struct collector *c, int fd)
-{
-	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
-
-	return epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
-}
-
-static void cpu_stop_sampling(struct cpu *cpu)
-{
-	if (cpu->sample_fd >= 0)
-		close(cpu->sample_fd);
-	cpu->sample_fd = -1;
-}
-
-static void cpu_close(struct cpu *cpu)
-{
-	cpu_stop_sampling(cpu);
-	collector_sideband_unmap(&cpu->sideband);
-	if (cpu->sideband_fd >= 0)
-		close(cpu->sideband_fd);
-	cpu->sideband_fd = -1;
-	cpu->gone = false;
-}
-
-static struct collector_opener opener_of(const struct collector *c)
-{
-	return (struct collector_opener){ c->options.open_event, c->options.open_userdata };
-}
-
-static int cpu_open_sideband(struct collector *c, unsigned int number)
-{
-	struct collector_opener opener = opener_of(c);
-	struct cpu *cpu = &c->cpus[number];
-	int err;
-
-	if (cpu->sideband_fd >= 0)
-		return 0;
-	err = collector_events_open_sideband(&opener, (int)number, c->options.sideband_size,
-					     &cpu->sideband_fd);
-	if (!err)
-		err = collector_sideband_map(cpu->sideband_fd, c->options.sideband_size,
-					     &cpu->sideband);
-	if (!err)
-		err = watch(c, cpu->sideband_fd);
-	if (err)
-		cpu_close(cpu);
-	return err;
-}
-
-static int cpu_open_sampling(struct collector *c, unsigned int number)
-{
-	struct collector_opener opener = opener_of(c);
-	struct cpu *cpu = &c->cpus[number];
-
-	if (cpu->sample_fd >= 0 || c->options.without_sampling)
-		return 0;
-	return collector_events_open_sampling(&opener, (int)number, c->options.sample_frequency,
-					      bpf_program__fd(c->bpf->progs.sample_cpu),
-					      &cpu->hardware, &cpu->sample_fd);
-}
-
-static int grow_cpus(struct collector *c, size_t n)
-{
-	struct cpu *cpus;
-
-	if (n <= c->n_cpus)
-		return 0;
-	cpus = reallocarray(c->cpus, n, sizeof(*cpus));
-	if (!cpus)
-		return -ENOMEM;
-	c->cpus = cpus;
-	for (; c->n_cpus < n; c->n_cpus++)
-		cpus[c->n_cpus] = (struct cpu){ .sample_fd = -1, .sideband_fd = -1 };
-	return 0;
-}
-
-/* Calls @open for every CPU of @online; one that went offline meanwhile is no error. */
-static int open_cpus(struct collector *c, const struct collector_cpus *online,
-		     int (*open)(struct collector *c, unsigned int cpu), int *ret_cpu)
-{
-	unsigned int cpu;
-	int err, first = 0;
-
-	for (cpu = 0; cpu < c->n_cpus; cpu++) {
-		if (!collector_cpus_has(online, cpu))
-			continue;
-		err = open(c, cpu);
-		if (err && err != -ENODEV && !first) {
-			first = err;
-			*ret_cpu = (int)cpu;
-		}
-	}
-	return first;
-}
-
-/*
- * Opens what is not open. The side-band comes first on all CPUs: no process may be sampled whose
- * exec went unseen because it had moved to a CPU that was not listened to yet.
- */
-static int open_events(struct collector *c, const struct collector_cpus *online, int *ret_cpu)
-{
-	unsigned int last = COLLECTOR_MAX_CPUS;
-	int err;
-
-	while (last && !collector_cpus_has(online, last - 1))
-		last--;
-	err = grow_cpus(c, last);
-	if (!err)
-		err = open_cpus(c, online, cpu_open_sideband, ret_cpu);
-	if (!err)
-		err = open_cpus(c, online, cpu_open_sampling, ret_cpu);
-	return err;
-}
-
-static int start(struct collector *c, struct error *e)
-{
-	struct collector_cpus online;
-	int err, cpu = -1;
-
-	err = collector_events_check_frequency(c->options.sample_frequency, e);
-	if (err)
-		return err;
-	err = collector_cpus_online(&online);
-	if (err)
-		return error_set(e, -err, "/sys/devices/system/cpu/online: %s", strerror(-err));
-	err = open_events(c, &online, &cpu);
-	return err ? collector_events_explain(-err, cpu, e) : 0;
 }
 
 static int fill_defaults(struct collector_options *o, struct error *e)
@@ -262,7 +119,7 @@ static int open_readers(struct collector *c)
 	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epoll_fd < 0)
 		return -errno;
-	return watch(c, ring);
+	return collector_perf_watch(c->epoll_fd, ring);
 }
 
 static int load(struct collector *c, struct error *e)
@@ -278,6 +135,29 @@ static int load(struct collector *c, struct error *e)
 	};
 
 	return collector_waits_load(&load, o, &c->waits, &c->bpf, e);
+}
+
+static int open_perf(struct collector *c, struct error *e)
+{
+	const struct collector_options *o = &c->options;
+	const struct collector_perf_options perf = {
+		.opener = { o->open_event, o->open_userdata },
+		.frequency = o->sample_frequency,
+		.program = bpf_program__fd(c->bpf->progs.sample_cpu),
+		.sideband_size = o->sideband_size,
+		.epoll_fd = c->epoll_fd,
+	};
+
+	return collector_perf_open(&c->perf, &perf, e);
+}
+
+int collector_start(struct collector *c, struct error *e)
+{
+	int err = collector_waits_start(&c->waits, c->bpf);
+
+	if (err && c->options.wait_hook)
+		return error_set(e, -err, "waits cannot be sampled by the hook %s", c->waits.text);
+	return c->options.without_sampling ? 0 : collector_perf_sample(&c->perf, e);
 }
 
 int collector_new(const struct collector_options *o, struct collector **ret, struct error *e)
@@ -314,7 +194,9 @@ int collector_new(const struct collector_options *o, struct collector **ret, str
 	c->map_bytes = collector_load_map_bytes(c->bpf);
 	c->verified_instructions = collector_load_verified(c->bpf);
 	wait_rate_init(&c->wait_rate, clock_monotonic_ns());
-	err = start(c, e);
+	err = open_perf(c, e);
+	if (!err && !c->options.start_later)
+		err = collector_start(c, e);
 	if (err)
 		return err;
 	*ret = TAKE_PTR(c);
@@ -323,13 +205,9 @@ int collector_new(const struct collector_options *o, struct collector **ret, str
 
 struct collector *collector_free(struct collector *c)
 {
-	size_t i;
-
 	if (!c)
 		return NULL;
-	for (i = 0; i < c->n_cpus; i++)
-		cpu_close(&c->cpus[i]);
-	free(c->cpus);
+	collector_perf_done(&c->perf);
 	ring_buffer__free(c->ring);
 	if (c->epoll_fd >= 0)
 		close(c->epoll_fd);
@@ -381,65 +259,33 @@ void collector_get_counters(struct collector *c, uint64_t ret[static ABI_COUNTER
 static void adapt_wait_rate(struct collector *c)
 {
 	uint64_t counters[ABI_COUNTERS_COUNT];
-	unsigned int cpus = 0;
-	size_t i;
 
 	if (c->options.block_rate || !c->waits.hook)
 		return;
 	collector_get_counters(c, counters);
-	for (i = 0; i < c->n_cpus; i++)
-		cpus += c->cpus[i].sideband_fd >= 0 && !c->cpus[i].gone;
-	wait_rate_adapt(&c->wait_rate, counters[ABI_COUNTER_wait_stacks_taken], cpus,
-			clock_monotonic_ns());
+	wait_rate_adapt(&c->wait_rate, counters[ABI_COUNTER_wait_stacks_taken],
+			collector_perf_cpus(&c->perf), clock_monotonic_ns());
 	/* One store; programs that run beside it use either. */
 	__atomic_store_n(&c->bpf->data->block_rate, c->wait_rate.ns, __ATOMIC_RELAXED);
 }
 
 int collector_drain(struct collector *c, struct stream *stream)
 {
-	int n, total;
-	size_t i;
+	int records, events;
 
 	acknowledge(c);
 	adapt_wait_rate(c);
 	c->stream = stream;
 	/* The ring first: then all that happened before the samples is in the side-band by now. */
-	total = ring_buffer__consume(c->ring);
-	for (i = 0; i < c->n_cpus; i++) {
-		n = collector_sideband_drain(&c->cpus[i].sideband, on_sideband, c);
-		if (n < 0)
-			c->sideband_bad++;
-		else if (total >= 0)
-			total += n;
-		if (c->cpus[i].gone)
-			cpu_close(&c->cpus[i]);
-	}
+	records = ring_buffer__consume(c->ring);
+	events = collector_perf_drain(&c->perf, on_sideband, c);
 	c->stream = NULL;
-	return total;
+	return records < 0 ? records : records + events;
 }
 
 int collector_follow_cpus(struct collector *c)
 {
-	struct collector_cpus online;
-	int err, failed_cpu, changed = 0;
-	unsigned int i;
-
-	err = collector_cpus_online(&online);
-	if (err)
-		return err;
-	for (i = 0; i < COLLECTOR_MAX_CPUS; i++) {
-		bool open = i < c->n_cpus && c->cpus[i].sideband_fd >= 0 && !c->cpus[i].gone;
-
-		changed += open != !!collector_cpus_has(&online, i);
-		if (open && !collector_cpus_has(&online, i)) {
-			cpu_stop_sampling(&c->cpus[i]);
-			c->cpus[i].gone = true;
-		} else if (!open && i < c->n_cpus && collector_cpus_has(&online, i)) {
-			cpu_close(&c->cpus[i]); /* went and came: its event is dead */
-		}
-	}
-	err = open_events(c, &online, &failed_cpu);
-	return err ? err : changed;
+	return collector_perf_follow(&c->perf);
 }
 
 int collector_evict_files(struct collector *c, uint32_t *ret_ids, size_t max)
@@ -466,27 +312,17 @@ const char *collector_selftest_text(const struct collector *c)
 
 void collector_get_state(struct collector *c, struct collector_state *ret)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	struct bpf_prog_info info = { 0 };
 	uint32_t size = sizeof(info);
 	struct collector_state s = {
 		.sample_frequency = c->options.sample_frequency,
-		.event = "cpu-clock",
 		.vma_walk_works = !c->selftest.number,
 		.segment_bytes = c->tables.n_segments * sizeof(struct unwind_segment),
 		.verified_instructions = c->verified_instructions,
-		.sideband_bad = c->sideband_bad,
 	};
-	size_t i;
 
 	s.map_bytes = c->map_bytes + s.segment_bytes;
-	for (i = 0; i < c->n_cpus; i++) {
-		s.cpus += c->cpus[i].sample_fd >= 0;
-		if (c->cpus[i].sample_fd >= 0 && c->cpus[i].hardware)
-			s.event = "cycles";
-		if (c->cpus[i].sideband.page)
-			s.map_bytes += page + c->cpus[i].sideband.size;
-	}
+	collector_perf_state(&c->perf, &s);
 	collector_get_counters(c, s.counters);
 	if (!bpf_obj_get_info_by_fd(bpf_program__fd(c->bpf->progs.sample_cpu), &info, &size)) {
 		s.run_ns = info.run_time_ns;

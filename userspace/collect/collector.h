@@ -31,6 +31,7 @@ struct collector_options {
 	size_t sideband_size;	   /* bytes per CPU, a power of two; 0 = 512 KiB */
 	uint32_t max_files;	   /* files known to the kernel side at one time; 0 = 16384 */
 	bool without_sampling;	   /* side-band only (tests) */
+	bool start_later;	   /* nothing is sampled before collector_start() */
 	uint32_t slice_bytes; /* of stack, where a file's rules are not loaded: a multiple of 8 up
 				 to ABI_SLICE_MAX_BYTES; 0 = that */
 	bool without_slices;  /* walk by frame pointers there */
@@ -66,13 +67,20 @@ struct collector_state {
 };
 
 /*
- * Loads BPF, runs the self-test, opens and starts everything. An error says what is missing and
- * what to do: no BTF (-ENOTSUP), no rights (-EPERM, -EACCES names perf_event_paranoid), a frequency
- * above kernel.perf_event_max_sample_rate (-ERANGE). Everything is gone from the kernel when the
- * process ends, however it ends: nothing is pinned.
+ * Loads BPF, runs the self-test, opens and, if not told to start later, starts everything. An error
+ * says what is missing and what to do: no BTF (-ENOTSUP), no rights (-EPERM, -EACCES names
+ * perf_event_paranoid), a frequency above kernel.perf_event_max_sample_rate (-ERANGE). Everything
+ * is gone from the kernel when the process ends, however it ends: nothing is pinned.
  */
 int collector_new(const struct collector_options *o, struct collector **ret, struct error *e);
 struct collector *collector_free(struct collector *c);
+
+/*
+ * For who has much to do between the two: the side-band comes since collector_new(), samples from
+ * here on. They wait in the ring, which holds some 10,000, for collector_drain(). Once only; errors
+ * as those of collector_new().
+ */
+int collector_start(struct collector *c, struct error *e);
 
 /* An epoll descriptor that is readable when the kernel side wants to be drained before its time. */
 int collector_fd(const struct collector *c);

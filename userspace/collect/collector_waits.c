@@ -137,15 +137,11 @@ static int map_cpus(struct collector_waits *w, const struct bpf_map *map)
 }
 
 /* Threads get their memory last: from then on, all that happens to them is seen. */
-static int attach_all(struct collector_waits *w, struct profd_bpf *bpf, enum abi_wait_hook hook)
+static int attach_all(struct collector_waits *w, struct profd_bpf *bpf)
 {
 	int err;
 
-	err = map_cpus(w, bpf->maps.wait_cpus);
-	if (!err)
-		err = attach_hook(w, bpf, hook);
-	if (!err)
-		err = attach(w, bpf->progs.wait_switch);
+	err = attach(w, bpf->progs.wait_switch);
 	if (!err)
 		err = attach(w, bpf->progs.wait_waking);
 	if (!err)
@@ -193,7 +189,10 @@ static int try_hook(struct collector_load_options *load, enum abi_wait_hook hook
 		note(w, hook, "%s", e.text);
 		return err;
 	}
-	err = attach_all(w, bpf, hook);
+	/* It does nothing before it is told to by the other programs. */
+	err = map_cpus(w, bpf->maps.wait_cpus);
+	if (!err)
+		err = attach_hook(w, bpf, hook);
 	if (err) {
 		collector_waits_done(w);
 		note(w, hook, "attaching: %s", strerror(-err));
@@ -222,6 +221,21 @@ int collector_waits_load(struct collector_load_options *load, const struct colle
 	}
 	load->wait_hook = ABI_WAIT_HOOK_none;
 	return collector_load(load, ret, e);
+}
+
+int collector_waits_start(struct collector_waits *w, struct profd_bpf *bpf)
+{
+	enum abi_wait_hook hook = w->hook;
+	int err;
+
+	if (hook == ABI_WAIT_HOOK_none)
+		return 0;
+	err = attach_all(w, bpf);
+	if (err) {
+		collector_waits_done(w);
+		note(w, hook, "attaching: %s", strerror(-err));
+	}
+	return err;
 }
 
 /* Calls @record for each of @size bytes; they come whole. */

@@ -30,13 +30,19 @@ struct collector_waits {
 };
 
 /*
- * Loads the skeleton with the best hook that works, and attaches the programs of waits. If none
- * does, it is loaded without, unless @o asks for one hook only. @w is all zero before; free both
- * with collector_waits_done() first. 0 or -errno.
+ * Loads the skeleton with the best hook that works. If none does, it is loaded without, unless @o
+ * asks for one hook only. @w is all zero before; free both with collector_waits_done() first. 0 or
+ * -errno.
  */
 int collector_waits_load(struct collector_load_options *load, const struct collector_options *o,
 			 struct collector_waits *w, struct profd_bpf **ret, struct error *e);
 void collector_waits_done(struct collector_waits *w);
+
+/*
+ * Attaches the programs: from here on waits come. 0 or -errno; then waits are not sampled, and
+ * @w->text says why.
+ */
+int collector_waits_start(struct collector_waits *w, struct profd_bpf *bpf);
 
 /* See collector_read_waits(). */
 int collector_waits_read(struct collector_waits *w, struct profd_bpf *bpf, uint32_t tgid,

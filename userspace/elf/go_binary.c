@@ -26,32 +26,21 @@ static const Elf64_Shdr *find_section(const struct elf_image *image)
 							 : NULL;
 }
 
-/*
- * Where Go's text begins, for tables that do not say it themselves because the loader shall write
- * it: with C in the program that is not the beginning of .text.
- */
-static uint64_t find_text(const struct elf_image *image, uint64_t table)
-{
-	const Elf64_Shdr *text = elf_image_section(image, ".text");
-	uint64_t address;
-
-	if (go_relocation_at(image, table + PCLNTAB_TEXT_OFFSET, &address))
-		return address;
-	return text ? text->sh_addr : 0;
-}
-
 static int find_table(struct go_binary *b, const Elf64_Shdr *section, size_t size)
 {
 	static const size_t step = 8; /* it is aligned to more */
+	const Elf64_Shdr *text = elf_image_section(b->image, ".text");
 	const uint8_t *data = b->data;
 
+	/* What the loader shall write: since 1.18 the beginning of text, before all addresses. */
+	go_relocations_apply(b->image, section->sh_addr, b->data, size / sizeof(uint64_t));
 	for (size_t at = 0; at + step <= size; at += step) {
 		if (!pclntab_looks_like(data + at) ||
 		    pclntab_read(data + at, size - at, &b->table) < 0)
 			continue;
 		b->address = section->sh_addr + at;
-		if (!b->table.text)
-			b->table.text = find_text(b->image, b->address);
+		if (!b->table.text && text)
+			b->table.text = text->sh_addr;
 		return 0;
 	}
 	return -EBADMSG;

@@ -8,9 +8,12 @@
  * with; which of its words is the one that is wanted is tried out: where it points to has to hold
  * together as descriptions of inlined calls.
  *
- * How it can be wrong: inlined calls are not found in programs before 1.13, nor in position
- * independent ones before 1.18, whose loader writes their addresses; nor if the runtime's data was
- * encrypted or rearranged by those who obfuscate. has_inlined_calls tells.
+ * Before 1.18 functions have the addresses of their own calls, and which of the layouts of that
+ * time is theirs is tried out in the same way.
+ *
+ * How it can be wrong: inlined calls are not found if the runtime's data was encrypted or
+ * rearranged by those who obfuscate; then calls is NULL. Before 1.9 no program has descriptions of
+ * them.
  */
 #pragma once
 
@@ -25,17 +28,31 @@ struct go_binary {
 	const struct elf_image *image; /* borrowed */
 	void *data;		       /* the section that the table is in */
 	struct pclntab table;
-	uint64_t address; /* of the table */
-	bool has_inlined_calls;
-	uint8_t inlined_pcdata, inlined_funcdata; /* numbers of their tables */
+	uint64_t address;		    /* of the table */
+	const struct go_call_layout *calls; /* of its inlined calls; NULL = not found */
 	uint64_t function_data; /* address that their offsets count from; 0 before 1.18 */
 };
 
-/* An inlined call, of any version: src/runtime/symtab.go or symtabinl.go, inlinedCall. */
+/*
+ * Descriptions of inlined calls in a version of Go: src/runtime/symtab.go or symtabinl.go,
+ * inlinedCall; the numbers are in src/runtime/funcdata.h, since 1.21 in src/internal/abi/symtab.go.
+ */
+struct go_call_layout {
+	uint8_t version;	  /* of the table: enum in pclntab_read.h */
+	uint8_t pcdata, funcdata; /* numbers of a function's tables: which call, what calls */
+	uint8_t size;		  /* of a description */
+	uint8_t name, parent_pc, start_line; /* where they are in it; 0 = not there */
+	bool is_before_1_12;
+};
+
+/* An inlined call, of any version. Where the source says that the call is: */
 struct go_inlined_call {
 	const char *function; /* NUL-terminated in the table */
-	uint32_t parent_pc;  /* from the start of the function: where the source says the call is */
-	uint32_t start_line; /* 1.20 and later, else 0 */
+	bool has_parent_pc;   /* 1.12 and later */
+	uint32_t parent_pc;   /* from the start of the function */
+	int32_t parent;	      /* before: the call that it is in, -1 = the function itself, */
+	uint32_t file, line;  /* and the number of the file, with the line */
+	uint32_t start_line;  /* of the function that is called; 1.20 and later, else 0 */
 };
 
 /*

@@ -17,7 +17,18 @@
 #define TRIED_FUNCTIONS 32
 #define MAX_FUNCTIONS	16384
 
-#define NO_OFFSET 0xffffffffU
+#define NO_OFFSET	0xffffffffU
+#define MAX_DESCRIPTION 20	   /* bytes of an inlined call */
+#define MAX_LINE	(1U << 20) /* the compiler knows no larger ones */
+
+static const struct go_call_layout layouts[] = {
+	{ GO_1_20, 2, 3, .size = 16, .name = 4, .parent_pc = 8, .start_line = 12 },
+	{ GO_1_18, 2, 3, .size = 20, .name = 12, .parent_pc = 16 },
+	{ GO_1_16, 2, 3, .size = 20, .name = 12, .parent_pc = 16 },
+	{ GO_1_2, 2, 4, .size = 20, .name = 12, .parent_pc = 16 },	  /* 1.13 */
+	{ GO_1_2, 1, 2, .size = 20, .name = 12, .parent_pc = 16 },	  /* 1.12 */
+	{ GO_1_2, 1, 2, .size = 16, .name = 12, .is_before_1_12 = true }, /* 1.9 */
+};
 
 static bool read_at(const struct go_binary *b, uint64_t address, void *buffer, size_t size)
 {
@@ -36,12 +47,12 @@ bool go_binary_inlined_calls(const struct go_binary *b, const struct pclntab_des
 	struct cursor c = cursor_of(b->table.data, b->table.size);
 	uint64_t word;
 
-	if (b->inlined_funcdata >= d->n_funcdata || b->inlined_pcdata >= d->n_pcdata)
+	if (b->calls->funcdata >= d->n_funcdata || b->calls->pcdata >= d->n_pcdata)
 		return false;
 	if (!relative)
 		at = (at + 7) & ~7ULL;
 	cursor_skip(&c, at);
-	cursor_skip(&c, (relative ? 4ULL : 8ULL) * b->inlined_funcdata);
+	cursor_skip(&c, (relative ? 4ULL : 8ULL) * b->calls->funcdata);
 	word = relative ? cursor_u32(&c) : cursor_u64(&c);
 	if (c.bad || (relative ? word == NO_OFFSET : word == 0))
 		return false;
@@ -50,31 +61,34 @@ bool go_binary_inlined_calls(const struct go_binary *b, const struct pclntab_des
 }
 
 /*
- * 1.20: kind u8, 3 bytes, name, parent's pc, start line; before: parent s16, kind u8, 1 byte, file,
- * line, name, parent's pc.
+ * Since 1.20 a description is: kind u8, 3 bytes, name, parent's pc, start line. Before: parent (16
+ * bits and a kind in 1.12 and later), file, line, name, and since 1.12 the parent's pc.
  */
 bool go_binary_inlined_call(const struct go_binary *b, uint64_t address, uint32_t i,
 			    struct go_inlined_call *ret)
 {
-	bool is_new = b->table.version >= GO_1_20;
-	size_t size = is_new ? 16 : 20;
-	struct go_inlined_call call = {};
-	uint8_t bytes[20];
-	struct cursor c = cursor_of(bytes, size);
-	uint32_t name;
+	const struct go_call_layout *l = b->calls;
+	struct go_inlined_call call = { .has_parent_pc = l->parent_pc > 0, .parent = -1 };
+	uint32_t words[MAX_DESCRIPTION / 4], name;
 
-	if (i > UINT16_MAX || !read_at(b, address + i * size, bytes, size))
+	if (i > UINT16_MAX || !read_at(b, address + (uint64_t)i * l->size, words, l->size))
 		return false;
-	cursor_skip(&c, is_new ? 4 : 12);
-	name = cursor_u32(&c);
-	call.parent_pc = cursor_u32(&c);
-	if (is_new)
-		call.start_line = cursor_u32(&c);
+	name = words[l->name / 4];
+	if (l->start_line)
+		call.start_line = words[l->start_line / 4];
+	if (call.has_parent_pc) {
+		call.parent_pc = words[l->parent_pc / 4];
+	} else {
+		call.parent = (int32_t)words[0];
+		call.file = words[1];
+		call.line = words[2];
+	}
 	call.function = pclntab_string(&b->table, b->table.names, name);
 	if (!call.function || call.function[0] == '\0' || call.start_line > INT32_MAX)
 		return false;
-	/* A name begins where another has ended. */
-	if (name > 0 && call.function[-1] != '\0')
+	/* A name begins where another has ended; a call comes behind the one that it is in. */
+	if ((name > 0 && call.function[-1] != '\0') || call.parent < -1 ||
+	    call.parent >= (int64_t)i)
 		return false;
 	*ret = call;
 	return true;
@@ -90,8 +104,8 @@ static bool is_plausible(const struct go_binary *b, uint32_t i, bool *ret_has_on
 
 	*ret_has_one = pclntab_function(&b->table, i, &f) && pclntab_describe(&b->table, i, &d) &&
 		       go_binary_inlined_calls(b, &d, &address);
-	return !*ret_has_one ||
-	       (go_binary_inlined_call(b, address, 0, &call) && call.parent_pc < f.end - f.start);
+	return !*ret_has_one || (go_binary_inlined_call(b, address, 0, &call) &&
+				 call.parent_pc < f.end - f.start && call.line <= MAX_LINE);
 }
 
 static bool holds_together(const struct go_binary *b)
@@ -173,14 +187,17 @@ static bool find_module(struct go_binary *b)
 	return false;
 }
 
-/* Numbers of tables: src/runtime/funcdata.h, since 1.21 src/internal/abi/symtab.go. */
+/* Which layout it is only trying tells, if the table has no number for it. */
 void go_binary_find_inlined_calls(struct go_binary *b)
 {
-	b->inlined_pcdata = 2;
-	b->inlined_funcdata = b->table.version >= GO_1_16 ? 3 : 4;
-	if (b->table.version >= GO_1_18)
-		b->has_inlined_calls = find_module(b);
-	else if (b->table.version >= GO_1_16 || elf_image_section(b->image, ".go.buildinfo"))
-		/* Programs that are built with 1.13 or later have the section. */
-		b->has_inlined_calls = holds_together(b);
+	for (size_t i = 0; i < ARRAY_SIZE(layouts); i++) {
+		if (layouts[i].version != b->table.version)
+			continue;
+		b->calls = &layouts[i];
+		b->table.is_before_1_12 = b->calls->is_before_1_12;
+		if (b->table.version >= GO_1_18 ? find_module(b) : holds_together(b))
+			return;
+	}
+	b->calls = NULL;
+	b->table.is_before_1_12 = false;
 }

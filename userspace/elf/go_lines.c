@@ -16,6 +16,15 @@ struct go_code {
 	const struct go_binary *binary;
 	struct pclntab_description description;
 	uint64_t start;
+	uint64_t calls; /* address of its inlined calls */
+	bool has_calls;
+};
+
+/* Where one of the functions of a chain is, and the inlined call that it is itself; -1 = none. */
+struct place {
+	const char *file;
+	uint32_t line;
+	int64_t call;
 };
 
 /* The value at @address of a table of a function; -1 if there is none. */
@@ -42,10 +51,9 @@ static uint32_t u32_at(const struct pclntab *t, uint64_t base, uint64_t index, b
 }
 
 /* Files have numbers: in the whole program before 1.16, in the compilation unit since. */
-static const char *file_at(const struct go_code *f, uint64_t address)
+static const char *file_numbered(const struct go_code *f, int64_t number)
 {
 	const struct pclntab *t = &f->binary->table;
-	int64_t number = value_at(f, f->description.files, address);
 	bool bad = number < 0, old = t->version < GO_1_16;
 	uint32_t offset;
 	const char *file;
@@ -61,34 +69,57 @@ static const char *file_at(const struct go_code *f, uint64_t address)
 	return file && file[0] ? file : NULL;
 }
 
-static struct go_line line_at(const struct go_code *f, uint64_t address, const char *function,
-			      uint32_t start_line)
-{
-	int64_t line = value_at(f, f->description.lines, address);
-
-	return (struct go_line){
-		.function = function,
-		.file = file_at(f, address),
-		.line = line > 0 ? (uint32_t)line : 0,
-		.start_line = start_line,
-	};
-}
-
-/*
- * The innermost inlined call at *@address, which is then moved to where the source says that the
- * call is; false if nothing is inlined there.
- */
-static bool next_call(const struct go_code *f, uint64_t calls, uint64_t *address,
-		      struct go_inlined_call *ret)
+/* The number of the innermost inlined call at @address; -1 if nothing is inlined there. */
+static int64_t call_at(const struct go_code *f, uint64_t address)
 {
 	const struct go_binary *b = f->binary;
 	bool bad = false;
-	uint32_t table = u32_at(&b->table, f->description.pcdata, b->inlined_pcdata, &bad);
-	int64_t i = bad ? -1 : value_at(f, table, *address);
+	uint32_t table;
 
-	if (i < 0 || !go_binary_inlined_call(b, calls, (uint32_t)i, ret))
+	if (!f->has_calls)
+		return -1;
+	table = u32_at(&b->table, f->description.pcdata, b->calls->pcdata, &bad);
+	return bad ? -1 : value_at(f, table, address);
+}
+
+static struct place place_at(const struct go_code *f, uint64_t address)
+{
+	int64_t line = value_at(f, f->description.lines, address);
+
+	return (struct place){
+		.file = file_numbered(f, value_at(f, f->description.files, address)),
+		.line = line > 0 ? (uint32_t)line : 0,
+		.call = call_at(f, address),
+	};
+}
+
+static struct place place_of_call(const struct go_code *f, const struct go_inlined_call *call)
+{
+	if (call->has_parent_pc)
+		return place_at(f, f->start + call->parent_pc);
+	return (struct place){
+		.file = file_numbered(f, call->file),
+		.line = call->line <= INT32_MAX ? call->line : 0,
+		.call = call->parent,
+	};
+}
+
+static struct go_line line_of(const struct place *place, const char *function, uint32_t start_line)
+{
+	return (struct go_line){ function, place->file, place->line, start_line };
+}
+
+/* Moves *@place, which is in an inlined function, to where that is called; false if it is in none.
+ */
+static bool next_call(const struct go_code *f, struct place *place, struct go_line *ret)
+{
+	struct go_inlined_call call;
+
+	if (place->call < 0 || place->call > UINT16_MAX ||
+	    !go_binary_inlined_call(f->binary, f->calls, (uint32_t)place->call, &call))
 		return false;
-	*address = f->start + ret->parent_pc;
+	*ret = line_of(place, call.function, call.start_line);
+	*place = place_of_call(f, &call);
 	return true;
 }
 
@@ -101,9 +132,8 @@ size_t go_lines_at(const struct go_binary *b, uint64_t address, struct go_line *
 {
 	struct go_code f = { .binary = b };
 	struct pclntab_function function;
-	struct go_inlined_call call;
+	struct place place;
 	struct go_line line;
-	uint64_t calls, at = address;
 	uint32_t number;
 	const char *name;
 	size_t n = 0;
@@ -116,17 +146,12 @@ size_t go_lines_at(const struct go_binary *b, uint64_t address, struct go_line *
 	if (!name || !name[0])
 		return 0;
 	f.start = function.start;
-	if (b->has_inlined_calls && go_binary_inlined_calls(b, &f.description, &calls))
-		for (uint32_t depth = 0; depth < MAX_DEPTH; depth++) {
-			uint64_t inner = at;
-
-			if (!next_call(&f, calls, &at, &call))
-				break;
-			line = line_at(&f, inner, call.function, call.start_line);
-			if (n < max && !(n > 0 && is_wrapper(&line)))
-				ret[n++] = line;
-		}
-	line = line_at(&f, at, name,
+	f.has_calls = b->calls && go_binary_inlined_calls(b, &f.description, &f.calls);
+	place = place_at(&f, address);
+	for (uint32_t depth = 0; depth < MAX_DEPTH && next_call(&f, &place, &line); depth++)
+		if (n < max && !(n > 0 && is_wrapper(&line)))
+			ret[n++] = line;
+	line = line_of(&place, name,
 		       f.description.start_line > 0 ? (uint32_t)f.description.start_line : 0);
 	if (n > 0 && is_wrapper(&line))
 		return n;

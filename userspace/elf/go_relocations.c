@@ -7,11 +7,19 @@
 
 #define CHUNK 4096 /* relocations read at a time; of large programs there are 100,000 */
 
+/* Linkers of C call it .rela.dyn, that of Go .rela. */
+static const Elf64_Shdr *find_section(const struct elf_image *image)
+{
+	const Elf64_Shdr *section = elf_image_section(image, ".rela.dyn");
+
+	return section ? section : elf_image_section(image, ".rela");
+}
+
 /* Calls @take for each that adds a number to the base; stops when it says false. */
 static void each(const struct elf_image *image, bool (*take)(const Elf64_Rela *r, void *userdata),
 		 void *userdata)
 {
-	const Elf64_Shdr *section = elf_image_section(image, ".rela.dyn");
+	const Elf64_Shdr *section = find_section(image);
 	_cleanup_free_ Elf64_Rela *chunk = NULL;
 	uint64_t left;
 
@@ -30,32 +38,6 @@ static void each(const struct elf_image *image, bool (*take)(const Elf64_Rela *r
 				return;
 		left -= n;
 	}
-}
-
-struct search {
-	uint64_t wanted, found;
-	bool is_found;
-};
-
-static bool take_at(const Elf64_Rela *r, void *userdata)
-{
-	struct search *s = userdata;
-
-	if (r->r_offset != s->wanted)
-		return true;
-	s->found = (uint64_t)r->r_addend;
-	s->is_found = true;
-	return false;
-}
-
-bool go_relocation_at(const struct elf_image *image, uint64_t address, uint64_t *ret)
-{
-	struct search s = { .wanted = address };
-
-	each(image, take_at, &s);
-	if (s.is_found)
-		*ret = s.found;
-	return s.is_found;
 }
 
 struct list {

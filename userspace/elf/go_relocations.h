@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the loader writes into a position-independent program in Go. */
+/*
+ * What the loader writes into a position-independent program in Go. Most linkers write it into the
+ * file as well, but not all.
+ */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "elf/elf_image.h"
-
-/*
- * What the loader adds to its base and writes to @address, by a relocation of .rela.dyn; false if
- * there is none.
- */
-bool go_relocation_at(const struct elf_image *image, uint64_t address, uint64_t *ret);
 
 /* The addresses at which @value is written, at most @max; returns how many. */
 size_t go_relocations_of(const struct elf_image *image, uint64_t value, uint64_t *ret, size_t max);

@@ -143,14 +143,14 @@ int pclntab_read(const uint8_t *data, size_t size, struct pclntab *ret)
 
 /*
  * struct _func: all versions begin and end alike; 1.16 put the compilation unit before the last
- * four bytes, 1.20 the line behind it. Programs older than 1.12 end in another way, which matters
- * to nobody: they have no description of inlined calls that we read.
+ * four bytes, 1.20 the line behind it. Before 1.12 all of these four are the last number.
  */
 bool pclntab_describe(const struct pclntab *t, uint32_t i, struct pclntab_description *ret)
 {
 	uint64_t offset = functab_word(t, 2ULL * i + 1);
 	struct pclntab_description d = {};
 	struct cursor c;
+	uint32_t last;
 
 	if (offset > t->size || t->descriptions > t->size)
 		return false;
@@ -166,10 +166,9 @@ bool pclntab_describe(const struct pclntab *t, uint32_t i, struct pclntab_descri
 		d.unit = cursor_u32(&c);
 	if (t->version >= GO_1_20)
 		d.start_line = cursor_s32(&c);
-	cursor_skip(&c, 1); /* what special function it is */
-	d.flags = cursor_u8(&c);
-	cursor_skip(&c, 1);
-	d.n_funcdata = cursor_u8(&c);
+	last = cursor_u32(&c);
+	d.flags = (uint8_t)(last >> 8); /* the first says what special function it is */
+	d.n_funcdata = t->is_before_1_12 ? last : last >> 24;
 	if (c.bad)
 		return false;
 	d.pcdata = (uint64_t)(c.at - t->data);

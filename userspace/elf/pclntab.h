@@ -18,7 +18,8 @@
 struct pclntab {
 	const uint8_t *data;
 	size_t size;
-	uint8_t version; /* enum in pclntab_read.h */
+	uint8_t version;     /* enum in pclntab_read.h */
+	bool is_before_1_12; /* counts of tables have four bytes; known to go_inlined.c only */
 	uint32_t n_functions;
 	uint64_t text;		/* virtual address that 1.18 counts from */
 	const uint8_t *functab; /* of functions: address, offset of the description */
@@ -38,9 +39,6 @@ struct pclntab_function {
 	uint32_t deltas;     /* offset of its table of RSP deltas; 0 = it has none */
 	enum pclntab_kind kind;
 };
-
-/* Where 1.18 and later keep the address that their text begins at. */
-#define PCLNTAB_TEXT_OFFSET 24
 
 /* Whether the eight bytes at @data are what a table begins with. */
 bool pclntab_looks_like(const uint8_t *data);

@@ -18,7 +18,7 @@ struct pclntab_description {
 	uint32_t unit;	    /* 1.16 and later: the first of its files, among the units */
 	int32_t start_line; /* 1.20 and later */
 	uint8_t flags;	    /* 1.17 and later */
-	uint8_t n_funcdata;
+	uint32_t n_funcdata;
 	uint64_t pcdata; /* where its tables of values are: offset in data */
 };
 

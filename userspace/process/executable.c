@@ -19,6 +19,7 @@ struct executable *executable_unref(struct executable *x)
 		x->lines_free(x->lines);
 	if (x->names_free)
 		x->names_free(x->names);
+	executable_unref(x->same); /* which is readable, and so has none itself */
 	free(x->path);
 	free(x->segments);
 	free(x);

@@ -35,7 +35,8 @@ struct executable {
 	uint64_t inode_size; /* bytes; with the next, tells whether a file opened again is the same
 			      */
 	uint64_t inode, device;
-	void *names; /* the symbolizer's, freed by names_free() */
+	struct executable *same; /* not readable, but this one is it; owned. NULL = is not known */
+	void *names;		 /* the symbolizer's, freed by names_free() */
 	void (*names_free)(void *names);
 	void *lines; /* the same, for source lines */
 	void (*lines_free)(void *lines);
@@ -43,6 +44,12 @@ struct executable {
 
 struct executable *executable_ref(struct executable *x);
 struct executable *executable_unref(struct executable *x);
+
+/* What it turned out to be: of a file that could not be read, one with its build id that could. */
+static inline struct executable *executable_known_as(struct executable *x)
+{
+	return x->same ? x->same : x;
+}
 
 /*
  * The ELF virtual address of a file offset. An offset in no executable segment, or of a file that
@@ -59,7 +66,10 @@ struct executable_table;
 	X(executables, "executables known")                                                        \
 	X(executables_unreadable, "executables whose file could not be opened or is not ELF")      \
 	X(executables_open, "file descriptors held for executables")                               \
-	X(file_ids, "file ids given by the kernel side")
+	X(file_ids, "file ids given by the kernel side")                                           \
+	X(file_searches, "searches of all processes' mappings for a file that was not found")      \
+	X(file_searches_refused,                                                                   \
+	  "searches left out or cut off: in vain a moment ago, or too many of them")
 
 struct executable_table_stats {
 #define X(name, help) uint64_t name;

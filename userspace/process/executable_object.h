@@ -17,6 +17,7 @@
 #include "abi.h"
 #include "elf/elf_file.h"
 #include "process/executable.h"
+#include "process/search_budget.h"
 
 /*
  * What makes two files one executable: a build id with the same code segments, else, of files
@@ -43,7 +44,8 @@ struct executable_object {
 	struct abi_file_announcement *pending;
 	struct executable_object *prev, *next;		 /* in the table's list of all */
 	struct executable_object *open_prev, *open_next; /* in its list of those with a descriptor,
-							    least recently used first */
+							    least recently used first; or of those
+							    that are not readable */
 	struct executable_key key;
 	UT_hash_handle hh;					   /* by key, if it has one */
 	struct executable_group *of_build_id, *of_path;		   /* in the index; NULL = not */
@@ -58,14 +60,15 @@ struct file_id {
 };
 
 struct executable_table {
-	struct executable_object *all, *open;		/* lists */
-	struct executable_object *by_key;		/* hash */
-	struct executable_group *by_build_id, *by_path; /* hashes */
-	struct file_id *ids;				/* hash */
+	struct executable_object *all, *open, *unreadable; /* lists */
+	struct executable_object *by_key;		   /* hash */
+	struct executable_group *by_build_id, *by_path;	   /* hashes */
+	struct file_id *ids;				   /* hash */
 	struct executable_object *vdso;
 	struct process_table *processes; /* of the last announcement; borrowed */
 	int proc_fd;			 /* -1 = without */
 	uint32_t max_open, n_open, n_all, n_unreadable;
+	struct search_budget searches; /* through the mappings of all processes */
 };
 
 /* A file that was found and read. */
@@ -94,10 +97,11 @@ int found_file_of_announcement(const struct executable_table *t,
 
 /*
  * Opens a file by its path: in the root of the process that has it mapped (tgid 0 = not known), in
- * ours, in those of the process's ancestors, in that of any process which maps the same path.
+ * ours, in those of the process's ancestors, in that of any process which maps the same path (that
+ * is left out if it costs too much).
  * -ENOENT if none of them leads to what is wanted.
  */
-int found_file_by_path(const struct executable_table *t, uint32_t tgid, uint64_t start_boottime,
+int found_file_by_path(struct executable_table *t, uint32_t tgid, uint64_t start_boottime,
 		       const struct wanted_file *wanted, struct found_file *ret);
 
 /* Of an open descriptor, which stays the caller's. */

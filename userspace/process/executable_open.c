@@ -28,6 +28,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fileio.h"
+#include "base/hash.h"
 #include "process/executable_object.h"
 #include "process/process.h"
 #include "process/process_proc.h"
@@ -253,6 +254,7 @@ struct search {
 	struct found_file *ret;
 	const struct process *process; /* whose mappings are being looked at */
 	int tries;
+	uint64_t n, max; /* mappings and processes that were, and may be looked at */
 };
 
 static int search_mapping(const struct process_mapping *m, void *userdata)
@@ -261,6 +263,8 @@ static int search_mapping(const struct process_mapping *m, void *userdata)
 	_cleanup_close_ int path_fd = -1;
 	char path[PATH_MAX];
 
+	if (s->n++ >= s->max)
+		return -EAGAIN;
 	if (strcmp(m->path, s->wanted->path) != 0)
 		return 0;
 	if (s->tries++ >= OTHERS_MAX)
@@ -276,17 +280,46 @@ static int search_process(struct process *p, void *userdata)
 {
 	struct search *s = userdata;
 
+	if (s->n++ >= s->max)
+		return -EAGAIN;
 	if (p->exit_time)
 		return 0;
 	s->process = p;
 	return process_table_each_mapping(s->t->processes, p, search_mapping, s);
 }
 
-int found_file_by_path(const struct executable_table *t, uint32_t tgid, uint64_t start_boottime,
-		       const struct wanted_file *wanted, struct found_file *ret)
+static uint64_t search_key(const struct wanted_file *w)
+{
+	uint64_t key = hash_bytes(w->path, strlen(w->path));
+
+	if (w->build_id_size)
+		key = hash_step(key, hash_bytes(w->build_id, w->build_id_size));
+	return hash_mix(hash_step(key, w->inode));
+}
+
+/* All processes are asked, as far as that may cost anything. */
+static int search_all(struct executable_table *t, const struct wanted_file *wanted,
+		      struct found_file *ret)
 {
 	struct search s = { .t = t, .wanted = wanted, .ret = ret };
+	uint64_t key = search_key(wanted), now = clock_monotonic_ns();
+	int r;
 
+	s.max = search_budget_ask(&t->searches, key, now);
+	if (s.max == 0)
+		return -ENOENT;
+	r = process_table_each(t->processes, search_process, &s);
+	search_budget_spend(&t->searches, key, s.n,
+			    r == 1	   ? SEARCH_FOUND
+			    : r == -EAGAIN ? SEARCH_CUT
+					   : SEARCH_IN_VAIN,
+			    now);
+	return r == 1 ? 0 : -ENOENT;
+}
+
+int found_file_by_path(struct executable_table *t, uint32_t tgid, uint64_t start_boottime,
+		       const struct wanted_file *wanted, struct found_file *ret)
+{
 	/* "[vdso]", "memfd:" and the like lead nowhere. */
 	if (wanted->path[0] != '/')
 		return -ENOENT;
@@ -298,7 +331,7 @@ int found_file_by_path(const struct executable_table *t, uint32_t tgid, uint64_t
 		return -ENOENT;
 	if (tgid && try_ancestors(t, tgid, start_boottime, wanted, ret) == 0)
 		return 0;
-	return process_table_each(t->processes, search_process, &s) == 1 ? 0 : -ENOENT;
+	return search_all(t, wanted, ret);
 }
 
 /* Where our own vdso lies. */

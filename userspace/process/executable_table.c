@@ -43,6 +43,7 @@ static struct executable_object *object_new(struct executable_table *t, const ch
 		return NULL;
 	}
 	DL_APPEND(t->all, o);
+	DL_APPEND2(t->unreadable, o, open_prev, open_next);
 	t->n_all++;
 	t->n_unreadable++;
 	return o;
@@ -57,7 +58,10 @@ static void object_forget(struct executable_table *t, struct executable_object *
 		HASH_DEL(t->by_key, o);
 	DL_DELETE(t->all, o);
 	t->n_all--;
-	t->n_unreadable -= !o->executable.readable;
+	if (!o->executable.readable) {
+		DL_DELETE2(t->unreadable, o, open_prev, open_next);
+		t->n_unreadable--;
+	}
 	executable_unref(&o->executable);
 }
 
@@ -91,6 +95,26 @@ static struct executable_object *find_by_key(struct executable_table *t,
 
 	HASH_FIND(hh, t->by_key, key, sizeof(*key), o);
 	return o;
+}
+
+/* @x could not be read, and is not looked for any more: samples that have it mean @known. */
+static void settle_as(struct executable *x, struct executable *known)
+{
+	if (!x->readable && !x->same && x != known)
+		x->same = executable_ref(known);
+}
+
+/* Others with its build id that could not be read. There are few, if the machine is healthy. */
+static void settle_others(struct executable_table *t, struct executable *known)
+{
+	struct executable_object *o;
+
+	if (known->build_id_size == 0)
+		return;
+	DL_FOREACH2(t->unreadable, o, open_next)
+	if (!o->pending && o->executable.build_id_size == known->build_id_size &&
+	    memcmp(o->executable.build_id, known->build_id, known->build_id_size) == 0)
+		settle_as(&o->executable, known);
 }
 
 /* Takes over what was found, the descriptor included. */
@@ -127,10 +151,12 @@ static int fill_in(struct executable_table *t, struct executable_object *o, stru
 	x->device = f->device;
 	x->inode_size = f->size;
 	x->readable = true;
+	DL_DELETE2(t->unreadable, o, open_prev, open_next);
 	t->n_unreadable--;
 	o->deleted = f->deleted;
 	free(TAKE_PTR(o->pending));
 	executable_object_keep(t, o, TAKE_FD(f->fd));
+	settle_others(t, x);
 	return 0;
 }
 
@@ -336,7 +362,8 @@ static void retry(struct executable_table *t, struct file_id *id)
 
 	if (executable_object_find(t, pending, &found) < 0 || found == pending)
 		return;
-	/* It is one that was known. Those who hold the pending one have a name without a file. */
+	/* It is one that was known. */
+	settle_as(&pending->executable, &found->executable);
 	id->object = found;
 	found->ids++;
 	pending->ids--;
@@ -352,7 +379,7 @@ struct executable *executable_table_get(struct executable_table *t, uint32_t fil
 		return NULL;
 	if (id->object->pending)
 		retry(t, id);
-	return &id->object->executable;
+	return executable_known_as(&id->object->executable);
 }
 
 /* Gives up what was evicted at an earlier call and is held by nobody. */
@@ -408,6 +435,8 @@ void executable_table_get_stats(const struct executable_table *t,
 		.executables_unreadable = t->n_unreadable,
 		.executables_open = t->n_open,
 		.file_ids = HASH_COUNT(t->ids),
+		.file_searches = t->searches.searches,
+		.file_searches_refused = t->searches.refused,
 	};
 }
 

@@ -17,8 +17,12 @@
 #define ENTRY_BYTES 128
 /* Of a frame besides its ids in stacks, which is there once for all of them. */
 #define FRAME_BYTES 48
-/* What folding leaves, of the budget: room to grow until the next time. */
-#define KEEP_PART 3
+/*
+ * What folding leaves, of the budget: room to grow until the next time. Processes that live may
+ * have more of it, as their waits come again, and then begin at 0.
+ */
+#define KEEP_PART	 3
+#define KEEP_LIVING_PART 2
 /* What is added at least, of the budget, before anything is looked for that can go. */
 #define STEP_PART 8
 
@@ -68,6 +72,7 @@ struct folding {
 	bool *keep;   /* by index */
 	bool *frames; /* by id, of the window that is folded: those of entries that are kept */
 	size_t n, allocated;
+	uint64_t folded;
 	struct window *window; /* the new one */
 };
 
@@ -138,7 +143,8 @@ static size_t entry_bytes(struct folding *f, size_t index)
 
 static int choose(struct folding *f)
 {
-	size_t room = f->cumulative->options.budget / KEEP_PART;
+	const size_t budget = f->cumulative->options.budget;
+	size_t kept = 0;
 
 	f->keep = calloc(MAX(f->n, (size_t)1), sizeof(*f->keep));
 	f->frames = calloc(window_frames(f->cumulative->window) + 1, sizeof(*f->frames));
@@ -148,11 +154,11 @@ static int choose(struct folding *f)
 		qsort(f->list, f->n, sizeof(*f->list), by_worth);
 	for (size_t i = 0; i < f->n; i++) {
 		const struct candidate *c = &f->list[i];
-		size_t bytes = entry_bytes(f, c->index);
+		bool lives = c->exit_time == UINT64_MAX;
 
-		if (!c->folded && bytes > room)
+		kept += entry_bytes(f, c->index);
+		if (!c->folded && kept > budget / (lives ? KEEP_LIVING_PART : KEEP_PART))
 			break;
-		room -= MIN(room, bytes);
 		f->keep[c->index] = true;
 	}
 	return 0;
@@ -194,7 +200,7 @@ static int copy_entry(const struct window_entry *e, void *userdata)
 	folded.process = process_of_name(f->cumulative, e->process->comm);
 	if (!folded.process)
 		return -ENOMEM;
-	f->cumulative->folded++;
+	f->folded++;
 	return window_add_entry(f->window, &folded);
 }
 
@@ -228,6 +234,7 @@ static int fold(struct cumulative *c)
 	if (r < 0)
 		return r;
 	replace(c, TAKE_PTR(f->window));
+	c->folded += f->folded;
 	return 0;
 }
 
@@ -246,21 +253,28 @@ static int merge(struct cumulative *c, uint64_t now)
 	return 0;
 }
 
+static bool is_nearly_full(const struct cumulative *c)
+{
+	return window_memory(c->window) > c->options.budget - c->options.budget / STEP_PART;
+}
+
 /*
  * Ended processes are merged each time that the window has doubled, which keeps it as small as they
- * allow; what is over the budget after that is folded.
+ * allow. If that is too much, those too that ended just now: a pid is less than a stack. What is
+ * over the budget after that is folded. Without memory for it nothing is lost: it is tried again.
  */
-static int make_smaller(struct cumulative *c, uint64_t now)
+static void make_smaller(struct cumulative *c, uint64_t now)
 {
 	size_t budget = c->options.budget, memory;
 	int r = c->options.has_ended ? merge(c, now) : 0;
 
-	if (r == 0 && window_memory(c->window) > budget - budget / STEP_PART)
+	if (r == 0 && c->options.has_ended && is_nearly_full(c))
+		r = merge(c, UINT64_MAX);
+	if (r == 0 && is_nearly_full(c))
 		r = fold(c);
 	/* What could not become smaller is not tried with every sample. */
 	memory = window_memory(c->window);
 	c->limit = MAX(MIN(2 * memory, budget), memory + budget / STEP_PART);
-	return r;
 }
 
 int cumulative_add(struct cumulative *c, const struct sample *s)
@@ -270,9 +284,9 @@ int cumulative_add(struct cumulative *c, const struct sample *s)
 
 	one.tid = 0;
 	r = window_add(c->window, &one);
-	if (r < 0 || window_memory(c->window) <= c->limit)
-		return r;
-	return make_smaller(c, s->time);
+	if (r == 0 && window_memory(c->window) > c->limit)
+		make_smaller(c, s->time);
+	return r;
 }
 
 struct window *cumulative_window(struct cumulative *c)

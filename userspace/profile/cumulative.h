@@ -8,7 +8,8 @@
  * longest ago, then those that stand for least. So totals never shrink.
  *
  * How it can be wrong: a merged wait belongs to no pid any more; a folded one neither to a unit or
- * container, and it is counted as what it was classed as without names (profile/wait.h).
+ * container, and it is counted as what it was classed as without names (profile/wait.h). A stack
+ * that comes again after it was folded begins at 0: who knows its sum from before sees it shrink.
  */
 #pragma once
 
@@ -37,8 +38,7 @@ struct cumulative_options {
 struct cumulative *cumulative_new(const struct cumulative_options *o);
 struct cumulative *cumulative_free(struct cumulative *c);
 
-/* As window_add(). -ENOMEM also if folding found no memory: the sample is in it, over the budget.
- */
+/* As window_add(). What folding finds no memory for stays as it is, over the budget. */
 int cumulative_add(struct cumulative *c, const struct sample *s);
 
 /* Borrowed, until something is added. */

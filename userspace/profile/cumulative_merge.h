@@ -18,7 +18,7 @@ struct cumulative_merge_options {
 	/* Whether the life that @p is (or was, before an exec) of is over. */
 	bool (*has_ended)(void *userdata, const struct process *p);
 	void *userdata;
-	uint64_t now; /* monotonic ns */
+	uint64_t now; /* monotonic ns; UINT64_MAX = the grace of all is over */
 };
 
 /*

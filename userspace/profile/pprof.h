@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,13 @@ struct pprof_options {
 	const struct selection *selection; /* NULL = everything */
 	struct wait_filter filter;	   /* not for cpu; 0 = wait_filter_default() */
 	enum pprof_wakers wakers;
+	/*
+	 * Readers subtract it from a later one, sample by sample, so nothing may go from one sample
+	 * to another, or be taken back, as processes end: no pids, which merging takes away, and
+	 * folded waits, which were in other samples before, are summed up in comments
+	 * (folded_contentions, folded_delay_ns).
+	 */
+	bool subtractable;
 	uint64_t period;	     /* ns between samples */
 	int64_t time;		     /* when it began, ns since 1970 */
 	int64_t duration;	     /* ns; 0 = it is of all time until @time */

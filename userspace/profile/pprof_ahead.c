@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "process/executable.h"
 #include "profile/sample.h"
 #include "profile/window.h"
 #include "symbolize/symbolizer.h"
@@ -44,6 +45,9 @@ void pprof_ahead_step(struct pprof_ahead *a, const struct window *w)
 		if (a->done[i])
 			continue;
 		frame = window_frame(w, i + 1, &process);
+		/* What could not be read can still turn out to be another. */
+		if (frame.kind == FRAME_FILE && !frame.executable->readable)
+			continue;
 		if (!symbolizer_knows(a->frames.symbolizer, &frame))
 			continue;
 		number = pprof_frames_number(&a->frames, &frame, process);

@@ -238,7 +238,8 @@ static void add_labels(struct file *f, struct message *m, const struct sample_ke
 {
 	const struct owner *owner = intern_get(f->encoder->owners, key->owner, NULL);
 
-	add_number_label(m, f->pid, owner->pid);
+	if (!f->encoder->options->subtractable)
+		add_number_label(m, f->pid, owner->pid);
 	if (key->tid) /* 0: of all threads together */
 		add_number_label(m, f->tid, key->tid);
 	add_string_label(m, f->comm, owner->comm);
@@ -280,7 +281,7 @@ static void write_sample(struct file *f, uint32_t id)
 static void write_mapping(struct file *f, uint32_t id)
 {
 	const struct mapping_key *key = intern_get(f->encoder->tables.mappings, id, NULL);
-	const struct mapping_flags *flags = &f->encoder->tables.flags[id - 1];
+	const struct mapping_details *details = &f->encoder->tables.details[id - 1];
 	struct message m;
 
 	m.n = 0;
@@ -288,12 +289,12 @@ static void write_mapping(struct file *f, uint32_t id)
 	message_number(&m, MAPPING_MEMORY_START, key->start);
 	message_number(&m, MAPPING_MEMORY_LIMIT, key->limit);
 	message_number(&m, MAPPING_FILE_OFFSET, key->offset);
-	message_number(&m, MAPPING_FILENAME, (uint64_t)pprof_tables_index(key->file));
+	message_number(&m, MAPPING_FILENAME, (uint64_t)pprof_tables_index(details->file));
 	message_number(&m, MAPPING_BUILD_ID, (uint64_t)pprof_tables_index(key->build_id));
 	message_number(&m, MAPPING_HAS_FUNCTIONS, true);
-	message_number(&m, MAPPING_HAS_FILENAMES, flags->filenames);
-	message_number(&m, MAPPING_HAS_LINE_NUMBERS, flags->line_numbers);
-	message_number(&m, MAPPING_HAS_INLINE_FRAMES, flags->inline_frames);
+	message_number(&m, MAPPING_HAS_FILENAMES, details->filenames);
+	message_number(&m, MAPPING_HAS_LINE_NUMBERS, details->line_numbers);
+	message_number(&m, MAPPING_HAS_INLINE_FRAMES, details->inline_frames);
 	pprof_write(&f->writer, PROFILE_MAPPING, &m);
 }
 
@@ -393,6 +394,7 @@ static int write_file(struct encoder *e, void **ret_data, size_t *ret_size)
 	f->syscall = string_index(f, "syscall");
 	add_comment(kinds[o->kind]->comment, f);
 	quality_lines(&e->quality, add_comment, f);
+	encoder_folded_lines(e, add_comment, f);
 	for (const char *const *c = o->comments; c && *c; c++)
 		add_comment(*c, f);
 	write_tables(f);

@@ -18,7 +18,7 @@
 
 /* Who a sample belongs to, as its labels will say. */
 struct owner {
-	uint32_t pid;
+	uint32_t pid;			/* 0 if the profile has none */
 	uint32_t comm, unit, container; /* strings; that of "" = no label */
 };
 
@@ -62,6 +62,7 @@ struct encoder {
 	struct intern *samples; /* struct sample_key */
 	struct sample_value *values;
 	size_t values_allocated;
+	struct sample_value folded; /* what is told in comments instead of samples */
 	struct program program;
 	struct quality quality;
 };
@@ -78,6 +79,10 @@ int encoder_gather(struct encoder *e, struct window *const *windows, size_t n);
 
 /* The count of a sample as it is written: whole, and not 0 for what there is. */
 int64_t encoder_count(const struct encoder *e, const struct sample_value *value);
+
+/* Tells, as comments, what was folded and is in no sample; nothing if nothing was. */
+void encoder_folded_lines(const struct encoder *e, void (*line)(const char *text, void *userdata),
+			  void *userdata);
 
 /* The executable that the profile is of, NULL if there is no single one. Valid until a string is
  * added. */

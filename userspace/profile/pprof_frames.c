@@ -7,7 +7,7 @@
  *
  * How it can be wrong: an offset of an ELF file outside of its executable segments (data that is
  * executed, a mapping made by hand) has no ELF address. It gets its place in a second mapping of
- * that file, by offset.
+ * that file, by offset, and without build id: who looks it up there later has no use of it.
  */
 #include "profile/pprof_frames.h"
 
@@ -152,12 +152,13 @@ static struct file_place *place_of(struct pprof_frames *f, const struct executab
 
 /* The mapping of a range of an executable, made at its first use and remembered in @mapping. */
 static uint32_t file_mapping(struct pprof_frames *f, const struct executable *x,
-			     const struct mapping_key *range, uint32_t *mapping)
+			     const struct mapping_key *range, bool has_build_id, uint32_t *mapping)
 {
-	char build_id[2 * BUILD_ID_MAX + 1];
+	char build_id[2 * BUILD_ID_MAX + 1] = "";
 
 	if (*mapping == 0) {
-		format_build_id(x, build_id);
+		if (has_build_id)
+			format_build_id(x, build_id);
 		*mapping = add_mapping(f, x->path && x->path[0] ? x->path : "[unknown]", build_id,
 				       *range);
 	}
@@ -177,10 +178,10 @@ static uint32_t file_place(struct pprof_frames *f, const struct frame *frame, ui
 	if (address >= place->segments.start && address < place->segments.limit &&
 	    executable_segment_of(x, frame->address)) {
 		*ret_address = address;
-		return file_mapping(f, x, &place->segments, &place->mapping);
+		return file_mapping(f, x, &place->segments, true, &place->mapping);
 	}
 	*ret_address = MIN(frame->address, FILE_LIMIT - 1);
-	return file_mapping(f, x, &everything, &place->outside);
+	return file_mapping(f, x, &everything, !x->readable, &place->outside);
 }
 
 static uint32_t kernel_place(struct pprof_frames *f, uint64_t address)

@@ -2,6 +2,7 @@
 #include "profile/pprof_encoder.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -83,7 +84,7 @@ static int vote_program(struct encoder *e, const struct window_entry *entry)
 static uint32_t add_owner(struct encoder *e, const struct process *p)
 {
 	struct owner owner = {
-		.pid = p->tgid,
+		.pid = e->options->subtractable ? 0 : p->tgid,
 		.comm = pprof_tables_string(&e->tables, p->comm),
 		.unit = pprof_tables_string(&e->tables, p->unit),
 		.container = pprof_tables_string(&e->tables, p->container),
@@ -191,12 +192,17 @@ static int locate(struct encoder *e, const struct window_entry *entry, struct st
 	return stack->n ? 0 : add_location(stack, pprof_frames_no_stack(&e->frames));
 }
 
+static void add_value(struct sample_value *to, const struct window_entry *entry)
+{
+	to->count = saturating_add(to->count, entry->count);
+	to->value = saturating_add(to->value, entry->value);
+}
+
 static int add_sample(struct encoder *e, const struct window_entry *entry, struct wait wait)
 {
 	struct sample_key key = { .tid = entry->tid, .wait = wait };
 	struct stack stack = { .locations = key.locations };
 	uint32_t count = intern_count(e->samples);
-	struct sample_value *value;
 	uint32_t id;
 	int r;
 
@@ -214,9 +220,7 @@ static int add_sample(struct encoder *e, const struct window_entry *entry, struc
 				  stack.n * sizeof(key.locations[0]));
 	if (!id)
 		return -ENOMEM;
-	value = &e->values[id - 1];
-	value->count = saturating_add(value->count, entry->count);
-	value->value = saturating_add(value->value, entry->value);
+	add_value(&e->values[id - 1], entry);
 	return 0;
 }
 
@@ -308,6 +312,10 @@ static int gather_entry(const struct window_entry *entry, void *userdata)
 	if (!is_selected(e, entry) || !is_wanted(e, entry, &wait))
 		return 0;
 	count_quality(e, entry);
+	if (entry->folded && e->options->subtractable) {
+		add_value(&e->folded, entry);
+		return 0;
+	}
 	r = vote_program(e, entry);
 	if (r < 0)
 		return r;
@@ -319,6 +327,20 @@ int64_t encoder_count(const struct encoder *e, const struct sample_value *value)
 	if (e->options->kind == ABI_KIND_CPU)
 		return value->count;
 	return MAX(saturating_add(value->count, ABI_COUNT_ONE / 2) / ABI_COUNT_ONE, (int64_t)1);
+}
+
+void encoder_folded_lines(const struct encoder *e, void (*line)(const char *text, void *userdata),
+			  void *userdata)
+{
+	char text[64];
+
+	if (e->folded.count == 0)
+		return;
+	snprintf(text, sizeof(text), "profd: folded_contentions=%" PRId64,
+		 encoder_count(e, &e->folded));
+	line(text, userdata);
+	snprintf(text, sizeof(text), "profd: folded_delay_ns=%" PRId64, e->folded.value);
+	line(text, userdata);
 }
 
 /* Room for the numbers of the frames of all windows, one behind the other. */

@@ -29,7 +29,7 @@ void pprof_tables_done(struct pprof_tables *t)
 	intern_free(t->functions);
 	intern_free(t->mappings);
 	intern_free(t->locations);
-	free(t->flags);
+	free(t->details);
 	*t = (struct pprof_tables){};
 }
 
@@ -76,11 +76,18 @@ uint32_t pprof_tables_function(struct pprof_tables *t, const struct function_key
 
 uint32_t pprof_tables_mapping(struct pprof_tables *t, const struct mapping_key *key)
 {
-	/* Room first: an id without flags would be out of bounds later. */
-	if (pprof_reserve(&t->flags, &t->flags_allocated, intern_count(t->mappings),
-			  sizeof(*t->flags)) < 0)
+	uint32_t count = intern_count(t->mappings), id;
+	struct mapping_key unnamed = *key;
+
+	if (pprof_tables_index(key->build_id) != 0)
+		unnamed.file = 0;
+	/* Room first: an id without details would be out of bounds later. */
+	if (pprof_reserve(&t->details, &t->details_allocated, count, sizeof(*t->details)) < 0)
 		return 0;
-	return intern_bytes(t->mappings, key, sizeof(*key));
+	id = intern_bytes(t->mappings, &unnamed, sizeof(unnamed));
+	if (id > count)
+		t->details[id - 1].file = key->file;
+	return id;
 }
 
 static bool function_has_file(const struct pprof_tables *t, uint32_t function)
@@ -92,12 +99,12 @@ static bool function_has_file(const struct pprof_tables *t, uint32_t function)
 
 uint32_t pprof_tables_location(struct pprof_tables *t, const struct location_key *key)
 {
-	struct mapping_flags *flags = &t->flags[key->mapping - 1];
+	struct mapping_details *details = &t->details[key->mapping - 1];
 
-	flags->inline_frames |= key->n_lines > 1;
+	details->inline_frames |= key->n_lines > 1;
 	for (uint32_t i = 0; i < key->n_lines; i++) {
-		flags->line_numbers |= key->lines[i].line != 0;
-		flags->filenames |= function_has_file(t, key->lines[i].function);
+		details->line_numbers |= key->lines[i].line != 0;
+		details->filenames |= function_has_file(t, key->lines[i].function);
 	}
 	return intern_bytes(t->locations, key,
 			    offsetof(struct location_key, lines) +
@@ -111,7 +118,7 @@ uint32_t pprof_tables_mapping_of_file(const struct pprof_tables *t, uint32_t fil
 	for (uint32_t id = 1; id <= intern_count(t->mappings); id++) {
 		const struct mapping_key *key = intern_get(t->mappings, id, NULL);
 
-		if (key->file != file)
+		if (t->details[id - 1].file != file)
 			continue;
 		if (pprof_tables_index(key->build_id) != 0)
 			return id;

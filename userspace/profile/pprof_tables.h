@@ -17,13 +17,18 @@ struct function_key {
 	uint32_t start_line;
 };
 
+/*
+ * Of what has a build id the file's name does not count: copies of a file are one mapping, which is
+ * called as the first of them. Clients that go by build ids would take it for two otherwise.
+ */
 struct mapping_key {
 	uint64_t start, limit, offset;
 	uint32_t file, build_id; /* strings */
 };
 
-/* What the locations of a mapping know. */
-struct mapping_flags {
+/* What it is called, and what its locations know. */
+struct mapping_details {
+	uint32_t file; /* string */
 	bool filenames, line_numbers, inline_frames;
 };
 
@@ -46,8 +51,8 @@ struct pprof_tables {
 	struct intern *functions;
 	struct intern *mappings;
 	struct intern *locations;
-	struct mapping_flags *flags; /* of mapping id - 1 */
-	size_t flags_allocated;
+	struct mapping_details *details; /* of mapping id - 1 */
+	size_t details_allocated;
 };
 
 /* 0 or -ENOMEM; what it began is undone by pprof_tables_done(). */

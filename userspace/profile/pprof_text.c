@@ -6,7 +6,7 @@
  *   TIME COUNT @ ADDRESS...       leaf first; readers take one from each to get into the call
  *   #	ADDRESS	NAME	FILE:LINE
  *
- * with an empty line behind each, most time first.
+ * with an empty line behind each, most time first. What else begins with # readers pass over.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -81,6 +81,11 @@ static void print_sample(FILE *f, const struct encoder *e, uint32_t id)
 	fputc('\n', f);
 }
 
+static void print_comment(const char *text, void *userdata)
+{
+	fprintf(userdata, "# %s\n", text);
+}
+
 static int print(FILE *f, const struct encoder *e)
 {
 	uint32_t n = intern_count(e->samples);
@@ -96,6 +101,7 @@ static int print(FILE *f, const struct encoder *e)
 	/* Values are scaled already. */
 	if (e->options->kind == ABI_KIND_MUTEX)
 		fputs("sampling period=1\n", f);
+	encoder_folded_lines(e, print_comment, f);
 	for (uint32_t i = 0; i < n; i++)
 		print_sample(f, e, lines[i].id);
 	return 0;

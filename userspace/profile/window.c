@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/intern.h"
+#include "process/executable.h"
 #include "process/process.h"
 #include "profile/saturate.h"
 #include "profile/window_stacks.h"
@@ -285,6 +286,8 @@ struct frame window_frame(const struct window *w, uint32_t id, struct process **
 	uint32_t process;
 	struct frame f = window_stacks_frame(&w->stacks, id, &process);
 
+	if (f.kind == FRAME_FILE)
+		f.executable = executable_known_as(f.executable);
 	if (ret_process)
 		*ret_process = intern_pointer(w->processes, process);
 	return f;

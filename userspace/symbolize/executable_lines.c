@@ -185,7 +185,8 @@ static void start_next(struct executable_lines_set *s);
 static void count(struct executable_lines_stats *stats, const struct line_outcome *o)
 {
 	stats->failed += o->status < 0;
-	stats->crashed += o->status == -ECHILD || o->status == -ETIME;
+	stats->crashed += o->status == -ECHILD;
+	stats->timed_out += o->status == -ETIME;
 	stats->split_missing += o->n_missing;
 	stats->units_refused += o->stats.units_refused;
 	stats->sections_compressed += o->stats.sections_compressed;

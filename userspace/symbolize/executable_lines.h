@@ -34,7 +34,8 @@ struct executable_lines_options {
 struct executable_lines_stats {
 	uint64_t asked;				     /* questions to the parser process */
 	uint64_t failed;			     /* of these, files that could not be read */
-	uint64_t crashed;			     /* and on which it crashed or took too long */
+	uint64_t crashed;			     /* and on which it crashed */
+	uint64_t timed_out;			     /* and on which it took too long */
 	uint64_t evicted;			     /* executables whose lines were dropped */
 	uint64_t split_missing;			     /* files of split DWARF that were not found */
 	uint64_t units_refused, sections_compressed; /* as in elf/dwarf.h */

@@ -40,7 +40,8 @@ struct executable_names_stats {
 	uint64_t loaded, evicted;
 	uint64_t asked;		       /* jobs, for one or more names of a file */
 	uint64_t failed, debug_failed; /* executables, debug files */
-	uint64_t crashed;	       /* of both */
+	uint64_t crashed;	       /* of both, as the next */
+	uint64_t timed_out;
 };
 
 int executable_names_new(const struct executable_names_options *o,

@@ -67,10 +67,10 @@ void names_free_questions(struct executable_names_set *s)
 	}
 }
 
-static void count_crash(struct executable_names_set *s, int error)
+static void count_end_of_parser(struct executable_names_set *s, int error)
 {
-	if (error == -ECHILD || error == -ETIME)
-		s->stats.crashed++;
+	s->stats.crashed += error == -ECHILD;
+	s->stats.timed_out += error == -ETIME;
 }
 
 /* What the next reading need not find out again. Without memory for it, it will. */
@@ -110,7 +110,7 @@ static void take_reading(struct names *n, const struct symbol_reading *reading, 
 	if (reading->debug_error < 0) {
 		n->debug_retry_at = now + s->options.retry_ns;
 		s->stats.debug_failed++;
-		count_crash(s, reading->debug_error);
+		count_end_of_parser(s, reading->debug_error);
 	}
 	remember(n, &reading->answer);
 	add_table(n, reading->table);
@@ -151,7 +151,7 @@ static void take_end(void *userdata, int status, const struct symbol_reading *re
 		elf_symbols_free(reading->table);
 	if (status < 0) {
 		s->stats.failed++;
-		count_crash(s, status);
+		count_end_of_parser(s, status);
 	}
 	/* A file that arrived while it was on its way may be the one that it did without. */
 	if (n && q->arrivals != s->arrivals)

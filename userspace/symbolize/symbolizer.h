@@ -71,12 +71,14 @@ struct symbolizer_options {
 	  "symbol tables dropped: over the memory budget, or not used for a while")                \
 	X(tables_failed, "files whose symbols could not be read")                                  \
 	X(debug_files_failed, "debug files that could not be read")                                \
-	X(tables_crashed, "of these, files on which the parser crashed or took too long")          \
+	X(tables_crashed, "of these, files on which the parser crashed")                           \
+	X(tables_timed_out, "of these, files on which it was ended because it took too long")      \
 	X(lines_frames, "frames served with a source line")                                        \
 	X(lines_late, "frames served without, because it was not found in time")                   \
 	X(lines_asked, "times that a file was read for source lines")                              \
 	X(lines_failed, "of these, files that could not be read")                                  \
-	X(lines_crashed, "of these, files on which the parser crashed or took too long")           \
+	X(lines_crashed, "of these, files on which the parser crashed")                            \
+	X(lines_timed_out, "of these, files on which it was ended because it took too long")       \
 	X(lines_evicted, "executables whose lines were dropped to save memory, or not used")       \
 	X(lines_split_missing, "files of split debug information that were not found")             \
 	X(lines_units_refused, "units of debug information that were damaged or too large")        \

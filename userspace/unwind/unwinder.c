@@ -21,7 +21,7 @@ static int walk_read(struct unwind_frame *frame, void *to, size_t size, uint64_t
 #define unwind_read_user(frame, to, size, address) walk_read(frame, to, size, address)
 #include "unwind_rows.h"
 
-static bool walk_find(struct walk *w, uint64_t address, struct unwinder_mapping *ret)
+static bool walk_find(const struct walk *w, uint64_t address, struct unwinder_mapping *ret)
 {
 	if (address >= w->mapping.start && address < w->mapping.end) {
 		*ret = w->mapping;
@@ -43,6 +43,14 @@ static uint64_t frame_word(const struct walk *w, uint64_t address)
 	       offset;
 }
 
+/* UNWIND_GO_ON, or the ending where there is no code. */
+static int find_code(const struct walk *w, uint64_t address, struct unwinder_mapping *ret)
+{
+	if (!walk_find(w, address, ret))
+		return ABI_STACK_no_mapping;
+	return ret->executable ? UNWIND_GO_ON : ABI_STACK_not_executable;
+}
+
 /*
  * Where the file has rules but none for this code, it is probably assembler that does not touch the
  * stack, if it is what was interrupted. Everything else is tried by frame pointer.
@@ -54,9 +62,26 @@ static int guess(struct walk *w, bool has_table)
 
 	w->guessed = true;
 	if (has_table && w->frame.valid == UNWIND_VALID_ALL && !unwind_peek_leaf(&w->frame, &pc) &&
-	    pc && walk_find(w, pc - 1, &mapping) && mapping.executable)
+	    pc && !find_code(w, pc - 1, &mapping))
 		return unwind_guess_leaf(&w->frame, pc);
 	return unwind_frame_pointer(&w->frame, 0);
+}
+
+/* As unwind_check() of bpf/unwind.h. */
+static int check(struct walk *w, const struct unwind_before *before, int end)
+{
+	struct unwinder_mapping mapping;
+	__u64 pc;
+
+	if (end == UNWIND_GO_ON)
+		end = find_code(w, unwind_lookup_pc(&w->frame), &mapping);
+	if (!unwind_leads_nowhere(end))
+		return end;
+	unwind_take_back(&w->frame, before);
+	if (unwind_peek_leaf(&w->frame, &pc) || pc <= w->mapping.start || pc > w->mapping.end)
+		return end;
+	w->guessed = true;
+	return unwind_guess_leaf(&w->frame, pc);
 }
 
 static const struct unwind_rule *find_rule(const struct walk *w, uint64_t address)
@@ -74,13 +99,13 @@ static int step(struct walk *w, uint64_t *ret_word, bool *ret_found)
 	static const struct unwind_rule gap;
 	uint64_t address = unwind_lookup_pc(&w->frame);
 	const struct unwind_rule *rule;
-	bool has_table;
+	struct unwind_before before;
+	bool has_table, checked;
 	int end;
 
-	if (!walk_find(w, address, &w->mapping))
-		return ABI_STACK_no_mapping;
-	if (!w->mapping.executable)
-		return ABI_STACK_not_executable;
+	end = find_code(w, address, &w->mapping);
+	if (end)
+		return end;
 	rule = find_rule(w, address);
 	has_table = rule;
 	if (!rule)
@@ -89,11 +114,13 @@ static int step(struct walk *w, uint64_t *ret_word, bool *ret_found)
 	 */
 	*ret_word = frame_word(w, rule->cfa == UNWIND_CFA_SIGNAL ? w->frame.pc : address);
 	*ret_found = true;
+	unwind_keep(&w->frame, &before);
+	checked = unwind_is_checked(&w->frame, rule);
 	end = unwind_apply(&w->frame, rule);
 	if (end == ABI_STACK_no_rule)
 		return guess(w, has_table);
 	w->guessed = false;
-	return end;
+	return checked ? check(w, &before, end) : end;
 }
 
 enum abi_stack_end unwinder_run(const struct unwinder_source *source,

@@ -24,6 +24,9 @@
 /* Ten times as much of a CPU as others get. */
 #define AWAITED_NICE "-10"
 
+/* The child's end of the socket, so that a signal handler knows it. */
+#define SOCKET 3
+
 static int answer_fd(const void *data, size_t size)
 {
 	int fd = memfd_create("profd-parsed", MFD_CLOEXEC);
@@ -57,33 +60,49 @@ static int run_job(const struct worker_options *o, const struct worker_request *
 	return answer_fd(data, size);
 }
 
-/*
- * The caller ends a job that takes too long, but may lack the right to: then the kernel does it,
- * a little later. 0 = no more.
- */
-static void end_after(uint64_t ns)
+static void set_timer(int which, uint64_t ns)
 {
 	const struct itimerval timer = {
 		.it_value = { .tv_sec = (time_t)(ns / NS_PER_S),
 			      .tv_usec = (suseconds_t)(ns % NS_PER_S / 1000) },
 	};
 
-	setitimer(ITIMER_REAL, &timer, NULL);
+	setitimer(which, &timer, NULL);
+}
+
+/* From now on; 0 = without a limit. */
+static void limit_job(uint64_t cpu_ns, uint64_t ns)
+{
+	set_timer(ITIMER_PROF, cpu_ns);
+	set_timer(ITIMER_REAL, ns);
+}
+
+/*
+ * The job has had its time. It is the child that ends it, and says so: a caller that is late itself
+ * would take it for a crash, and may lack the right to end anybody.
+ */
+static void end_job(int number)
+{
+	const struct worker_reply reply = { .status = -ETIME };
+
+	(void)number;
+	worker_send(SOCKET, &reply, sizeof(reply), NULL, 0);
+	_exit(0);
 }
 
 /*
  * A child without a job waits as any server does, in poll(): a profile of waits leaves that out as
  * idle, and is not full of us.
  */
-static void wait_for_job(int socket)
+static void wait_for_job(void)
 {
-	struct pollfd p = { .fd = socket, .events = POLLIN };
+	struct pollfd p = { .fd = SOCKET, .events = POLLIN };
 
 	while (poll(&p, 1, -1) < 0 && errno == EINTR)
 		;
 }
 
-static int serve_one(const struct worker_options *o, int socket)
+static int serve_one(const struct worker_options *o)
 {
 	struct worker_request request;
 	struct worker_reply reply = { 0 };
@@ -93,18 +112,18 @@ static int serve_one(const struct worker_options *o, int socket)
 
 	for (size_t i = 0; i < WORKER_MAX_FDS; i++)
 		fds[i] = -1;
-	wait_for_job(socket);
-	r = worker_receive(socket, &request, sizeof(request), fds, WORKER_MAX_FDS);
+	wait_for_job();
+	r = worker_receive(SOCKET, &request, sizeof(request), fds, WORKER_MAX_FDS);
 	if (r < 1)
 		return -ECONNRESET;
 	while (n_fds < WORKER_MAX_FDS && fds[n_fds] >= 0)
 		n_fds++;
-	end_after(o->time_limit + NS_PER_S / 4);
+	limit_job(o->cpu_limit, o->time_limit);
 	fd = run_job(o, &request, fds, n_fds, &size);
-	end_after(0);
+	limit_job(0, 0);
 	reply.status = fd < 0 ? fd : 0;
 	reply.size = size;
-	r = worker_send(socket, &reply, sizeof(reply), &fd, fd < 0 ? 0 : 1);
+	r = worker_send(SOCKET, &reply, sizeof(reply), &fd, fd < 0 ? 0 : 1);
 	if (fd >= 0)
 		close(fd);
 	for (size_t i = 0; i < n_fds; i++)
@@ -137,7 +156,7 @@ static void set_priority(enum worker_priority priority)
 		setpriority(PRIO_PROCESS, 0, atoi(AWAITED_NICE));
 }
 
-static void child_main(const struct worker_options *o, int socket, pid_t parent)
+static void child_main(const struct worker_options *o, pid_t parent)
 {
 	sigset_t none;
 
@@ -145,14 +164,15 @@ static void child_main(const struct worker_options *o, int socket, pid_t parent)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGINT, SIG_IGN); /* Ctrl-C is for the parent, which ends us by closing the socket */
 	signal(SIGTERM, SIG_DFL);
-	signal(SIGALRM, SIG_DFL);
+	signal(SIGPROF, end_job);
+	signal(SIGALRM, end_job);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file over its limit is an error of write() */
 	prctl(PR_SET_NAME, o->network ? o->network : "profd-parser");
 	set_priority(o->priority);
-	if (worker_child_confine(o, socket, parent) < 0)
+	if (worker_child_confine(o, SOCKET, parent) < 0)
 		_exit(1);
-	while (serve_one(o, socket) == 0)
+	while (serve_one(o) == 0)
 		;
 	_exit(0);
 }
@@ -177,8 +197,9 @@ int worker_child_start(const struct worker_options *o, pid_t *ret_pid, int *ret_
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
 			_exit(1);
-		close(sockets[0]);
-		child_main(o, sockets[1], parent);
+		if (dup2(sockets[1], SOCKET) < 0)
+			_exit(1);
+		child_main(o, parent);
 	}
 	close(sockets[1]);
 	*ret_pid = pid;

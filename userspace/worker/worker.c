@@ -29,7 +29,11 @@
 #include "worker/message.h"
 
 #define DEFAULT_MEMORY_LIMIT (1ULL << 30)
-#define DEFAULT_TIME_LIMIT   (10 * NS_PER_S)
+#define DEFAULT_CPU_LIMIT    (10 * NS_PER_S)
+#define TIMES_CPU_LIMIT	     6
+
+/* The child ends itself in time; one that does not is ended so much later. */
+#define GRACE_NS (NS_PER_S / 4)
 
 struct task {
 	struct worker_request request;
@@ -111,7 +115,6 @@ static bool has_ended(pid_t child, int options)
 	return ended != 0;
 }
 
-/* What is overwritten stays a zombie; many at one time take many hostile files in a second. */
 static void reap_left(struct worker *w)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(w->left); i++)
@@ -120,9 +123,10 @@ static void reap_left(struct worker *w)
 }
 
 /*
- * The child may be another user by now. A caller that has given up CAP_KILL cannot end it then, and
- * must not wait for it: it ends when it next looks at its socket, when its own timer does it, or
- * when the caller does.
+ * The child may be another user by now. A caller that has given up CAP_KILL cannot end it then: it
+ * ends when it next looks at its socket, when its own timer does it, or when the caller does. It is
+ * not waited for, as it may be stuck in a file system. What is overwritten stays a zombie; that
+ * takes many hostile files at one time.
  */
 static void child_stop(struct worker *w)
 {
@@ -131,14 +135,23 @@ static void child_stop(struct worker *w)
 	w->socket = -1;
 	reap_left(w);
 	if (w->child > 0) {
-		bool forbidden = kill(w->child, SIGKILL) < 0 && errno == EPERM;
-
-		/* To die takes CPU time too, and while others work an idle process gets none. */
-		if (!has_ended(w->child,
-			       forbidden || w->options.priority == WORKER_IDLE ? WNOHANG : 0))
+		kill(w->child, SIGKILL);
+		if (!has_ended(w->child, WNOHANG))
 			w->left[w->n_left++ % ARRAY_SIZE(w->left)] = w->child;
 	}
 	w->child = 0;
+}
+
+/*
+ * At the end, nobody who can be ended is left behind. To die takes CPU time too, and while others
+ * work an idle process gets none.
+ */
+static void wait_for_left(struct worker *w)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(w->left); i++)
+		if (w->left[i] > 0 && w->options.priority != WORKER_IDLE &&
+		    kill(w->left[i], SIGKILL) == 0)
+			has_ended(w->left[i], 0);
 }
 
 static int child_start(struct worker *w)
@@ -179,8 +192,10 @@ int worker_new(const struct worker_options *o, struct worker **ret, struct error
 	w->options = *o;
 	if (!w->options.memory_limit)
 		w->options.memory_limit = DEFAULT_MEMORY_LIMIT;
+	if (!w->options.cpu_limit)
+		w->options.cpu_limit = o->time_limit ? o->time_limit : DEFAULT_CPU_LIMIT;
 	if (!w->options.time_limit)
-		w->options.time_limit = DEFAULT_TIME_LIMIT;
+		w->options.time_limit = TIMES_CPU_LIMIT * w->options.cpu_limit;
 	w->socket = -1;
 	r = make_fds(w);
 	if (r == 0)
@@ -200,6 +215,7 @@ struct worker *worker_free(struct worker *w)
 	if (!w)
 		return NULL;
 	child_stop(w);
+	wait_for_left(w);
 	closep(&w->epoll);
 	closep(&w->finished_event);
 	task_free(w->running);
@@ -242,7 +258,7 @@ static void start_next(struct worker *w, uint64_t now)
 
 		DL_DELETE(w->queue, t);
 		w->running = t;
-		w->deadline = now + w->options.time_limit;
+		w->deadline = now + w->options.time_limit + GRACE_NS;
 		w->stats.jobs++;
 		r = w->child > 0 ? 0 : child_start(w);
 		if (r == 0) {
@@ -282,6 +298,12 @@ static int read_answer(int fd, uint64_t size, void **ret_data)
 	return 0;
 }
 
+static void timed_out(struct worker *w)
+{
+	w->stats.jobs_timed_out++;
+	child_failed(w, -ETIME);
+}
+
 /* Takes one answer. The socket was readable. */
 static void take_answer(struct worker *w)
 {
@@ -299,6 +321,10 @@ static void take_answer(struct worker *w)
 		return;
 	}
 	r = reply.status;
+	if (r == -ETIME) { /* it is about to end */
+		timed_out(w);
+		return;
+	}
 	if (r == 0)
 		r = read_answer(fd, reply.size, &data);
 	finish(w, r, TAKE_PTR(data), r == 0 ? reply.size : 0);
@@ -310,10 +336,8 @@ static void go_on(struct worker *w, uint64_t now)
 
 	if (w->child > 0 && poll(&p, 1, 0) > 0)
 		take_answer(w);
-	if (w->running && now >= w->deadline) {
-		w->stats.jobs_timed_out++;
-		child_failed(w, -ETIME);
-	}
+	if (w->running && now >= w->deadline)
+		timed_out(w);
 	start_next(w, now);
 }
 
@@ -333,6 +357,7 @@ static void tell_finished(struct worker *w)
 
 void worker_process(struct worker *w, uint64_t now)
 {
+	reap_left(w);
 	go_on(w, now);
 	if (w->finished)
 		tell_finished(w);

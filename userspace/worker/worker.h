@@ -6,7 +6,8 @@
  * caller checks as if they came from the file itself.
  *
  * A job that crashes the child, or exceeds a limit, fails alone: the child is started again for
- * the next one. One job runs at a time; the others wait in the order they were given.
+ * the next one. Whether a file is too much for the parser is told by CPU time, which is the same on
+ * a busy machine. One job runs at a time; the others wait in the order they were given.
  *
  * How an answer can be wrong: the child may have been taken over by a hostile file. What it returns
  * is then arbitrary, but nothing else happened.
@@ -46,7 +47,13 @@ struct worker_options {
 	const struct worker_job *jobs; /* must outlive the worker */
 	size_t n_jobs;
 	size_t memory_limit; /* bytes of address space of the child; 0 = 1 GiB */
-	uint64_t time_limit; /* ns of a job; 0 = 10 s */
+	/*
+	 * A job may use so much CPU time, ns; 0 = 10 s. The other limit is from its beginning to
+	 * its end, with the time in which it waits for the disk, or for a CPU that others have; 0 =
+	 * six times as long. Where only that is given, it is both.
+	 */
+	uint64_t cpu_limit;
+	uint64_t time_limit;
 	enum worker_priority priority;
 	/*
 	 * What a child that is no parser is called in lists of processes; it may open connections
@@ -61,7 +68,7 @@ struct worker_options {
 	X(jobs, "files given to the parser process")                                               \
 	X(jobs_failed, "of these, files that it refused")                                          \
 	X(jobs_crashed, "of these, files on which it crashed")                                     \
-	X(jobs_timed_out, "of these, files on which it took too long")                             \
+	X(jobs_timed_out, "of these, files on which it was ended because it took too long")        \
 	X(starts, "times the parser process was started")                                          \
 	X(queued, "files waiting for the parser process")
 

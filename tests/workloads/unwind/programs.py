@@ -272,6 +272,8 @@ PROGRAMS = [
              wrong=0.01),
     again("byhand-frame", "byhand-leaf", "callback_leaf byhand_frame calls_frame main", "frame",
           wrong=0.01, complete=None),
+    again("byhand-inner", "byhand-leaf", "byhand_inner*2 calls_inner main", "inner",
+          wrong=0.01, note="a rule that knows nothing of a call within"),
     # Other languages.
     exceptions("exceptions"),
     exceptions("exceptions-static", "-static"),

@@ -58,15 +58,15 @@ static struct log *log_new(void)
 /* pthread_mutex_lock(), measured. The time after the wake-up is not a wait any more. */
 static void lock_measured(struct tally *t, pthread_mutex_t *m)
 {
-	struct moment begin = moment_begin();
-	uint64_t waited;
+	struct moment begin = moment_now();
+	uint64_t began = now_ns(), waited;
 	uint32_t i;
 
 	pthread_mutex_lock(m);
 	waited = moment_end(t, begin);
 	i = book->n_waits++;
 	must(i < LOG_ENTRIES, "too many waits");
-	book->waits[i] = (struct wait_entry){ begin.wall_ns, begin.wall_ns + waited };
+	book->waits[i] = (struct wait_entry){ began, began + waited };
 }
 
 static void unlock_as(int holder, pthread_mutex_t *m)

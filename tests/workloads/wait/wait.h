@@ -70,22 +70,36 @@ static inline uint64_t runqueue_ns(void)
 	return space ? strtoull(space, NULL, 10) : 0;
 }
 
-static inline struct moment moment_begin(void)
+/*
+ * All three at one moment. What passes between one reading and the next would count for the one and
+ * not for the others: a reading that took long is repeated. In an emulated machine that of the CPU
+ * time takes a ms behind a lock, when the thread that released it is still on its way to sleep.
+ */
+static inline struct moment moment_now(void)
 {
+	static _Thread_local uint64_t quickest = UINT64_MAX;
+	int attempts = 5;
 	struct moment m;
+	uint64_t took;
 
-	m.runqueue_ns = runqueue_ns();
-	m.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	m.wall_ns = now_ns();
+	do {
+		m.wall_ns = now_ns();
+		m.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		m.runqueue_ns = runqueue_ns();
+		took = now_ns() - m.wall_ns;
+		if (took < quickest)
+			quickest = took;
+	} while (took > 2 * quickest && --attempts);
 	return m;
 }
 
 /* What passed since @m without the CPU being used or queued for. */
 static inline uint64_t moment_end(struct tally *t, struct moment m)
 {
-	uint64_t wall = now_ns() - m.wall_ns;
-	uint64_t cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID) - m.cpu_ns;
-	uint64_t queued = runqueue_ns() - m.runqueue_ns;
+	struct moment now = moment_now();
+	uint64_t wall = now.wall_ns - m.wall_ns;
+	uint64_t cpu = now.cpu_ns - m.cpu_ns;
+	uint64_t queued = now.runqueue_ns - m.runqueue_ns;
 	uint64_t wait = wall > cpu + queued ? wall - cpu - queued : 0;
 
 	t->wall_ns += wall;
@@ -98,7 +112,7 @@ static inline uint64_t moment_end(struct tally *t, struct moment m)
 /* Does the call, and adds what it waited to the tally. */
 #define MEASURED(tally, call)                                                                      \
 	do {                                                                                       \
-		struct moment begin_ = moment_begin();                                             \
+		struct moment begin_ = moment_now();                                               \
 		call;                                                                              \
 		moment_end(tally, begin_);                                                         \
 		NOT_A_TAIL_CALL;                                                                   \
