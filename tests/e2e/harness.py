@@ -101,6 +101,14 @@ def cpu_used(pid):
     return seconds
 
 
+def meanwhile(workloads, function):
+    """(function(), how many CPUs each of these had meanwhile by the CPU time of its process)."""
+    before, begin = [cpu_used(w.pid) for w in workloads], time.monotonic()
+    value = function()
+    elapsed = time.monotonic() - begin
+    return value, [(cpu_used(w.pid) - b) / elapsed for w, b in zip(workloads, before)]
+
+
 # --- cases -------------------------------------------------------------------------------------
 
 cases = []
@@ -363,7 +371,7 @@ class Daemon:
     def signal(self, number):
         os.kill(self.pid, number)
 
-    def stop(self, timeout=15):
+    def stop(self, timeout=60):
         """Ends it as systemd would; its exit status."""
         if self in Daemon.running:
             Daemon.running.remove(self)
@@ -515,6 +523,16 @@ def another(program, path):
 def busy_cpus(seconds):
     """One spinning workload for each CPU."""
     return [Workload("shares", seconds) for _ in range(os.cpu_count())]
+
+
+def tries(attempt, times=3):
+    """For what the rest of the machine may spoil: what is wrong in profd is wrong each time."""
+    for left in reversed(range(times)):
+        try:
+            return attempt()
+        except AssertionError:
+            if not left:
+                raise
 
 
 def wait_until(condition, what, timeout=30, interval=0.05):

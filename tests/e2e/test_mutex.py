@@ -4,7 +4,7 @@
 
 import functools
 
-from harness import check, equal, near, run, test
+from harness import check, equal, near, run, test, tries
 from waits import (BLOCK, MUTEX, daemon_of_all_waits, delay, fetch, finished, having,
                    lost_or_spared, sampling_daemon, table, within)
 
@@ -198,6 +198,12 @@ def check_language(program, holder, waiter, key, lock, report, block, queued, mu
     check(delay(having(mutex, holder, lock=lock)) > 0.8 * delay(waits), f"{holder}{table(mutex)}")
 
 
+def check_condition(function, report, block, queued):
+    waits = having(block, function, reason="sync", lock="condition")
+    within(waits + having(queued, function), report["condition_wall_ns"], "condition", of=block,
+           percent=6)
+
+
 def of_program(program):
     running = daemon()
     workload, report = finished(running, program, 2)
@@ -207,27 +213,30 @@ def of_program(program):
     return report, block, queued, mutex
 
 
-@test
-def cplusplus():
+def cplusplus_once():
     seen = of_program("wait-classes")
     check_language("C++", "Desk::holds_mutex", "Desk::wants_mutex", "mutex", "mutex", *seen)
     check_language("C++", "Desk::holds_shared_mutex", "Desk::wants_shared_mutex", "rwlock", "rwlock",
                    *seen)
-    report, block, queued, _ = seen
-    waits = having(block, "Desk::takes", reason="sync", lock="condition")
-    within(waits + having(queued, "Desk::takes"), report["condition_wall_ns"], "condition", of=block,
-           percent=6)
+    check_condition("Desk::takes", *seen[:3])
+
+
+def rust_once():
+    seen = of_program("wait-rust")
+    check_language("Rust", "rust_holds_mutex", "rust_wants_mutex", "mutex", "mutex", *seen)
+    check_language("Rust", "rust_holds_rwlock", "rust_wants_rwlock", "rwlock", "rwlock", *seen)
+    check_condition("rust_takes", *seen[:3])
+
+
+# Whenever they lose their CPU otherwise than by waiting, their clocks go on.
+@test
+def cplusplus():
+    tries(cplusplus_once)
 
 
 @test
 def rust():
-    seen = of_program("wait-rust")
-    check_language("Rust", "rust_holds_mutex", "rust_wants_mutex", "mutex", "mutex", *seen)
-    check_language("Rust", "rust_holds_rwlock", "rust_wants_rwlock", "rwlock", "rwlock", *seen)
-    report, block, queued, _ = seen
-    waits = having(block, "rust_takes", reason="sync", lock="condition")
-    within(waits + having(queued, "rust_takes"), report["condition_wall_ns"], "condition", of=block,
-           percent=6)
+    tries(rust_once)
 
 
 @test

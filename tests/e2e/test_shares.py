@@ -8,7 +8,7 @@ import os
 import re
 import time
 
-from harness import (Workload, check, cpu_used, equal, go_pprof_report, near, near_share, profile_of,
+from harness import (Workload, check, equal, go_pprof_report, meanwhile, near, near_share, profile_of,
                      run, shared_daemon, test)
 from pprof import total
 
@@ -27,9 +27,7 @@ def recorded():
     workload = Workload("shares", 60, 2)
     time.sleep(0.5)
     threads = {int(t) for t in os.listdir(f"/proc/{workload.pid}/task")}
-    before, begin = cpu_used(workload.pid), time.monotonic()
-    profile = profile_of(running, workload, 10, settle=0)
-    used = (cpu_used(workload.pid) - before) / (time.monotonic() - begin)
+    profile, (used,) = meanwhile([workload], lambda: profile_of(running, workload, 10, settle=0))
     workload.end()
     return Recording(workload.pid, threads, profile, used)
 

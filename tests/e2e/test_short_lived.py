@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes that live for milliseconds: every sample has its process, its program and its names."""
 
+import collections
 import os
 
 from harness import (Daemon, Workload, another, check, command, equal, in_background, near, run,
-                     read_profile, shared_daemon, temporary_directory, test, tool)
+                     read_profile, shared_daemon, temporary_directory, test, tool, tries)
 from pprof import total
 
 COUNT = 2000
@@ -34,8 +35,7 @@ def check_samples(samples, programs):
     return by_comm
 
 
-@test
-def two_thousand_processes():
+def two_thousand_once():
     place = temporary_directory()
     programs = {name: another("brief", os.path.join(place, name))
                 for name in ("brief_a", "brief_b")}
@@ -75,6 +75,12 @@ def two_thousand_processes():
 
 
 @test
+def two_thousand_processes():
+    # What the others on the machine do meanwhile decides how much of them is the start of a program.
+    tries(two_thousand_once)
+
+
+@test
 def compile_job():
     place = temporary_directory()
     for i in range(250):
@@ -85,7 +91,7 @@ def compile_job():
     with open(os.path.join(place, "Makefile"), "w", encoding="ascii") as f:
         f.write("all: $(patsubst %.c,%.o,$(wildcard *.c))\n%.o: %.c\n\tgcc -O1 -c -o $@ $<\n")
     fetched = in_background(daemon(), 25)
-    status, _, err = command(tool("make"), "-s", "-j", os.cpu_count(), "-C", place, timeout=120)
+    status, _, err = command(tool("make"), "-s", "-j", os.cpu_count(), "-C", place, timeout=400)
     equal(status, 0, err)
     profile = fetched()
     _, cc1, _ = command("gcc", "-print-prog-name=cc1")
@@ -94,7 +100,8 @@ def compile_job():
     user = [s for s in compilers if s.user]
     inside = [s for s in user if any(os.path.realpath(loc.mapping.file) ==
                                      os.path.realpath(cc1.strip()) for loc in s.user if loc.mapping)]
-    check(total(inside) > 0.5 * total(user), f"{total(inside)} of {total(user)} are in cc1")
+    check(total(inside) > 0.5 * total(user), f"{total(inside)} of {total(user)} are in cc1, "
+          f"{collections.Counter(loc.mapping.file for s in user for loc in s.user if loc.mapping)}")
     for s in profile.samples:
         check(s.comm, f"a sample of {s.pid} without comm")
         if s.comm in ("cc1", "as", "gcc", "make"):

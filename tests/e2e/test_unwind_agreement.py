@@ -140,7 +140,8 @@ def known_shares_without_frame_pointers():
             chain = function.replace("work", "chain")
             below = share(profile.samples, function) - share(profile.samples, chain,
                                                              cumulative=True)
-            near(below, 0, 1, f"{name}: {function} outside of {chain}")
+            # Of few samples, four.
+            near(below, 0, max(1, 400 / n), f"{name}: {function} outside of {chain}")
 
 
 @test

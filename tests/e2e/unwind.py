@@ -43,7 +43,7 @@ def need(program):
 class Running:
     """A program of the table, and how its samples are selected."""
 
-    def __init__(self, program, seconds=60):
+    def __init__(self, program, seconds=600):
         self.program = program
         words = command_line(program, DIRECTORY, seconds)
         if program.by_comm:

@@ -323,7 +323,8 @@ PROGRAMS = [
 
 
 def shares(name, **rest):
-    return compiled(f"shares-{name}", "../shares.c", "~work_.* ~chain_.* " + "... main", **rest)
+    return compiled(f"shares-{name}", "../shares.c", "~work_.* ~chain_.* " + "... main", fewest=300,
+                    **rest)
 
 
 # shares.c of the folder above, without frame pointers.
