@@ -24,15 +24,15 @@ def sampling_daemon(block_rate="1ms", **options):
 
     While it learns what runs on the machine it copies stacks, for which the ring may be too small.
     """
-    running = Daemon(sample_frequency=19, block_rate=block_rate, **options)
-    wait_until(lambda: running.metrics().get("profd_unwind_tables_waiting", 0) == 0, "tables", 60, 0.2)
+    running = Daemon(sample_frequency=19, block_rate=block_rate, preload="running", **options)
+    wait_until(lambda: running.metrics().get("profd_unwind_tables_waiting", 0) == 0, "tables", 120, 0.2)
     time.sleep(0.5)
     return running
 
 
 def daemon_of_all_waits(**options):
     """One that keeps every wait, so that nothing is left to chance."""
-    return sampling_daemon(block_rate="1ns", preload="running", **options)
+    return sampling_daemon(block_rate="1ns", **options)
 
 
 def lost(running):
