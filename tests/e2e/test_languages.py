@@ -139,10 +139,11 @@ def chains(profile):
 
 def check_go(program):
     own_path = os.path.join(temporary_directory(), "own.pb.gz")
+    sampling = daemon()  # before what it is to see, however long it takes to start
     for seconds in (4, 12, 36):  # the longer, the less of the CPUs others leave it
         workload = Workload(program, seconds, own_path)
         time.sleep(0.5)
-        profile = daemon().profile(seconds=seconds - 2, pid=workload.pid)
+        profile = sampling.profile(seconds=seconds - 2, pid=workload.pid)
         workload.report()
         if total(profile.samples) > 500 and not profile.lacks_names():
             break
