@@ -43,7 +43,7 @@ def read(place, name):
 @test
 def files_rotate_and_cover_the_time():
     place = temporary_directory()
-    workload = Workload("shares", 20)
+    workload = Workload("shares", 60)
     first = cpu_used(workload.pid)
     with Daemon(directory=place, rotate_interval="2s", window="1s", sample_frequency=499):
         before = cpu_used(workload.pid)
@@ -79,7 +79,7 @@ def files_rotate_and_cover_the_time():
 @test
 def protoc_reads_every_file():
     place = temporary_directory()
-    workload = Workload("shares", 6)
+    workload = Workload("shares", 60)
     with Daemon(directory=place, rotate_interval="1s", window="1s"):
         time.sleep(4)
     names = profiles(place)
@@ -97,7 +97,7 @@ def protoc_reads_every_file():
 @test
 def pprof_merges_files():
     place = temporary_directory()
-    workload = Workload("shares", 7)
+    workload = Workload("shares", 60)
     with Daemon(directory=place, rotate_interval="1s", window="1s", sample_frequency=499):
         time.sleep(4.5)
     names = profiles(place)
@@ -113,7 +113,7 @@ def pprof_merges_files():
 @test
 def what_is_served_is_in_the_files():
     place = temporary_directory()
-    workload = Workload("shares", 6)
+    workload = Workload("shares", 60)
     with Daemon(directory=place, rotate_interval="1s", window="1s", sample_frequency=999) as d:
         time.sleep(0.5)
         served = d.profile(seconds=3, pid=workload.pid)
@@ -134,7 +134,7 @@ def last_file_is_written_at_the_end():
 @test
 def one_file_for_each_process():
     place = temporary_directory()
-    workload = Workload("shares", 6)
+    workload = Workload("shares", 60)
     with Daemon(directory=place, rotate_interval="2s", window="1s", split="process",
                 sample_frequency=499):
         time.sleep(4.5)
@@ -159,7 +159,7 @@ def names_of_processes_cannot_leave_the_directory():
         LIBC.prctl(15, evil, 0, 0, 0)  # PR_SET_NAME; exec undoes it, so the child is Python itself
     import sys
     code = ("import ctypes,time\nctypes.CDLL(None).prctl(15, b'../../\\n\\xff\\xfe/etc', 0, 0, 0)\n"
-            "e=time.time()+6\nwhile time.time()<e: pass\n")
+            "e=time.time()+60\nwhile time.time()<e: pass\n")
     workload = Workload(sys.executable, "-c", code)
     time.sleep(0.3)
     with Daemon(directory=place, rotate_interval="2s", window="1s", split="process") as d:

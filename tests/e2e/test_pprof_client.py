@@ -62,7 +62,7 @@ def ask(path, *arguments):
 
 @test
 def one_get_and_no_post():
-    workload = Workload("chain-pie", 10)
+    workload = Workload("chain-pie", 60)
     asked, out = ask("/debug/pprof/profile?seconds=3")
     equal(asked, [("GET", "/debug/pprof/profile?seconds=3")])
     check("chain_leaf" in out, out)
@@ -71,7 +71,7 @@ def one_get_and_no_post():
 
 @test
 def one_get_and_no_post_for_a_process():
-    workload = Workload("chain-pie", 10)
+    workload = Workload("chain-pie", 60)
     time.sleep(0.3)
     path = f"/pid/{workload.pid}/debug/pprof/profile"
     asked, out = ask(path, "-seconds=2")
@@ -101,7 +101,7 @@ def error_text_reaches_the_user():
 
 @test
 def difference_of_two_profiles():
-    workload = Workload("chain-pie", 10)
+    workload = Workload("chain-pie", 60)
     time.sleep(0.3)
     first, second = (daemon().profile(seconds=2, pid=workload.pid) for _ in range(2))
     path = os.path.join(temporary_directory(), "first.pb.gz")

@@ -112,7 +112,7 @@ def check_command(path, *how):
     # It is followed from its first instruction, its whole CPU time is there.
     used = int(re.search(r"cpu_ns=(\d+)", out)[1])
     # Chance has a say where others leave it little of the CPUs.
-    slack = 5 if total(inside) > 500 else 5 + 100 / math.sqrt(max(1, total(inside)))
+    slack = 5 if total(inside) > 500 else 5 + 300 / math.sqrt(max(1, total(inside)))
     near(100 * total(inside, 1) / used, 100, slack, "sampled in % of the command's own CPU time")
     near_share(inside, "work_sixty", 60)
 
