@@ -361,6 +361,7 @@ static void test_without_the_right_to_end_it(void **state)
 	uint64_t begin = clock_monotonic_ns();
 	struct worker *w = NULL;
 	int status = 0;
+	pid_t ended;
 
 	(void)state;
 	if (geteuid() != 0 || !set_cap_kill(CAP_SET)) /* then the child stays who we are */
@@ -374,8 +375,9 @@ static void test_without_the_right_to_end_it(void **state)
 		;
 	assert_int_equal(setup((void **)&w), 0);
 	assert_int_equal(call(w, HANG), -ETIME);
-	assert_true(waitpid(-1, &status, 0) > 0);
-	assert_true(WIFEXITED(status));
+	/* Whoever is first told of it. */
+	ended = waitpid(-1, &status, 0);
+	assert_true(ended > 0 ? WIFEXITED(status) : errno == ECHILD);
 	assert_echo_works(w);
 	worker_free(w);
 	alarm(0);
