@@ -215,8 +215,26 @@ static void test_ksymbol(void **state)
 	assert_int_equal(e.type, SIDEBAND_KSYMBOL);
 	assert_int_equal(e.address, 0xffffffffc0000000);
 	assert_int_equal(e.size, 64);
+	assert_int_equal(e.time, 9000);
 	assert_true(e.unregister);
 	assert_string_equal(e.name, "bpf_prog_1");
+}
+
+/* Others listen too: for each there are bytes at the end that were there before. */
+static void test_ksymbol_that_others_had_first(void **state)
+{
+	struct sideband_event e;
+
+	(void)state;
+	for (int listeners = 1; listeners < 4; listeners++) {
+		struct record r = make_ksymbol(0);
+
+		for (int i = 0; i < listeners; i++)
+			end(&r, i ? UINT64_MAX : 0);
+		assert_int_equal(sideband_parse(r.bytes, r.size, &e), 0);
+		assert_int_equal(e.time, 9000);
+		assert_string_equal(e.name, "bpf_prog_1");
+	}
 }
 
 static void test_other_types(void **state)
@@ -334,6 +352,7 @@ int main(void)
 		cmocka_unit_test(test_fork_and_exit),
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_ksymbol),
+		cmocka_unit_test(test_ksymbol_that_others_had_first),
 		cmocka_unit_test(test_other_types),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_name_without_end),

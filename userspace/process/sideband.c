@@ -11,6 +11,7 @@
 /* The head and the tail that every record has; sizes are multiples of 8. */
 #define HEADER_SIZE    sizeof(struct perf_event_header)
 #define TAIL_SIZE      16 /* { u32 pid, tid; u64 time; }, see SIDEBAND_SAMPLE_TYPE */
+#define TAIL_TIME      8
 #define RECORD_SIZE(x) (HEADER_SIZE + sizeof(struct x) + TAIL_SIZE)
 
 struct comm_body {
@@ -166,6 +167,22 @@ static int parse_body(const char *record, const struct perf_event_header *h,
 	}
 }
 
+/*
+ * A KSYMBOL record is as much longer than it should be as there were listeners before us that it
+ * was written to: perf_event_ksymbol_output() (kernel/events/core.c) adds the tail's size to that
+ * of the record each time, and the record is one for all. What is too much is not written: the tail
+ * follows the name.
+ */
+static size_t tail_of(const char *record, size_t size, const struct sideband_event *e)
+{
+	size_t end;
+
+	if (e->type != SIDEBAND_KSYMBOL)
+		return size - TAIL_SIZE;
+	end = (size_t)(e->name - record) + strlen(e->name) + 1;
+	return (end + 7) & ~(size_t)7;
+}
+
 int sideband_parse(const void *record, size_t size, struct sideband_event *ret)
 {
 	struct sideband_event e = { 0 };
@@ -180,7 +197,8 @@ int sideband_parse(const void *record, size_t size, struct sideband_event *ret)
 	r = parse_body(record, &h, &e);
 	if (r < 0)
 		return r;
-	memcpy(&e.time, (const char *)record + size - sizeof(e.time), sizeof(e.time));
+	memcpy(&e.time, (const char *)record + tail_of(record, size, &e) + TAIL_TIME,
+	       sizeof(e.time));
 	*ret = e;
 	return 0;
 }

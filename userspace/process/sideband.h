@@ -2,7 +2,8 @@
 /*
  * The perf side-band: PERF_RECORD_{MMAP2,COMM,FORK,EXIT,LOST,KSYMBOL} as plain values. The layout
  * of the records is described in perf_event_open(2); they are those of an event opened with
- * SIDEBAND_SAMPLE_TYPE and sample_id_all, so each ends with { u32 pid, tid; u64 time; }.
+ * SIDEBAND_SAMPLE_TYPE and sample_id_all, so each ends with { u32 pid, tid; u64 time; }, a KSYMBOL
+ * record perhaps with bytes behind it that nobody has written.
  */
 #pragma once
 
