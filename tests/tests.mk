@@ -9,11 +9,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 HOST_TESTS := $(patsubst tests/host/%.c,$(BUILD)/tests/host/%,$(wildcard tests/host/test_*.c))
 FUZZERS    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 E2E_TESTS  := $(wildcard tests/e2e/test_*.py)
-# Those whose figures are best where little else runs; the longest first.
-E2E_EXACT := $(patsubst %,tests/e2e/test_%.py,wait_sampling mutex block shares wait_languages)
-# It wants nothing to be lost, which ten thousand threads of test_wait_sampling that wake at once may
-# cost it.
-E2E_ALONE := tests/e2e/test_accuracy.py
+# Those that compare exactly with what programs measured of themselves run alone.
+E2E_EXACT := $(patsubst %,tests/e2e/test_%.py,wait_sampling mutex block shares wait_languages accuracy)
 # Of the others, the longest first; all of them wait more than they work.
 E2E_LONG  := $(patsubst %,tests/e2e/test_%.py,http languages unwind_chains kinds files names)
 # Code that several unit tests share.
@@ -86,8 +83,7 @@ RUN_UNITS = --jobs $(JOBS) --timeout 240 --label gcc $(UNIT_TESTS:$(BUILD)/%=$(B
 	--label plain $(PLAIN_TESTS)
 RUN_FUZZ  = --jobs $(JOBS) --timeout 600 --label "" tests/fuzz/run_fuzzers
 RUN_E2E   = --timeout 600 --label "" --jobs 3 $(E2E_LONG) \
-	$(filter-out $(E2E_LONG) $(E2E_EXACT) $(E2E_ALONE),$(E2E_TESTS)) --jobs $(JOBS) $(E2E_EXACT) \
-	--jobs 1 $(E2E_ALONE)
+	$(filter-out $(E2E_LONG) $(E2E_EXACT),$(E2E_TESTS)) --jobs 1 $(E2E_EXACT)
 TEST_ENVIRONMENT = $(SANITIZER_OPTIONS) BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS)
 check lint: export LINT_CFLAGS = -std=gnu11 $(ALL_CPPFLAGS)
 

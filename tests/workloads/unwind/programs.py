@@ -296,7 +296,7 @@ PROGRAMS = [
                         "{here}/chain.hs", "rm -r {out}.build"],
             r"~haskell\+.*(?=\n\Z)", share=0.9, complete=0, reason=NO_CALLER,
             note="neither rules nor frame pointers, and local names are left out"),
-    Program("node", [], "~JS:.jsMiddle.* " * 3 + "...", run=["node", "--perf-basic-prof",
+    Program("node", [], "~(JS|LazyCompile):.jsMiddle.* " * 3 + "...", run=["node", "--perf-basic-prof",
                                                  "--interpreted-frames-native-stack",
                                                  "{here}/chain.js", "{seconds}"],
             share=0.9, complete=None, wrong=1, note="frame pointers, names by a perf map"),
