@@ -27,7 +27,8 @@ ENV_INLINE bool ongoing_sleeps(struct task_struct *task)
 
 /*
  * What sleeps now has slept at least from now on. Should it wake up at this very moment, unseen,
- * the time stamp is one of a thread that runs, and is replaced when that goes to sleep.
+ * the time stamp is one of a thread that runs: it goes when the thread leaves its CPU, and is
+ * counted as a wait whose end was not seen, which it hardly was.
  */
 SEC("iter/task")
 int wait_adopt(struct bpf_iter__task *ctx)
