@@ -84,12 +84,18 @@ def near(seen, wanted, tolerance, what):
     check(abs(seen - wanted) <= tolerance, f"{what}: {seen:.2f}, not within {tolerance} of {wanted}")
 
 
-def near_share(samples, name, wanted, tolerance=3):
+def chance(wanted, *counts):
+    """Three standard deviations of a share of this many samples, or of the difference of two such
+    shares, in percent."""
+    return 3 * 100 * math.sqrt(sum(wanted / 100 * (1 - wanted / 100) / max(1, n) for n in counts))
+
+
+def near_share(samples, name, wanted, tolerance=3, program="the program"):
     """The function's share in percent; the fewer samples there are, the more chance is allowed."""
-    count = max(1, pprof.total(samples))
-    chance = 3 * 100 * math.sqrt(wanted / 100 * (1 - wanted / 100) / count)
-    near(pprof.share(samples, name), wanted, tolerance if chance < 1 else tolerance + chance,
-         f"{name} in {count} samples")
+    count = pprof.total(samples)
+    by_chance = chance(wanted, count)
+    near(pprof.share(samples, name), wanted, tolerance if by_chance < 1 else tolerance + by_chance,
+         f"{name} in {count} samples of {program}")
 
 
 def cpu_used(pid):

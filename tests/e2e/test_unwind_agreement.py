@@ -8,7 +8,7 @@ import re
 import tempfile
 import time
 
-from harness import check, command, near, run, shared_daemon, test, tool
+from harness import chance, check, command, near, near_share, run, shared_daemon, test, tool
 from pprof import share, total
 from unwind import BY_NAME, Running, endings, exists, record, say
 from programs import SHARES
@@ -133,10 +133,8 @@ def known_shares_without_frame_pointers():
     for name, profile in recorded().items():
         n = total(profile.samples)
         check(n > 200, f"{name}: {n} samples")
-        # A standard deviation is 2.9 points at 300 samples.
-        tolerance = max(3, 3 * 50 / n ** 0.5)
         for function, wanted in WANTED.items():
-            near(share(profile.samples, function), wanted, tolerance, f"{name}: {function}")
+            near_share(profile.samples, function, wanted, program=name)
             chain = function.replace("work", "chain")
             below = share(profile.samples, function) - share(profile.samples, chain,
                                                              cumulative=True)
@@ -162,8 +160,8 @@ def perf_sees_the_same_shares():
               for block in out.split("\n\n")]
     stacks = [s for s in stacks if s]
     check(len(stacks) > 200, f"perf has {len(stacks)} samples: {err[-300:]}")
-    tolerance = max(3, 3 * 50 / min(len(stacks), total(profile.samples)) ** 0.5)
-    for function in WANTED:
+    for function, wanted in WANTED.items():
+        tolerance = 3 + chance(wanted, len(stacks), total(profile.samples))
         for name in (function, function.replace("work", "chain")):
             theirs = 100 * sum(name in s for s in stacks) / len(stacks)
             ours = share(profile.samples, name, cumulative=True)

@@ -3,34 +3,37 @@
  * shares SECONDS [THREADS]: work_sixty, work_thirty and work_ten burn 60, 30 and 10 % of the time,
  * each at the end of a chain of sixteen calls of its own, in every thread.
  *
- * Whatever the machine does in between, the shares hold: the three take turns about every 300 us,
- * with the same instructions 6, 3 and 1 times.
+ * Whatever the machine does in between, the shares hold: the three take turns about every 200 us,
+ * with the same instructions 6, 3 and 1 times. No two rounds need to have the same length: with
+ * equal ones, a sampling period that is a multiple of theirs would find the program in the same
+ * place each time.
  */
 #include <pthread.h>
 
 #include "burn.h"
 
-#define UNIT 20000
+#define SHORTEST_UNIT 10000
+#define LONGEST_UNIT  30000
 
 static double end_time;
 
 #define CHAIN(name, units)                                                                         \
-	NAMED void work_##name(void)                                                               \
+	NAMED void work_##name(unsigned int unit)                                                  \
 	{                                                                                          \
-		burn((units)*UNIT);                                                                \
+		burn((units)*unit);                                                                \
 	}                                                                                          \
-	NAMED void chain_##name(int depth)                                                         \
+	NAMED void chain_##name(int depth, unsigned int unit)                                      \
 	{                                                                                          \
 		if (depth > 0)                                                                     \
-			chain_##name(depth - 1);                                                   \
+			chain_##name(depth - 1, unit);                                             \
 		else                                                                               \
-			work_##name();                                                             \
+			work_##name(unit);                                                         \
 		NOT_A_TAIL_CALL;                                                                   \
 	}
 
-void work_sixty(void), chain_sixty(int depth);
-void work_thirty(void), chain_thirty(int depth);
-void work_ten(void), chain_ten(int depth);
+void work_sixty(unsigned int unit), chain_sixty(int depth, unsigned int unit);
+void work_thirty(unsigned int unit), chain_thirty(int depth, unsigned int unit);
+void work_ten(unsigned int unit), chain_ten(int depth, unsigned int unit);
 void *thread_main(void *argument);
 
 CHAIN(sixty, 6)
@@ -39,10 +42,16 @@ CHAIN(ten, 1)
 
 NAMED void *thread_main(void *argument)
 {
+	unsigned int random = 1;
+
 	while (now_seconds() < end_time) {
-		chain_sixty(15);
-		chain_thirty(15);
-		chain_ten(15);
+		random = random * 1664525 + 1013904223;
+		unsigned int unit =
+			SHORTEST_UNIT + (random >> 16) % (LONGEST_UNIT - SHORTEST_UNIT + 1);
+
+		chain_sixty(15, unit);
+		chain_thirty(15, unit);
+		chain_ten(15, unit);
 	}
 	return argument;
 }
