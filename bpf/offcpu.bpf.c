@@ -138,8 +138,11 @@ int BPF_PROG(wait_switch, bool preempt, struct task_struct *prev, struct task_st
 	     unsigned int prev_state)
 {
 	struct wait_task *t = wait_find(prev);
-	u64 now = bpf_ktime_get_ns();
+	u64 now;
 
+	if (!t && wait_hook == ABI_WAIT_HOOK_exit_tp)
+		return 0; /* the CPU was idle, mostly */
+	now = bpf_ktime_get_ns();
 	if (t && wait_task_end(t)) {
 		env_count(ABI_COUNTER_waits_lost_hook, 1);
 		if (t->lock)

@@ -129,7 +129,7 @@ def read_write_lock():
     check_same_total(block, mutex, 2)
 
 
-def check_sync(part, function, lock, waker=None, program="wait-locks"):
+def check_sync(part, function, lock, waker=None, program="wait-syncs"):
     """Waits of which nobody is guilty: in the block profile, and in that of mutexes if asked for."""
     running = daemon()
     workload, report = finished(running, program, part, 2)
@@ -155,7 +155,7 @@ def condition_variable_that_is_asked_again_and_again():
     # crowded machine it is so late that it counts as one who comes for the first time.
     running = daemon()
     for _ in range(4):
-        workload, report = finished(running, "wait-locks", "impatient", 2)
+        workload, report = finished(running, "wait-syncs", "impatient", 2)
         samples = fetch(running, MUTEX, workload.pid, lock="all").samples
         charged = delay(having(samples, "producer_puts", lock="condition"))
         if charged > 0.92 * report["sync_wait_ns"]:
@@ -165,7 +165,7 @@ def condition_variable_that_is_asked_again_and_again():
 
 @test
 def condition_variable_of_musl():
-    check_sync("condition", None, "condition", program="wait-locks-musl")
+    check_sync("condition", None, "condition", program="wait-syncs-musl")
 
 
 @test
@@ -241,7 +241,7 @@ def rust():
 
 @test
 def who_ended_the_wait():
-    workload, report = finished(daemon(), "wait-locks", "semaphore", 1, lost=lost_or_spared)
+    workload, report = finished(daemon(), "wait-syncs", "semaphore", 1, lost=lost_or_spared)
     plain = fetch(daemon(), BLOCK, workload.pid, reason="sync")
     equal([s for s in plain.samples if "poster_wants" in s.names and "poster_posts" in s.names], [],
           "wakers that nobody asked for")

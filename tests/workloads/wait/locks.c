@@ -1,131 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * locks PART SECONDS [LINGER]: locks and what else is made of futexes, one kind in each part. Waits
- * happen below functions named *_wants, critical sections end in functions named *_holds.
- *
- * Parts with a mutex also print what a release must be charged: the time that others waited since
- * the release before, summed by the function that released, as "charge_NAME_ns="; and as
- * "unsure_NAME_ns=" how much of it may as well be another's: what others waited while a release
- * went on, before or after whose moment the thread may have been kept from its CPU.
+ * locks PART SECONDS [LINGER]: locks that are waited for, one kind in each part. Waits happen below
+ * functions named *_wants, critical sections end in functions named *_holds. Parts with a mutex
+ * also print what its releases must be charged (charges.h).
  */
-#include <semaphore.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "wait.h"
-
-#define HOLDERS	    5
-#define CONSUMERS   3
-#define LOG_ENTRIES 65536
+#include "charges.h"
 
 uint64_t end_ns;
 
 static struct tally lock_tally = { .name = "lock" };
 static struct tally holder_tally = { .name = "holder" };
-static struct tally sync_tally = { .name = "sync" };
-
-/* --- who must be charged: waits and releases are written down, and compared at the end ---------
- */
-
-struct wait_entry {
-	uint64_t begin_ns, end_ns;
-};
-
-struct release_entry {
-	uint64_t at_ns, done_ns;
-	int holder;
-};
-
-/* Shared with a child process in the part of that name. */
-struct log {
-	pthread_mutex_t mutex;
-	struct tally tally; /* of waits in the other process */
-	_Atomic uint32_t n_waits, n_releases;
-	struct wait_entry waits[LOG_ENTRIES];
-	struct release_entry releases[LOG_ENTRIES];
-};
-
 static struct log *book;
-
-static struct log *log_new(void)
-{
-	void *memory = mmap(NULL, sizeof(struct log), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	must(memory != MAP_FAILED, "mmap");
-	return memory;
-}
-
-/* pthread_mutex_lock(), measured. The time after the wake-up is not a wait any more. */
-static void lock_measured(struct tally *t, pthread_mutex_t *m)
-{
-	struct moment begin = moment_now();
-	uint64_t began = now_ns(), waited;
-	uint32_t i;
-
-	pthread_mutex_lock(m);
-	waited = moment_end(t, begin);
-	i = book->n_waits++;
-	must(i < LOG_ENTRIES, "too many waits");
-	book->waits[i] = (struct wait_entry){ began, began + waited };
-}
-
-static void unlock_as(int holder, pthread_mutex_t *m)
-{
-	uint32_t i = book->n_releases++;
-
-	must(i < LOG_ENTRIES, "too many releases");
-	book->releases[i] = (struct release_entry){ .at_ns = now_ns(), .holder = holder };
-	pthread_mutex_unlock(m);
-	book->releases[i].done_ns = now_ns();
-	NOT_A_TAIL_CALL;
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const struct release_entry *x = a, *y = b;
-
-	return (x->at_ns > y->at_ns) - (x->at_ns < y->at_ns);
-}
-
-/* What @w has in common with the time between two releases. */
-static uint64_t overlap(const struct wait_entry *w, uint64_t from, uint64_t to)
-{
-	uint64_t begin = w->begin_ns > from ? w->begin_ns : from;
-	uint64_t end = w->end_ns < to ? w->end_ns : to;
-
-	return end > begin ? end - begin : 0;
-}
-
-static void charges_print(const char *const *holders, int n)
-{
-	uint64_t charged[HOLDERS] = { 0 }, unsure[HOLDERS] = { 0 };
-	uint64_t before = 0, meanwhile = 0;
-	uint32_t first = 0;
-
-	qsort(book->releases, book->n_releases, sizeof(book->releases[0]), by_time);
-	for (uint32_t r = 0; r < book->n_releases; r++) {
-		const struct release_entry *release = &book->releases[r];
-
-		/* Waits are logged as they end, so those long over are in front. */
-		while (first < book->n_waits && book->waits[first].end_ns + 1000 * MSEC < before)
-			first++;
-		/* The release before is a matter of this one as well. */
-		unsure[release->holder] += meanwhile;
-		meanwhile = 0;
-		for (uint32_t w = first; w < book->n_waits; w++) {
-			charged[release->holder] +=
-				overlap(&book->waits[w], before, release->at_ns);
-			meanwhile += overlap(&book->waits[w], release->at_ns, release->done_ns);
-		}
-		unsure[release->holder] += meanwhile;
-		before = release->at_ns;
-	}
-	for (int i = 0; i < n; i++) {
-		printf("charge_%s_ns=%llu\n", holders[i], (unsigned long long)charged[i]);
-		printf("unsure_%s_ns=%llu\n", holders[i], (unsigned long long)unsure[i]);
-	}
-}
 
 /* --- one holder, 20 ms at a time, against four waiters -----------------------------------------
  */
@@ -134,15 +21,15 @@ void holder_holds(void), waiter_wants(void);
 
 NAMED void holder_holds(void)
 {
-	lock_measured(&holder_tally, &book->mutex);
+	log_lock(book, &holder_tally);
 	pause_ns(20 * MSEC);
-	unlock_as(0, &book->mutex);
+	log_unlock(book, 0);
 }
 
 NAMED void waiter_wants(void)
 {
-	lock_measured(&lock_tally, &book->mutex);
-	unlock_as(1, &book->mutex);
+	log_lock(book, &lock_tally);
+	log_unlock(book, 1);
 }
 
 static void *holder_thread(void *argument)
@@ -172,7 +59,7 @@ static void one_holder(void)
 	for (int i = 0; i < 5; i++)
 		pthread_join(threads[i], NULL);
 	tally_print(&holder_tally);
-	charges_print((const char *[]){ "holder_holds", "waiter_wants" }, 2);
+	log_print(book, (const char *[]){ "holder_holds", "waiter_wants" }, 2);
 }
 
 static void holder_part(void)
@@ -221,7 +108,7 @@ static void shared_part(void)
 	waitpid(child, NULL, 0);
 	printf("child=%d\n", child);
 	tally_print(&holder_tally);
-	charges_print((const char *[]){ "holder_holds", "waiter_wants" }, 2);
+	log_print(book, (const char *[]){ "holder_holds", "waiter_wants" }, 2);
 	tally_print(&book->tally);
 }
 
@@ -232,9 +119,9 @@ static void shared_part(void)
 	void chain##n##_holds(void);                                                               \
 	NAMED void chain##n##_holds(void)                                                          \
 	{                                                                                          \
-		lock_measured(&lock_tally, &book->mutex);                                          \
+		log_lock(book, &lock_tally);                                                       \
 		pause_ns((ms)*MSEC);                                                               \
-		unlock_as(n, &book->mutex);                                                        \
+		log_unlock(book, n);                                                               \
 	}
 
 CHAIN(0, 1)
@@ -264,9 +151,10 @@ static void chain_part(void)
 		threads[i] = begin_thread(chain_thread, (void *)i);
 	for (int i = 0; i < HOLDERS; i++)
 		pthread_join(threads[i], NULL);
-	charges_print((const char *[]){ "chain0_holds", "chain1_holds", "chain2_holds",
-					"chain3_holds", "chain4_holds" },
-		      HOLDERS);
+	log_print(book,
+		  (const char *[]){ "chain0_holds", "chain1_holds", "chain2_holds", "chain3_holds",
+				    "chain4_holds" },
+		  HOLDERS);
 }
 
 /* --- a read-write lock: both sides wait, both sides hold, in turns ------------------------------
@@ -372,223 +260,6 @@ static void rwlock_part(void)
 		pthread_join(threads[i], NULL);
 }
 
-/* --- not locks: nobody holds them --------------------------------------------------------------
- */
-
-static pthread_mutex_t queue_mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t queue_filled = PTHREAD_COND_INITIALIZER;
-static unsigned int queue_length;
-static bool queue_closed;
-static uint64_t patience_ns; /* of a consumer, after which it asks again; 0 = all */
-
-bool consumer_wants(void);
-void producer_puts(void), poster_posts(void), poster_wants(void), barrier_wants(void);
-void join_wants(pthread_t thread);
-
-static void queue_wait(void)
-{
-	uint64_t until_ns = clock_ns(CLOCK_REALTIME) + patience_ns;
-	struct timespec until = { (time_t)(until_ns / (1000 * MSEC)),
-				  (long)(until_ns % (1000 * MSEC)) };
-
-	if (patience_ns)
-		pthread_cond_timedwait(&queue_filled, &queue_mutex, &until);
-	else
-		pthread_cond_wait(&queue_filled, &queue_mutex);
-	NOT_A_TAIL_CALL;
-}
-
-NAMED bool consumer_wants(void)
-{
-	bool taken = false;
-
-	pthread_mutex_lock(&queue_mutex);
-	while (!queue_length && !queue_closed)
-		MEASURED(&sync_tally, queue_wait());
-	if (queue_length) {
-		queue_length--;
-		taken = true;
-	}
-	pthread_mutex_unlock(&queue_mutex);
-	return taken;
-}
-
-NAMED void producer_puts(void)
-{
-	pthread_mutex_lock(&queue_mutex);
-	queue_length++;
-	pthread_mutex_unlock(&queue_mutex);
-	pthread_cond_signal(&queue_filled);
-	NOT_A_TAIL_CALL;
-}
-
-static void *consumer_thread(void *argument)
-{
-	while (consumer_wants())
-		;
-	return argument;
-}
-
-static void condition_part(void)
-{
-	pthread_t threads[CONSUMERS];
-
-	for (int i = 0; i < CONSUMERS; i++)
-		threads[i] = begin_thread(consumer_thread, NULL);
-	while (!time_is_up()) {
-		pause_ns(patience_ns ? 12 * MSEC : 4 * MSEC);
-		producer_puts();
-	}
-	pthread_mutex_lock(&queue_mutex);
-	queue_closed = true;
-	pthread_mutex_unlock(&queue_mutex);
-	pthread_cond_broadcast(&queue_filled);
-	for (int i = 0; i < CONSUMERS; i++)
-		pthread_join(threads[i], NULL);
-}
-
-static void impatient_part(void)
-{
-	patience_ns = 5 * MSEC;
-	condition_part();
-}
-
-static sem_t posted;
-
-NAMED void poster_posts(void)
-{
-	sem_post(&posted);
-	NOT_A_TAIL_CALL;
-}
-
-NAMED void poster_wants(void)
-{
-	MEASURED(&sync_tally, sem_wait(&posted));
-}
-
-static void *poster_thread(void *argument)
-{
-	for (;;) {
-		poster_wants();
-		if (time_is_up())
-			return argument;
-	}
-}
-
-static void semaphore_part(void)
-{
-	pthread_t thread;
-
-	sem_init(&posted, 0, 0);
-	thread = begin_thread(poster_thread, NULL);
-	while (!time_is_up()) {
-		pause_ns(5 * MSEC);
-		poster_posts();
-	}
-	poster_posts();
-	pthread_join(thread, NULL);
-}
-
-/* Several words at once; the one that is rung is not the first. */
-#define BELLS	    2
-#define FUTEX_WAITV 449 /* futex_waitv(2), which musl does not know */
-
-/* struct futex_waitv */
-struct bell {
-	uint64_t value, address;
-	uint32_t flags, reserved;
-};
-
-static _Atomic uint32_t bells[BELLS];
-
-void bell_wants(void), bell_rings(void);
-
-NAMED void bell_rings(void)
-{
-	bells[1]++;
-	syscall(SYS_futex, &bells[1], 1 | 128, 1, NULL, NULL, 0); /* FUTEX_WAKE, private */
-	NOT_A_TAIL_CALL;
-}
-
-NAMED void bell_wants(void)
-{
-	struct bell wanted[BELLS];
-
-	for (int i = 0; i < BELLS; i++)
-		wanted[i] = (struct bell){ bells[i], (uintptr_t)&bells[i], 2 | 128, 0 };
-	MEASURED(&sync_tally, syscall(FUTEX_WAITV, wanted, BELLS, 0, NULL, 0));
-}
-
-static void *bell_thread(void *argument)
-{
-	while (!time_is_up())
-		bell_wants();
-	bells[0] = 1; /* that was the last one */
-	return argument;
-}
-
-static void vector_part(void)
-{
-	pthread_t thread;
-
-	must(syscall(FUTEX_WAITV, NULL, 0, 0, NULL, 0) < 0 && errno == EINVAL, "futex_waitv");
-	thread = begin_thread(bell_thread, NULL);
-	while (!bells[0]) {
-		pause_ns(5 * MSEC);
-		bell_rings();
-	}
-	pthread_join(thread, NULL);
-}
-
-static pthread_barrier_t barrier;
-static bool barrier_ends;
-
-NAMED void barrier_wants(void)
-{
-	MEASURED(&sync_tally, pthread_barrier_wait(&barrier));
-}
-
-static void *barrier_thread(void *argument)
-{
-	do {
-		pause_ns((uint64_t)(intptr_t)argument * MSEC);
-		barrier_wants();
-		/* Everybody has to see the same, or some would wait for the others for ever. */
-		if (argument == (void *)9)
-			barrier_ends = time_is_up();
-		pthread_barrier_wait(&barrier);
-	} while (!barrier_ends);
-	return NULL;
-}
-
-static void barrier_part(void)
-{
-	pthread_t threads[3];
-
-	pthread_barrier_init(&barrier, NULL, 3);
-	for (intptr_t i = 0; i < 3; i++)
-		threads[i] = begin_thread(barrier_thread, (void *)(1 + 4 * i));
-	for (int i = 0; i < 3; i++)
-		pthread_join(threads[i], NULL);
-}
-
-NAMED void join_wants(pthread_t thread)
-{
-	MEASURED(&sync_tally, pthread_join(thread, NULL));
-}
-
-static void *short_thread(void *argument)
-{
-	pause_ns(10 * MSEC);
-	return argument;
-}
-
-static void join_part(void)
-{
-	while (!time_is_up())
-		join_wants(begin_thread(short_thread, NULL));
-}
-
 /* --- for the bench: as many critical sections as there is time for, and nothing measured -------
  */
 
@@ -626,18 +297,9 @@ static void fight_part(void)
 }
 
 static const struct part parts[] = {
-	{ "holder", holder_part, &lock_tally },
-	{ "chain", chain_part, &lock_tally },
-	{ "pi", pi_part, &lock_tally },
-	{ "shared", shared_part, NULL },
-	{ "rwlock", rwlock_part, &lock_tally },
-	{ "condition", condition_part, &sync_tally },
-	{ "impatient", impatient_part, &sync_tally },
-	{ "semaphore", semaphore_part, &sync_tally },
-	{ "vector", vector_part, &sync_tally },
-	{ "barrier", barrier_part, &sync_tally },
-	{ "join", join_part, &sync_tally },
-	{ "fight", fight_part, NULL },
+	{ "holder", holder_part, &lock_tally }, { "chain", chain_part, &lock_tally },
+	{ "pi", pi_part, &lock_tally },		{ "shared", shared_part, NULL },
+	{ "rwlock", rwlock_part, &lock_tally }, { "fight", fight_part, NULL },
 };
 
 int main(int argc, char **argv)
