@@ -256,28 +256,64 @@ static void test_root_of_ancestor(void **state)
 	assert_true(announce(w, 16, "/bin/prog-of-test")->readable);
 }
 
-/* Its process is gone, another one with the same file is there. */
-static void test_other_process(void **state)
+/* Another process, 51, maps the file at @path, which is "hidden" in truth. */
+static void map_elsewhere(struct world *w, const char *path, uint8_t id)
 {
-	struct world *w = *state;
 	struct sideband_event e = {
 		.type = SIDEBAND_MMAP,
 		.pid = 51,
 		.tid = 51,
 		.address = START,
 		.size = END - START,
-		.build_id_size = 20,
-		.build_id = { 7, 1, 2 },
-		.name = "/bin/prog-of-test",
+		.build_id_size = id ? 20 : 0,
+		.build_id = { id, 1, 2 },
+		.name = path,
 	};
 
-	write_image(w, "hidden", 7);
 	make_directory(w, "proc/51");
 	make_directory(w, "proc/51/map_files");
+	unlink(at(w, "proc/51/map_files/401000-402000"));
 	assert_int_equal(symlink(at(w, "hidden"), at(w, "proc/51/map_files/401000-402000")), 0);
 	assert_int_equal(process_table_apply(w->processes, &e), 0);
+}
+
+/* Its process is gone, another one with the same file is there. */
+static void test_other_process(void **state)
+{
+	struct world *w = *state;
+
+	write_image(w, "hidden", 7);
+	map_elsewhere(w, "/bin/prog-of-test", 7);
 	tell_mapping(w, "/bin/prog-of-test", 7);
 	assert_true(announce(w, 16, "/bin/prog-of-test")->readable);
+}
+
+/* The other one is in another mount namespace, where the file has another path. */
+static void test_other_path(void **state)
+{
+	struct world *w = *state;
+	struct executable *x;
+
+	write_image(w, "hidden", 7);
+	map_elsewhere(w, "/opt/bin/whatever", 7);
+	tell_mapping(w, "/bin/prog-of-test", 7);
+	x = announce(w, 16, "/bin/prog-of-test");
+	assert_true(x->readable);
+	assert_string_equal(x->path, "/bin/prog-of-test");
+}
+
+/* As before, but it was there before us: nobody tells its build id. */
+static void test_other_path_without_build_id(void **state)
+{
+	struct world *w = *state;
+
+	write_image(w, "hidden", 7);
+	map_elsewhere(w, "/opt/bin/prog-of-test", 0);
+	tell_mapping(w, "/bin/prog-of-test", 7);
+	assert_true(announce(w, 16, "/bin/prog-of-test")->readable);
+	/* A name alone is not enough. */
+	tell_mapping(w, "/bin/prog-of-test", 8);
+	assert_false(announce(w, 17, "/bin/prog-of-test")->readable);
 }
 
 /* Asked for again and again it is searched for once. */
@@ -387,6 +423,8 @@ int main(void)
 		TEST(test_other_root),
 		TEST(test_root_of_ancestor),
 		TEST(test_other_process),
+		TEST(test_other_path),
+		TEST(test_other_path_without_build_id),
 		TEST(test_searches_are_bounded),
 		TEST(test_only_regular_elf_files),
 		TEST(test_vdso),

@@ -42,16 +42,40 @@ static void test_descriptors_are_bounded(void **state)
 		assert_int_equal(copy.id[0], i + 1);
 		assert_in_range(stats(w).executables_open, 1, 4);
 	}
-	/* Changed since: another file of the same name, the same file with other content. */
+	/* Changed since: gone, a copy, the same file with other content. */
 	write_image(w, "new", 1); /* while the inode of the old one is taken */
 	assert_int_equal(unlink(at(w, "prog0")), 0);
 	assert_true(executable_table_open(w->table, x[0]) < 0);
 	assert_int_equal(rename(at(w, "new"), at(w, "prog0")), 0);
-	assert_true(executable_table_open(w->table, x[0]) < 0);
+	assert_true(executable_table_open(w->table, x[0]) >= 0);
 	write_image(w, "prog1", 99);
 	assert_true(executable_table_open(w->table, x[1]) < 0);
 	assert_true(executable_table_open(w->table,
 					  executable_table_get(w->table, ABI_FILE_ID_VDSO)) >= 0);
+}
+
+/* Closed, and gone with the mount namespace of whom it was learned from; another one maps it. */
+static void test_found_again_elsewhere(void **state)
+{
+	struct world *w = *state;
+	struct executable *x;
+
+	write_image(w, "prog", 50);
+	map_file(w, at(w, "prog"));
+	x = announce(w, 16, at(w, "prog"));
+	for (uint32_t i = 0; i < 8; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "other%u", i);
+		write_image(w, name, (uint8_t)(i + 1));
+		map_file(w, at(w, name));
+		announce(w, 17 + i, at(w, name));
+	}
+	write_image(w, "copy", 50);
+	assert_int_equal(unlink(at(w, "prog")), 0);
+	map_file(w, at(w, "copy"));
+	tell_mapping(w, "/opt/bin/prog", 50);
+	assert_true(executable_table_open(w->table, x) >= 0);
 }
 
 static void test_forget(void **state)
@@ -182,6 +206,15 @@ static void test_outlives_the_table(void **state)
 	assert_int_equal(names_freed, 1);
 }
 
+static void fork_process(struct world *w, uint32_t parent, uint32_t child)
+{
+	struct sideband_event e = {
+		.type = SIDEBAND_FORK, .ppid = parent, .pid = child, .tid = child
+	};
+
+	assert_int_equal(process_table_apply(w->processes, &e), 0);
+}
+
 static void test_replay(void **state)
 {
 	struct world *w = *state;
@@ -191,6 +224,12 @@ static void test_replay(void **state)
 	assert_false(announce(w, 16, at(w, "prog"))->readable);
 	tell_mapping(w, at(w, "prog"), 7);
 	assert_true(executable_table_get(w->table, 16)->readable);
+	/* Here at the path that another process knew it by. */
+	write_image(w, "moved", 10);
+	tell_mapping(w, at(w, "moved"), 0);
+	fork_process(w, 50, 60);
+	tell_mapping(w, "/gone/moved", 10);
+	assert_true(announce(w, 19, "/gone/moved")->readable);
 	/* Here another version, or one that nothing is known of. */
 	write_image(w, "newer", 8);
 	tell_mapping(w, at(w, "newer"), 9);
@@ -244,6 +283,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_descriptors_are_bounded, set_up_small,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_found_again_elsewhere, set_up_small,
 						tear_down),
 		TEST(test_forget),
 		TEST(test_mapping_by_build_id),

@@ -32,8 +32,8 @@ struct executable {
 	bool readable; /* the file was opened and is ELF; else all that is known is its name */
 	uint32_t n_segments;
 	struct executable_segment *segments;
-	uint64_t inode_size; /* bytes; with the next, tells whether a file opened again is the same
-			      */
+	uint64_t inode_size; /* bytes; with the next, tells whether a file without build id that is
+				opened again is the same */
 	uint64_t inode, device;
 	struct executable *same; /* not readable, but this one is it; owned. NULL = is not known */
 	void *names;		 /* the symbolizer's, freed by names_free() */

@@ -4,6 +4,7 @@
  * for the next. What can be opened again by its path goes first.
  */
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -55,11 +56,17 @@ static int reopen(struct executable_table *t, struct executable_object *o)
 		.size = x->inode_size,
 	};
 	struct found_file f = { .fd = -1 };
+	struct executable_key key;
 	int r;
 
 	r = found_file_by_path(t, 0, 0, &wanted, &f);
 	if (r < 0)
 		return r;
+	key = executable_key_of_file(&f);
+	if (memcmp(&key, &o->key, sizeof(key)) != 0) {
+		found_file_done(&f);
+		return -ESTALE;
+	}
 	o->deleted = f.deleted;
 	executable_object_keep(t, o, TAKE_FD(f.fd));
 	found_file_done(&f);

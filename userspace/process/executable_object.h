@@ -97,8 +97,8 @@ int found_file_of_announcement(const struct executable_table *t,
 
 /*
  * Opens a file by its path: in the root of the process that has it mapped (tgid 0 = not known), in
- * ours, in those of the process's ancestors, in that of any process which maps the same path (that
- * is left out if it costs too much).
+ * ours, in those of the process's ancestors, in that of any process which maps the same path, or a
+ * file with its build id elsewhere (that is left out if it costs too much).
  * -ENOENT if none of them leads to what is wanted.
  */
 int found_file_by_path(struct executable_table *t, uint32_t tgid, uint64_t start_boottime,
@@ -111,6 +111,8 @@ int found_file_of_fd(int fd, struct found_file *ret);
 int found_file_vdso(struct found_file *ret);
 
 void found_file_done(struct found_file *f);
+
+struct executable_key executable_key_of_file(const struct found_file *f);
 
 /*
  * The executable of a found file, whose descriptor is taken over if it is wanted: the one that is

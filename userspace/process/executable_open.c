@@ -35,7 +35,7 @@
 
 #define DELETED " (deleted)"
 
-/* Processes that map the same path are asked for it at most so often. */
+/* Processes that may map the same file are asked for it at most so often. */
 #define OTHERS_MAX 16
 
 #define ANCESTORS_MAX 4
@@ -92,18 +92,20 @@ int found_file_of_fd(int fd, struct found_file *ret)
 	return read_file(fd, ret);
 }
 
+static bool is_build_id(const struct wanted_file *w, const uint8_t *build_id, uint8_t size)
+{
+	return w->build_id_size == size && memcmp(w->build_id, build_id, size) == 0;
+}
+
 static bool is_wanted(const struct found_file *f, const struct wanted_file *w)
 {
-	if (w->build_id_size && (w->build_id_size != f->elf.build_id_size ||
-				 memcmp(w->build_id, f->elf.build_id, w->build_id_size) != 0))
-		return false;
+	/* A copy is as good: what was mapped may have been in a container that is gone. */
+	if (w->build_id_size)
+		return is_build_id(w, f->elf.build_id, f->elf.build_id_size);
 	if (w->size && w->size != f->size)
 		return false;
 	if (w->device)
 		return w->device == f->device && w->inode == f->inode;
-	/* A copy is as good: what was mapped may have been in a container that is gone. */
-	if (w->build_id_size)
-		return true;
 	/* On overlayfs the kernel's numbers are of another file system and say nothing. */
 	if (w->s_device && is_device(w->s_device, f->device))
 		return w->inode == f->inode;
@@ -250,7 +252,7 @@ static int try_ancestors(const struct executable_table *t, uint32_t tgid, uint64
 	return -ENOENT;
 }
 
-/* The walk through all processes in search of one that maps the wanted path. */
+/* The walk through all processes in search of one that maps what is wanted. */
 struct search {
 	const struct executable_table *t;
 	const struct wanted_file *wanted;
@@ -260,23 +262,42 @@ struct search {
 	uint64_t n, max; /* mappings and processes that were, and may be looked at */
 };
 
+/*
+ * Where a file has a build id, its path may be another in each mount namespace. Of what was mapped
+ * before profd came /proc tells no build ids: it has the same name, at least.
+ */
+static bool may_be_wanted(const struct process_mapping *m, const struct wanted_file *w)
+{
+	if (strcmp(m->path, w->path) == 0)
+		return true;
+	if (!w->build_id_size)
+		return false;
+	if (m->build_id_size)
+		return is_build_id(w, m->build_id, m->build_id_size);
+	return strcmp(last_part(m->path), last_part(w->path)) == 0;
+}
+
 static int search_mapping(const struct process_mapping *m, void *userdata)
 {
 	struct search *s = userdata;
 	_cleanup_close_ int path_fd = -1;
+	struct wanted_file wanted = *s->wanted;
 	char path[PATH_MAX];
 
 	if (s->n++ >= s->max)
 		return -EAGAIN;
-	if (strcmp(m->path, s->wanted->path) != 0)
+	if (!may_be_wanted(m, s->wanted))
 		return 0;
 	if (s->tries++ >= OTHERS_MAX)
 		return -ENOENT;
+	wanted.path = m->path;
+	if (s->t->proc_fd < 0)
+		return try_own_root(&wanted, s->ret) == 0;
 	path_fd = open_map_files(s->t->proc_fd, s->process->tgid, m->start, m->end, path,
 				 sizeof(path));
-	if (path_fd >= 0 && try_fd(path_fd, s->wanted, s->ret) == 0)
+	if (path_fd >= 0 && try_fd(path_fd, &wanted, s->ret) == 0)
 		return 1;
-	return try_root(s->t, s->process->tgid, s->wanted, s->ret) == 0;
+	return try_root(s->t, s->process->tgid, &wanted, s->ret) == 0;
 }
 
 static int search_process(struct process *p, void *userdata)
@@ -330,9 +351,9 @@ int found_file_by_path(struct executable_table *t, uint32_t tgid, uint64_t start
 		return 0;
 	if (try_own_root(wanted, ret) == 0)
 		return 0;
-	if (t->proc_fd < 0 || !t->processes)
+	if (!t->processes)
 		return -ENOENT;
-	if (tgid && try_ancestors(t, tgid, start_boottime, wanted, ret) == 0)
+	if (t->proc_fd >= 0 && tgid && try_ancestors(t, tgid, start_boottime, wanted, ret) == 0)
 		return 0;
 	return search_all(t, wanted, ret);
 }

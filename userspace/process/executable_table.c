@@ -65,7 +65,7 @@ static void object_forget(struct executable_table *t, struct executable_object *
 	executable_unref(&o->executable);
 }
 
-static struct executable_key key_of_file(const struct found_file *f)
+struct executable_key executable_key_of_file(const struct found_file *f)
 {
 	struct executable_key key;
 
@@ -127,7 +127,7 @@ static int fill_in(struct executable_table *t, struct executable_object *o, stru
 	segments = calloc(f->elf.n_segments + 1, sizeof(*segments));
 	if (!segments)
 		return -ENOMEM;
-	o->key = key_of_file(f);
+	o->key = executable_key_of_file(f);
 	r = executable_index_add(t, o);
 	if (r == 0) {
 		HASH_ADD(hh, t->by_key, key, sizeof(o->key), o);
@@ -254,7 +254,7 @@ int executable_table_new(const struct executable_table_options *o, struct execut
 int executable_object_settle(struct executable_table *t, struct found_file *f, const char *path,
 			     struct executable_object *pending, struct executable_object **ret)
 {
-	struct executable_key key = key_of_file(f);
+	struct executable_key key = executable_key_of_file(f);
 	struct executable_object *o = find_by_key(t, &key);
 	int r;
 
