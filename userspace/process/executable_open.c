@@ -36,7 +36,8 @@
 #define DELETED " (deleted)"
 
 /* Processes that may map the same file are asked for it at most so often. */
-#define OTHERS_MAX 16
+#define OTHERS_MAX  16
+#define GUESSES_MAX 4 /* and so often those of which only the file's name is known */
 
 #define ANCESTORS_MAX 4
 
@@ -258,23 +259,22 @@ struct search {
 	const struct wanted_file *wanted;
 	struct found_file *ret;
 	const struct process *process; /* whose mappings are being looked at */
-	int tries;
+	int tries, guesses;
 	uint64_t n, max; /* mappings and processes that were, and may be looked at */
 };
 
-/*
- * Where a file has a build id, its path may be another in each mount namespace. Of what was mapped
- * before profd came /proc tells no build ids: it has the same name, at least.
- */
-static bool may_be_wanted(const struct process_mapping *m, const struct wanted_file *w)
+/* With a build id the path may be another one in each mount namespace. */
+static bool maps_wanted(const struct process_mapping *m, const struct wanted_file *w)
 {
-	if (strcmp(m->path, w->path) == 0)
-		return true;
-	if (!w->build_id_size)
-		return false;
-	if (m->build_id_size)
-		return is_build_id(w, m->build_id, m->build_id_size);
-	return strcmp(last_part(m->path), last_part(w->path)) == 0;
+	return strcmp(m->path, w->path) == 0 ||
+	       (w->build_id_size && is_build_id(w, m->build_id, m->build_id_size));
+}
+
+/* Of what was mapped before profd came /proc tells no build ids. */
+static bool may_map_wanted(const struct process_mapping *m, const struct wanted_file *w)
+{
+	return w->build_id_size && !m->build_id_size &&
+	       strcmp(last_part(m->path), last_part(w->path)) == 0;
 }
 
 static int search_mapping(const struct process_mapping *m, void *userdata)
@@ -286,10 +286,12 @@ static int search_mapping(const struct process_mapping *m, void *userdata)
 
 	if (s->n++ >= s->max)
 		return -EAGAIN;
-	if (!may_be_wanted(m, s->wanted))
+	if (maps_wanted(m, s->wanted)) {
+		if (s->tries++ >= OTHERS_MAX)
+			return -ENOENT;
+	} else if (!may_map_wanted(m, s->wanted) || s->guesses++ >= GUESSES_MAX) {
 		return 0;
-	if (s->tries++ >= OTHERS_MAX)
-		return -ENOENT;
+	}
 	wanted.path = m->path;
 	if (s->t->proc_fd < 0)
 		return try_own_root(&wanted, s->ret) == 0;
