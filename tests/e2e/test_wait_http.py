@@ -255,7 +255,7 @@ def pprof_by_url():
 def reports_begin_with_who_waits():
     # Not with the functions that all locks are made of, in which all waits end.
     pid = load()
-    for path, kind, function in ((BLOCK, "block", "lock_measured"), (MUTEX, "mutex", "unlock_as")):
+    for path, kind, function in ((BLOCK, "block", "log_lock"), (MUTEX, "mutex", "log_unlock")):
         query = {"reason": "lock"} if path == BLOCK else {"lock": "mutex"}
         out = go_pprof_report(daemon().profile(path, pid=pid, **query), "-top")
         equal(first_row(out), function, out)
