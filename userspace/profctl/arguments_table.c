@@ -22,10 +22,11 @@ const struct option_entry arguments_options[] = {
 	{ 't', "type", "TYPE", VERB_BIT(VERB_TOP), "cpu (unless given), block or mutex" },
 	{ OPTION_REASON, "reason", "WORD[,WORD...]", SELECTING,
 	  "Only waits for: lock, sync, disk, fault, socket,\npipe, poll, sleep, child, signal, "
-	  "runqueue, other\nor all. Else all but the idle ones (poll to\nrunqueue)" },
+	  "runqueue, other\nor all (without runqueue). Else all but the idle\nones (poll to "
+	  "runqueue)" },
 	{ OPTION_LOCK, "lock", "WORD[,WORD...]", SELECTING,
 	  "Only waits for: mutex, rwlock, monitor, kernel,\nfile, condition, semaphore, barrier, "
-	  "join, futex\nor all. With mutex else the first five" },
+	  "join, futex\nor all. With mutex else the first four" },
 	{ OPTION_WAKERS, "wakers", NULL, SELECTING,
 	  "With block: below each stack who ended the wait" },
 	{ OPTION_SECONDS, "seconds", "N", VERB_BIT(VERB_RECORD),
