@@ -181,9 +181,9 @@ enum abi_wait_hook {
 };
 
 enum abi_wait_flag {
-	ABI_WAIT_IOWAIT = 1 << 0,      /* it waited for a disk: task_struct.in_iowait */
-	ABI_WAIT_FAULT = 1 << 1,       /* not in a system call: it entered the kernel by a fault */
-	ABI_WAIT_ONGOING = 1 << 2,     /* it has not ended: read by an iterator at record.time */
+	ABI_WAIT_IOWAIT = 1 << 0,  /* it waited for a disk: task_struct.in_iowait */
+	ABI_WAIT_FAULT = 1 << 1,   /* not in a system call: it entered the kernel by a fault */
+	ABI_WAIT_ONGOING = 1 << 2, /* its thread is not back: read by an iterator at record.time */
 	ABI_WAIT_KERNEL_LOCK = 1 << 3, /* for a sleeping lock of the kernel (contention_begin) */
 	ABI_WAIT_RUNQUEUE = 1 << 5,    /* runnable and not running: what followed the wait; kept at
 					  8 * block_rate */
@@ -191,7 +191,9 @@ enum abi_wait_flag {
 
 /*
  * What a sample of kind block, mutex or waker says of the wait; all zero in one of kind cpu. In a
- * mutex sample it is what the (last) waiter did, in a waker sample it is the wait that ended.
+ * mutex sample it is what the (last) waiter did, but since is when the time began that is charged:
+ * at the release before, or when somebody came to wait. In a waker sample it is the wait that
+ * ended.
  *
  * A waker sample precedes the block sample with the same waiter_tid and since. value and count of
  * block and mutex samples are estimates already: a wait of d ns is kept with the probability

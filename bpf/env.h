@@ -21,6 +21,8 @@
  *   env_unwind_file(slot), env_unwind_page(i), env_unwind_rule(i), env_unwind_segment(i)
  *                                     an entry of the unwinding tables, or NULL
  *   env_slice_room()                  may the ring take a slice of a stack
+ *   env_barrier()                     the compiler moves no access to memory over it, nor does x86
+ *                                     a write over another
  *   ENV_LOOP                          before a loop that must stay one: the verifier follows it
  *   ENV_UNROLL                        before a loop that must not
  */
@@ -29,6 +31,8 @@
 #include "abi.h"
 #include "unwind_abi.h"
 #include "vmlinux.h"
+
+#define env_barrier() __asm__ volatile("" ::: "memory")
 
 #ifdef __bpf__
 

@@ -151,21 +151,19 @@ ENV_INLINE void lock_begin(struct task_struct *task, struct wait_task *t, u64 no
 		env_count(ABI_COUNTER_locks_lost_memory, 1);
 }
 
-/* Its wait is over. Returns what who released the lock is charged, ns. */
-ENV_INLINE u64 lock_end(struct wait_task *t, bool release, u64 now)
+/* Its wait is over, if it was for a lock. Only a release fills in @charge. */
+ENV_INLINE void lock_end(struct wait_task *t, bool release, u64 now, struct lock_charge *charge)
 {
 	u32 place = t->lock - 1, i = place / LOCK_SLOTS % LOCK_BUCKETS;
 	struct lock_bucket *bucket;
-	u64 charge;
 
 	if (!t->lock)
-		return 0;
+		return;
 	t->lock = 0;
 	bucket = bpf_map_lookup_elem(&locks, &i);
 	if (!bucket)
-		return 0;
+		return;
 	bpf_spin_lock(&bucket->lock);
-	charge = lock_leave(&bucket->slots[place % LOCK_SLOTS], release, now);
+	lock_leave(&bucket->slots[place % LOCK_SLOTS], release, now, charge);
 	bpf_spin_unlock(&bucket->lock);
-	return charge;
 }

@@ -35,7 +35,8 @@ struct lock_key {
 struct lock_slot {
 	struct lock_key key;
 	u64 last;     /* up to when the integral has been taken, ns */
-	u64 integral; /* since the last release, waiters * ns */
+	u64 began;    /* from when on: the last release, or when the first waiter came */
+	u64 integral; /* since then, waiters * ns */
 	u32 waiters;
 	u32 reserved;
 };
@@ -90,6 +91,8 @@ ENV_INLINE u64 lock_wait(struct lock_slot *slot, const struct lock_key *key, u64
 			uncharged = slot->integral;
 			slot->integral = 0;
 		}
+		if (!slot->integral)
+			slot->began = now;
 		slot->key = *key;
 		slot->last = now;
 	}
@@ -98,17 +101,23 @@ ENV_INLINE u64 lock_wait(struct lock_slot *slot, const struct lock_key *key, u64
 	return uncharged;
 }
 
-/* A waiter leaves, at a release or by giving up. Returns what the releaser is charged, ns. */
-ENV_INLINE u64 lock_leave(struct lock_slot *slot, bool release, u64 now)
-{
-	u64 charge = 0;
+/* What a releaser is charged: waiters * ns, and the time from which on they waited. */
+struct lock_charge {
+	u64 since;
+	u64 value;
+};
 
+/* A waiter leaves, at a release or by giving up. Only a release fills in @charge. */
+ENV_INLINE void lock_leave(struct lock_slot *slot, bool release, u64 now,
+			   struct lock_charge *charge)
+{
 	lock_advance(slot, now);
 	if (slot->waiters)
 		slot->waiters--;
-	if (release) {
-		charge = slot->integral;
-		slot->integral = 0;
-	}
-	return charge;
+	if (!release)
+		return;
+	charge->since = slot->began;
+	charge->value = slot->integral;
+	slot->began = slot->last;
+	slot->integral = 0;
 }

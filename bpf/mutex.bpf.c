@@ -24,6 +24,7 @@ struct {
 struct wait_waker {
 	bool waker;
 	bool release;
+	u64 since;		     /* of the charge */
 	struct wait_estimate charge; /* of the release */
 };
 
@@ -35,6 +36,7 @@ ENV_INLINE void wait_send_waker(struct record_scratch *r, const struct wait_task
 	if (w->waker)
 		wait_output(r, size, ABI_KIND_WAKER, &t->wait);
 	if (w->release) {
+		r->sample.wait.since = w->since;
 		wait_output(r, size, ABI_KIND_MUTEX, &w->charge);
 		env_count(ABI_COUNTER_locks_kept, 1);
 	}
@@ -91,8 +93,9 @@ SEC("tp_btf/sched_waking")
 int BPF_PROG(wait_waking, struct task_struct *task)
 {
 	struct wait_task *t = wait_find(task);
+	struct lock_charge charge = {};
 	struct wait_waker w = {};
-	u64 charge, now;
+	u64 now;
 
 	if (!t || !t->since || t->woken)
 		return 0;
@@ -100,8 +103,10 @@ int BPF_PROG(wait_waking, struct task_struct *task)
 	wait_ends(t, now);
 	w.waker = t->keep && wait_wakers && wait_has_room();
 	if (t->lock) {
-		charge = lock_end(t, wait_is_release(ctx, t), now);
-		w.release = wait_keep(charge, block_rate, wait_random(now, charge), &w.charge);
+		lock_end(t, wait_is_release(ctx, t), now, &charge);
+		w.since = charge.since;
+		w.release = wait_keep(charge.value, block_rate, wait_random(now, charge.value),
+				      &w.charge);
 	}
 	if (w.waker || w.release)
 		wait_take_waker(ctx, task, t, &w);

@@ -67,13 +67,14 @@ ENV_INLINE void wait_take_early(void *ctx, struct task_struct *task, struct wait
 	if (!r || !record_enter(r))
 		return;
 	env_count(ABI_COUNTER_wait_stacks_taken, 1);
+	t->scale = scale; /* it may be woken any moment */
 	r->without_slices = true;
 	wait_record(ctx, r, task, t, WAIT_SKIP_FRAMES);
 	r->sample.kind = ABI_KIND_BLOCK;
-	if (stash_put(r))
-		t->scale = scale;
-	else
+	if (!stash_put(r)) {
+		t->scale = 0;
 		env_count(ABI_COUNTER_waits_lost_memory, 1);
+	}
 	record_leave(r);
 }
 
@@ -100,12 +101,12 @@ ENV_INLINE void wait_goes(void *ctx, struct task_struct *task, struct wait_task 
 
 ENV_INLINE void wait_comes_back(struct wait_task *t, u64 now)
 {
-	if (!t->woken) { /* by whom was not seen */
+	if (!t->woken) /* by whom was not seen */
 		wait_ends(t, now);
-		lock_end(t, false, now);
-	} else if (wait_is_kept(t, t->woken, now, wait_runqueue_rate(), &t->runqueue)) {
+	else if (wait_is_kept(t, t->woken, now, wait_runqueue_rate(), &t->runqueue))
 		t->keep |= WAIT_KEEP_RUNQUEUE;
-	}
+	/* Still, if nobody was seen to release the lock, or before it was known to be one. */
+	lock_end(t, false, now, NULL);
 }
 
 /*
@@ -145,8 +146,7 @@ int BPF_PROG(wait_switch, bool preempt, struct task_struct *prev, struct task_st
 	now = bpf_ktime_get_ns();
 	if (t && wait_task_end(t)) {
 		env_count(ABI_COUNTER_waits_lost_hook, 1);
-		if (t->lock)
-			lock_end(t, false, now);
+		lock_end(t, false, now, NULL);
 	}
 	if (t && wait_is_wait(prev, preempt, prev_state))
 		wait_goes(ctx, prev, t, prev_state, now);

@@ -123,15 +123,30 @@ ENV_INLINE u64 ongoing_user_stack(struct record_scratch *r, struct task_struct *
 	return at + sizeof(r->slice) + size;
 }
 
+/*
+ * Is it to be told? One that was woken is, until its sample comes, if that will come. Of the others
+ * chance decides by a number that is the wait's: what does not fit the reader's buffer is asked
+ * twice.
+ */
+ENV_INLINE bool ongoing_is_kept(const struct task_struct *task, const struct wait_task *t,
+				u64 since, u64 woken, u64 now, struct wait_estimate *e)
+{
+	if (!since || now < since)
+		return false;
+	if (!woken)
+		return wait_keep(now - since, block_rate, wait_random(since, task->pid), e);
+	*e = t->wait;
+	return t->keep & WAIT_KEEP_WAIT;
+}
+
 ENV_INLINE void ongoing_tell(struct seq_file *seq, struct task_struct *task,
 			     const struct wait_task *t, struct record_scratch *r)
 {
+	const volatile struct wait_task *seen = t;
+	u64 since = seen->since, woken = seen->woken, now = bpf_ktime_get_ns(), size;
 	struct wait_estimate e;
-	u64 now = bpf_ktime_get_ns(), since = t->since, size;
 
-	/* By a number that is the wait's: what does not fit the reader's buffer is asked twice. */
-	if (!since || t->woken || now < since ||
-	    !wait_keep(now - since, block_rate, wait_random(since, task->pid), &e))
+	if (!ongoing_is_kept(task, t, since, woken, now, &e))
 		return;
 	ongoing_begin(r, task, now);
 	r->sample.value = e.value;
@@ -143,8 +158,8 @@ ENV_INLINE void ongoing_tell(struct seq_file *seq, struct task_struct *task,
 	barrier_var(size);
 	if (!size || size > RECORD_SLICE_END)
 		return;
-	/* Has it run meanwhile? Then this was no stack. */
-	if (*(const volatile u64 *)&t->since != since || *(const volatile u64 *)&t->woken)
+	/* Has it run, or been woken, meanwhile? Then this was no stack, or has another value. */
+	if (seen->since != since || seen->woken != woken)
 		return;
 	r->sample.record.size = size;
 	bpf_seq_write(seq, &r->sample, size);
@@ -161,7 +176,7 @@ int wait_ongoing(struct bpf_iter__task *ctx)
 	if (!task || (ongoing_tgid && task->tgid != ongoing_tgid) || !task_has_user_stack(task))
 		return 0;
 	t = wait_find(task);
-	if (!t || !t->since || t->woken)
+	if (!t || !t->since)
 		return 0;
 	r = bpf_map_lookup_elem(&ongoing_scratch, &zero);
 	if (!r || !record_enter(r))

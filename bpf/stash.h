@@ -62,8 +62,10 @@ ENV_INLINE void stash_send(u32 tid, const struct wait_task *t)
 
 	if (!stash)
 		return;
-	stash_output(&stash->sample, &t->wait);
-	env_count(ABI_COUNTER_waits_kept, 1);
+	if (t->keep & WAIT_KEEP_WAIT) {
+		stash_output(&stash->sample, &t->wait);
+		env_count(ABI_COUNTER_waits_kept, 1);
+	}
 	if (t->keep & WAIT_KEEP_RUNQUEUE) {
 		stash->sample.wait.flags |= ABI_WAIT_RUNQUEUE;
 		stash->sample.wait.since = t->woken;

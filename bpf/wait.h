@@ -238,9 +238,9 @@ ENV_INLINE u64 wait_runqueue_rate(void)
 /* The wait is over. */
 ENV_INLINE void wait_ends(struct wait_task *t, u64 now)
 {
-	t->woken = now;
-	if (wait_is_kept(t, t->since, now, block_rate, &t->wait))
-		t->keep = WAIT_KEEP_WAIT;
+	bool kept = wait_is_kept(t, t->since, now, block_rate, &t->wait);
+
+	wait_task_wake(t, kept ? WAIT_KEEP_WAIT : 0, now);
 	if (wait_hook == ABI_WAIT_HOOK_switch_out)
 		t->usual = wait_usual(t->usual, now > t->since ? now - t->since : 0);
 }

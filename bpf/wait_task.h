@@ -30,7 +30,8 @@ struct wait_word {
 
 /*
  * Written by the CPU that the thread leaves, then by the one that wakes it, then by the one that it
- * returns to: one after the other, so nothing here is locked.
+ * returns to, and nothing here is locked. Only the first two can do so at once: a thread can be
+ * woken while it is on its way out. Whatever the waker misses then, the return makes up for.
  */
 struct wait_task {
 	u64 since; /* when it went to sleep, 0 = it does not wait */
@@ -50,10 +51,19 @@ struct wait_task {
 /* It goes to sleep, or is found asleep. */
 ENV_INLINE void wait_task_begin(struct wait_task *t, u8 state, u64 now)
 {
-	t->since = now;
 	t->woken = 0;
 	t->state = state;
 	t->keep = 0;
+	env_barrier(); /* who sees since sees these */
+	t->since = now;
+}
+
+/* The wait is over; @keep and its estimate are known. */
+ENV_INLINE void wait_task_wake(struct wait_task *t, u8 keep, u64 now)
+{
+	t->keep = keep;
+	env_barrier(); /* who sees woken sees these */
+	t->woken = now;
 }
 
 /* Returns whether it was waiting, or its return has not been seen. */

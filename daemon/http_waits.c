@@ -115,13 +115,16 @@ static bool read_seconds(struct http_request *r, const char *text, bool as_text,
 	return !r->response;
 }
 
-/* What ended since the start, and what goes on. */
+/*
+ * What ended since the start, and what goes on. Of a wait that ended a moment ago the sample may
+ * not have settled: it has to be in the one before it is not in the other any more.
+ */
 static size_t gather(struct http_request *r, struct window *windows[2])
 {
 	struct profiler *p = r->manager->profiler;
 	size_t n = 0;
 
-	profiler_drain(p, clock_monotonic_ns());
+	profiler_catch_up(p, clock_monotonic_ns());
 	windows[n] = profiler_cumulative(p);
 	n += windows[n] != NULL;
 	if (r->kind == ABI_KIND_BLOCK &&

@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mutex profiles: who held the lock that others waited for; and the waiters' side of it."""
 
+import concurrent.futures
 import functools
+import os
+import signal
+import time
 
-from harness import check, equal, near, run, test, tries
+from harness import Workload, check, equal, near, run, test, tries
 from waits import (BLOCK, MUTEX, daemon_of_all_waits, delay, fetch, finished, having,
                    lost_or_spared, sampling_daemon, table, within)
 
@@ -269,6 +273,25 @@ def wakers_that_are_not_there():
     for s in mine:
         first = next(loc.name for loc in s.user if not loc.name.startswith("---"))
         check("nanosleep" in first, str(s.names))
+
+
+@test
+def long_hold_has_its_part_of_a_profile():
+    # What is charged began long before the profile, though each wait is of 4 ms.
+    running = daemon()
+    workload = Workload("wait-locks", "long", 60)
+    time.sleep(3)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        fetched = pool.submit(running.named_profile, MUTEX, pid=workload.pid, seconds=2, lock="all")
+        time.sleep(1)
+        os.kill(workload.pid, signal.SIGUSR1)
+        profile = fetched.result()
+    workload.report()
+    charged = delay(having(profile.samples, "long_holds"))
+    # Three wait all the time; until the release, which is a second after the profile's beginning.
+    most = 3 * profile.duration_nanos
+    check(0.1 * most < charged <= 1.02 * most,
+          f"{charged / 1e9:.2f} s in {profile.duration_nanos / 1e9:.2f} s{table(profile.samples)}")
 
 
 @test

@@ -3,13 +3,15 @@
 """What is left to chance, who moves, who ends: sums stay right, and nothing is left behind."""
 
 import collections
+import concurrent.futures
 import functools
 import math
 import os
 import signal
+import subprocess
 import time
 
-from harness import (Daemon, Workload, check, equal, near, run, skip, test, tries, wait_until)
+from harness import (Daemon, Workload, check, equal, near, run, skip, start, test, tries, wait_until)
 from waits import (BLOCK, MUTEX, contentions, daemon_of_all_waits, delay, fetch, finished, having,
                    kept, lost, lost_besides_hooks, sampling_daemon, settle, table, within)
 
@@ -177,6 +179,38 @@ def stuck_thread_is_visible():
     ended = fetch(running, BLOCK, workload.pid).samples
     mine = having(ended, "wait_while_moved")
     within(mine, report["pipe_wait_ns"], f"the whole wait, once, {lost(running)} lost", of=ended)
+
+
+@test
+def woken_without_a_cpu():
+    # Its wait is over, and it cannot say so yet. For a second the kernel lets nobody run beside a hog
+    # of real time; where it does, the thread comes back, and all the more is its wait known.
+    running, one = sampling(), {0}
+    if os.cpu_count() < 2:
+        skip("it takes two CPUs")
+    out, into = os.pipe()
+    reader = start(["cat"], stdin=out, stdout=subprocess.DEVNULL)
+    os.close(out)
+    os.sched_setaffinity(reader.pid, one)
+    begin = time.monotonic()
+    time.sleep(2)
+    hog = Workload("shares", 10)
+    os.sched_setaffinity(hog.pid, one)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        fetched = pool.submit(running.profile, BLOCK, pid=reader.pid, seconds=1)
+        time.sleep(0.8)
+        os.sched_setscheduler(hog.pid, os.SCHED_FIFO, os.sched_param(1))
+        waited = time.monotonic() - begin
+        os.write(into, b"x")
+        delta = fetched.result()
+    everything = fetch(running, BLOCK, reader.pid)
+    hog.end()
+    os.close(into)
+    reader.wait()
+    mine = having(delta.samples, reason="pipe")
+    check(delay(mine) > 0.3e9, f"its part of a second{table(delta.samples)}")
+    mine = having(everything.samples, reason="pipe")
+    check(delay(mine) > 0.9e9 * waited, f"all of {waited:.2f} s{table(everything.samples)}")
 
 
 @test

@@ -208,6 +208,9 @@ static void a_wait_begins_anew(void **state)
 	assert_int_equal(t.woken, 0);
 	assert_int_equal(t.keep, 0);
 	assert_int_equal(t.state, 2);
+	wait_task_wake(&t, WAIT_KEEP_WAIT, 7 * S);
+	assert_int_equal(t.woken, 7 * S);
+	assert_int_equal(t.keep, WAIT_KEEP_WAIT);
 	/* What belongs to the thread and not to one wait stays. */
 	assert_int_equal(t.usual, 7);
 	assert_int_equal(t.scale, 8);
@@ -237,6 +240,15 @@ static struct lock_slot *begin(uint64_t addr, uint64_t now)
 	return &slots[i];
 }
 
+/* One leaves: what the releaser is charged. */
+static uint64_t leave(struct lock_slot *slot, bool release, uint64_t now)
+{
+	struct lock_charge charge = { 0 };
+
+	lock_leave(slot, release, now, &charge);
+	return charge.value;
+}
+
 static void five_waiters(void **state)
 {
 	struct lock_slot *slot = NULL;
@@ -245,12 +257,12 @@ static void five_waiters(void **state)
 	(void)state;
 	for (i = 0; i < 5; i++)
 		slot = begin(64, 10 * S);
-	assert_int_equal(lock_leave(slot, true, 11 * S), 5 * S);
+	assert_int_equal(leave(slot, true, 11 * S), 5 * S);
 	/* Who comes next holds it for half a second while four wait, and so on. */
-	assert_int_equal(lock_leave(slot, true, 11 * S + 500 * MS), 2 * S);
-	assert_int_equal(lock_leave(slot, true, 12 * S), 1500 * MS);
-	assert_int_equal(lock_leave(slot, true, 12 * S), 0); /* a wake-up of all */
-	assert_int_equal(lock_leave(slot, true, 13 * S), 1 * S);
+	assert_int_equal(leave(slot, true, 11 * S + 500 * MS), 2 * S);
+	assert_int_equal(leave(slot, true, 12 * S), 1500 * MS);
+	assert_int_equal(leave(slot, true, 12 * S), 0); /* a wake-up of all */
+	assert_int_equal(leave(slot, true, 13 * S), 1 * S);
 	assert_int_equal(slot->waiters, 0);
 }
 
@@ -261,14 +273,14 @@ static void giving_up(void **state)
 	(void)state;
 	begin(64, 0);
 	/* Who gives up has waited too: the holder is charged when it releases. */
-	assert_int_equal(lock_leave(slot, false, 1 * S), 0);
-	assert_int_equal(lock_leave(slot, true, 2 * S), 3 * S);
+	assert_int_equal(leave(slot, false, 1 * S), 0);
+	assert_int_equal(leave(slot, true, 2 * S), 3 * S);
 	/* When all have given up, what they waited is nobody's, and not the next holder's. */
 	assert_ptr_equal(begin(64, 10 * S), slot);
-	lock_leave(slot, false, 11 * S);
+	leave(slot, false, 11 * S);
 	assert_int_equal(uncharged, 0);
 	begin(64, 20 * S);
-	assert_int_equal(lock_leave(slot, true, 21 * S), 1 * S);
+	assert_int_equal(leave(slot, true, 21 * S), 1 * S);
 	assert_int_equal(uncharged, 1 * S);
 }
 
@@ -280,19 +292,52 @@ static void waiting_in_pieces(void **state)
 	(void)state;
 	/* 20 ms as four waits of 5 ms that time out; between them there is nobody. */
 	for (i = 1; i < 4; i++) {
-		assert_int_equal(lock_leave(slot, false, i * 5 * MS), 0);
+		assert_int_equal(leave(slot, false, i * 5 * MS), 0);
 		assert_int_equal(slot->waiters, 0);
 		assert_ptr_equal(begin(64, i * 5 * MS), slot);
 	}
-	assert_int_equal(lock_leave(slot, true, 20 * MS), 20 * MS);
+	assert_int_equal(leave(slot, true, 20 * MS), 20 * MS);
 	assert_int_equal(uncharged, 0);
 	/* Another lock in the same slot owes nothing for it. */
 	begin(64, 30 * MS);
-	lock_leave(slot, false, 31 * MS);
+	leave(slot, false, 31 * MS);
 	slot->key.addr = 128;
 	begin(128, 100 * MS);
-	assert_int_equal(lock_leave(slot, true, 101 * MS), 1 * MS);
+	assert_int_equal(leave(slot, true, 101 * MS), 1 * MS);
 	assert_int_equal(uncharged, 1 * MS);
+}
+
+/* The time that is charged: what a profile of some seconds has of it is cut by that. */
+static void since_when_they_waited(void **state)
+{
+	struct lock_charge charge = { 0 };
+	struct lock_slot *slot = begin(64, 1 * S);
+	int i;
+
+	(void)state;
+	begin(64, 2 * S);
+	begin(64, 4 * S);
+	lock_leave(slot, true, 5 * S, &charge);
+	assert_int_equal(charge.since, 1 * S); /* whoever it was that came then */
+	assert_int_equal(charge.value, 8 * S);
+	lock_leave(slot, true, 7 * S, &charge);
+	assert_int_equal(charge.since, 5 * S); /* the release before */
+	assert_int_equal(charge.value, 4 * S);
+	lock_leave(slot, true, 8 * S, &charge);
+	assert_int_equal(charge.since, 7 * S);
+	/* Nobody waited meanwhile. */
+	begin(64, 8 * S + MS);
+	lock_leave(slot, true, 9 * S, &charge);
+	assert_int_equal(charge.since, 8 * S + MS);
+	/* In pieces. */
+	begin(64, 20 * S);
+	for (i = 1; i < 4; i++) {
+		lock_leave(slot, false, 20 * S + i * 5 * MS, &charge);
+		begin(64, 20 * S + i * 5 * MS);
+	}
+	lock_leave(slot, true, 20 * S + 20 * MS, &charge);
+	assert_int_equal(charge.since, 20 * S);
+	assert_int_equal(charge.value, 20 * MS);
 }
 
 static void clocks_that_differ(void **state)
@@ -301,10 +346,10 @@ static void clocks_that_differ(void **state)
 
 	(void)state;
 	begin(64, 990); /* another CPU was slower to get here */
-	assert_int_equal(lock_leave(slot, true, 2000), 2000);
-	assert_int_equal(lock_leave(slot, true, 1995), 0);
+	assert_int_equal(leave(slot, true, 2000), 2000);
+	assert_int_equal(leave(slot, true, 1995), 0);
 	/* More leave than came: nothing goes below zero. */
-	assert_int_equal(lock_leave(slot, true, 3000), 0);
+	assert_int_equal(leave(slot, true, 3000), 0);
 	assert_int_equal(slot->waiters, 0);
 }
 
@@ -318,9 +363,9 @@ static void a_full_bucket(void **state)
 		assert_non_null(begin(i << 10, 0));
 	assert_null(begin(99 << 10, 0));
 	assert_ptr_equal(begin(1 << 10, 0), first); /* who is in it stays */
-	lock_leave(first, true, 5);
+	leave(first, true, 5);
 	assert_null(begin(99 << 10, 5));
-	lock_leave(first, true, 5);
+	leave(first, true, 5);
 	assert_ptr_equal(begin(99 << 10, 5), first);
 	assert_int_equal(first->integral, 0);
 }
@@ -343,7 +388,7 @@ static void charges_are_waits(void **state)
 		l = threads[t].lock;
 		now += random >> 20;
 		if (threads[t].slot) {
-			charged[l] += lock_leave(threads[t].slot, true, now);
+			charged[l] += leave(threads[t].slot, true, now);
 			waited[l] += now - threads[t].since;
 			threads[t].slot = NULL;
 			continue;
@@ -356,7 +401,7 @@ static void charges_are_waits(void **state)
 	for (t = 0; t < THREADS; t++) {
 		if (!threads[t].slot)
 			continue;
-		charged[threads[t].lock] += lock_leave(threads[t].slot, true, now);
+		charged[threads[t].lock] += leave(threads[t].slot, true, now);
 		waited[threads[t].lock] += now - threads[t].since;
 	}
 	for (l = 0; l < LOCKS; l++) {
@@ -395,6 +440,7 @@ int main(void)
 		cmocka_unit_test(a_wait_begins_anew),
 		cmocka_unit_test_setup(five_waiters, empty),
 		cmocka_unit_test_setup(giving_up, empty),
+		cmocka_unit_test_setup(since_when_they_waited, empty),
 		cmocka_unit_test_setup(waiting_in_pieces, empty),
 		cmocka_unit_test_setup(clocks_that_differ, empty),
 		cmocka_unit_test_setup(a_full_bucket, empty),

@@ -4,6 +4,7 @@
  * functions named *_wants, critical sections end in functions named *_holds. Parts with a mutex
  * also print what its releases must be charged (charges.h).
  */
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "charges.h"
@@ -66,6 +67,59 @@ static void holder_part(void)
 {
 	book = log_new();
 	one_holder();
+}
+
+/*
+ * One hold, until SIGUSR1, against three who ask for a few ms, and again and again, as threads do
+ * that have other things to look after.
+ */
+#define ASKERS 3
+
+static pthread_mutex_t held_long = PTHREAD_MUTEX_INITIALIZER;
+
+void long_holds(void), asker_wants(void);
+
+NAMED void long_holds(void)
+{
+	pthread_mutex_unlock(&held_long);
+	NOT_A_TAIL_CALL;
+}
+
+NAMED void asker_wants(void)
+{
+	struct timespec until;
+	uint64_t until_ns;
+
+	do {
+		until_ns = clock_ns(CLOCK_REALTIME) + 4 * MSEC;
+		until.tv_sec = (time_t)(until_ns / (1000 * MSEC));
+		until.tv_nsec = (long)(until_ns % (1000 * MSEC));
+	} while (pthread_mutex_timedlock(&held_long, &until) != 0);
+	pthread_mutex_unlock(&held_long);
+}
+
+static void *asker_thread(void *argument)
+{
+	asker_wants();
+	return argument;
+}
+
+static void long_part(void)
+{
+	pthread_t threads[ASKERS];
+	sigset_t told;
+	int number;
+
+	sigemptyset(&told);
+	sigaddset(&told, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &told, NULL);
+	pthread_mutex_lock(&held_long);
+	for (int i = 0; i < ASKERS; i++)
+		threads[i] = begin_thread(asker_thread, NULL);
+	sigwait(&told, &number);
+	long_holds();
+	for (int i = 0; i < ASKERS; i++)
+		pthread_join(threads[i], NULL);
 }
 
 /* The same with a mutex that lends its waiters' priority to the holder. */
@@ -297,9 +351,13 @@ static void fight_part(void)
 }
 
 static const struct part parts[] = {
-	{ "holder", holder_part, &lock_tally }, { "chain", chain_part, &lock_tally },
-	{ "pi", pi_part, &lock_tally },		{ "shared", shared_part, NULL },
-	{ "rwlock", rwlock_part, &lock_tally }, { "fight", fight_part, NULL },
+	{ "holder", holder_part, &lock_tally },
+	{ "chain", chain_part, &lock_tally },
+	{ "long", long_part, NULL },
+	{ "pi", pi_part, &lock_tally },
+	{ "shared", shared_part, NULL },
+	{ "rwlock", rwlock_part, &lock_tally },
+	{ "fight", fight_part, NULL },
 };
 
 int main(int argc, char **argv)
