@@ -174,7 +174,8 @@ struct css_set {
 struct task_struct {
 	unsigned int flags;
 	unsigned int __state;
-	int on_cpu; /* CONFIG_SMP */
+	unsigned int on_cpu; /* CONFIG_SMP; int, and in 7.2 smaller: libbpf adjusts unsigned loads
+				alone */
 	void *stack;
 	u32 pid;
 	u32 tgid;
