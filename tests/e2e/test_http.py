@@ -321,6 +321,21 @@ def client_that_leaves_early_frees_its_request():
 
 
 @test
+def client_that_leaves_a_finished_profile_frees_its_request():
+    # It hangs up when its profile was brought to its end and is not answered yet.
+    before = open_requests()
+    for i in range(33):  # one more than there may be at a time
+        with socket.create_connection(("127.0.0.1", daemon().port), timeout=5) as s:
+            s.sendall(b"GET /debug/pprof/profile?seconds=50 HTTP/1.1\r\nHost: x\r\n"
+                      b"X-Profd-Id: leaves-%d\r\n\r\n" % i)
+            finish = f"/finish?id=leaves-{i}"
+            wait_until(lambda: daemon().request("POST", finish).status == 200,  # noqa: B023
+                       "it is finished")
+    wait_until(lambda: open_requests() <= before, "they are gone")
+    equal(daemon().get(BASE + "/profile?seconds=1").status, 200)
+
+
+@test
 def connection_is_kept():
     connection = http.client.HTTPConnection("127.0.0.1", daemon().port, timeout=10)
     for _ in range(20):
