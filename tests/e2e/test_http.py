@@ -4,13 +4,14 @@
 
 import http.client
 import os
+import pwd
 import re
 import resource
 import socket
 import threading
 import time
 
-from harness import (PROFD, Daemon, Workload, another, check, cpu_used, equal, near, run,
+from harness import (PROFD, Daemon, Workload, another, check, cpu_used, equal, near, nobody, run,
                      shared_daemon, temporary_directory, test, wait_until)
 from pprof import Profile, total
 
@@ -346,6 +347,57 @@ def connection_is_kept():
     connection.request("GET", f"{BASE}/profile?seconds=1")
     equal(Profile(connection.getresponse().read()).problems(), [])
     connection.close()
+
+
+def connect_as(account):
+    """A connection to the Unix socket as of that user: what counts is who connects."""
+    os.chmod(os.path.dirname(daemon().socket), 0o711)
+    s, groups = socket.socket(socket.AF_UNIX), os.getgroups()
+    os.setgroups([])
+    os.setegid(account.pw_gid)
+    os.seteuid(account.pw_uid)
+    try:
+        s.connect(daemon().socket)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+    return s
+
+
+def get_as_nobody(path):
+    connection = http.client.HTTPConnection("localhost", timeout=30)
+    connection.sock = connect_as(pwd.getpwnam("nobody"))
+    connection.request("GET", path)
+    response = connection.getresponse()
+    text = response.read().decode("latin-1")
+    connection.close()
+    return response.status, text
+
+
+def stacks(index):
+    return [int(n) for n in re.findall(r"<td>(\d+)</td>", index)]
+
+
+@test
+def user_without_rights_sees_what_is_his():
+    shell = ("-c", "while :; do sleep 0.01; i=0; while [ $i -lt 1000 ]; do i=$((i+1)); done; done")
+    others, own = (Workload("/bin/sh", *shell, also=also) for also in (None, nobody))
+    for pid in (others.pid, own.pid):
+        wait_until(lambda: sum(stacks(daemon().get(f"/pid/{pid}{BASE}/").text)),  # noqa: B023
+                   "there are stacks of its waits")
+        wait_until(lambda: re.search(rf"^{pid}\t", daemon().get("/processes").text, re.M),  # noqa: B023
+                   "it is in the table of processes")
+    status, text = get_as_nobody(f"/pid/{own.pid}{BASE}/")
+    check(status == 200 and sum(stacks(text)) > 0, text)
+    status, text = get_as_nobody(f"/pid/{others.pid}{BASE}/")
+    check(status == 200 and sum(stacks(text)) == 0, text)
+    status, text = get_as_nobody("/processes")
+    pids = re.findall(r"^(\d+)\t", text, re.M)
+    check(str(own.pid) in pids and str(others.pid) not in pids, text)
+    for what in ("profile?seconds=1", "block", "block?seconds=1"):
+        equal(get_as_nobody(f"/pid/{own.pid}{BASE}/{what}")[0], 200)
+        equal(get_as_nobody(f"/pid/{others.pid}{BASE}/{what}")[0], 403)
 
 
 @test
