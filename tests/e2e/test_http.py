@@ -11,8 +11,8 @@ import socket
 import threading
 import time
 
-from harness import (PROFD, Daemon, Workload, another, check, cpu_used, equal, near, nobody, run,
-                     shared_daemon, temporary_directory, test, wait_until)
+from harness import (PROFD, Daemon, Workload, another, check, command, cpu_used, equal, near, nobody,
+                     run, shared_daemon, temporary_directory, test, tool, wait_until)
 from pprof import Profile, total
 
 BASE = "/debug/pprof"
@@ -227,6 +227,24 @@ def symbol():
 
 
 @test
+def symbol_of_a_process_many_times():
+    workload = Workload("chain-pie", 60, 2)
+    _, out, _ = command(tool("nm"), workload.child.args[0])
+    leaf = next(int(line.split()[0], 16) for line in out.split("\n") if " chain_leaf" in line)
+    with open(f"/proc/{workload.pid}/maps", encoding="utf-8") as f:
+        base = next(int(line.split("-")[0], 16) for line in f if "chain-pie" in line)
+    address = f"0x{base + leaf:x}"
+    row = f"{address} chain_leaf\n"
+    path = f"/pid/{workload.pid}{BASE}/symbol"
+    wait_until(lambda: daemon().get(f"{path}?{address}").text == "num_symbols: 1\n" + row,
+               "the workload is known")
+    r = daemon().request("POST", path, body="+".join([address] * 60000))
+    equal(r.status, 200)
+    check(r.text == "num_symbols: 1\n" + row * 60000, f"{r.text[:100]}, {len(r.text)} bytes")
+    equal(daemon().get("/healthz").status, 200)
+
+
+@test
 def symbol_takes_any_body():
     for body in (b"", b"\0\xff" * 1000, b"0x" + b"f" * 5000, b"+" * 10000, b"0x1+" * 50000):
         r = daemon().request("POST", BASE + "/symbol", body=body)
@@ -351,7 +369,6 @@ def connection_is_kept():
 
 def connect_as(account):
     """A connection to the Unix socket as of that user: what counts is who connects."""
-    os.chmod(os.path.dirname(daemon().socket), 0o711)
     s, groups = socket.socket(socket.AF_UNIX), os.getgroups()
     os.setgroups([])
     os.setegid(account.pw_gid)
