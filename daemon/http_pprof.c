@@ -227,9 +227,12 @@ void http_profile_done(struct http_request *r)
 	size_t size;
 	int result;
 
-	/* A pid may have become somebody else's meanwhile. */
 	if (!http_select_still_allowed(r)) {
-		http_error(r, MHD_HTTP_FORBIDDEN, "a selected process belongs to another user now");
+		http_error(
+			r, MHD_HTTP_FORBIDDEN,
+			"a selected process belongs to another user now, or has run a program "
+			"that is set-uid, has capabilities, or is gone; to see it, be root or in "
+			"group " ACCESS_GROUP);
 		return;
 	}
 	o.ahead = r->ahead;

@@ -179,20 +179,49 @@ bool http_select(struct http_request *r, const char *query, enum http_select_tim
 	return true;
 }
 
+struct examination {
+	const struct selection *selection;
+	const struct process_table *processes;
+	const struct process *passed[2]; /* who did last, of processes and of wakers */
+};
+
+/*
+ * The owner in /proc tells of what a process runs now. Of what it ran before another exec, or its
+ * end, the program must tell: one with rights of its own made it somebody else.
+ */
+static bool passes(struct examination *x, const struct process *p, const struct process **passed)
+{
+	if (!p || p == *passed || !selection_matches(x->selection, p))
+		return true;
+	*passed = p;
+	return process_table_still_runs(x->processes, p) || access_is_plain_program(p->executable);
+}
+
+static int examine(const struct window_entry *e, void *userdata)
+{
+	struct examination *x = userdata;
+
+	return !passes(x, e->process, &x->passed[0]) || !passes(x, e->waker, &x->passed[1]);
+}
+
 bool http_select_still_allowed(const struct http_request *r)
 {
+	struct examination x = {
+		.selection = &r->selection,
+		.processes = profiler_processes(r->manager->profiler),
+	};
+
 	if (r->access.everything)
 		return true;
 	for (size_t i = 0; i < r->selection.n_pids; i++) {
 		char path[32];
 		struct stat st;
 
-		/* One that has ended was the client's own until then. */
 		snprintf(path, sizeof(path), "/proc/%" PRIu32, r->selection.pids[i]);
 		if (stat(path, &st) == 0 && st.st_uid != r->access.uid)
 			return false;
 	}
-	return true;
+	return window_each(r->window, examine, &x) == 0;
 }
 
 struct search {

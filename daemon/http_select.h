@@ -30,7 +30,11 @@ bool http_select(struct http_request *r, const char *query, enum http_select_tim
  */
 bool http_select_own(const struct http_request *r, struct selection *s);
 
-/* Whether none of the selected processes has become somebody else's. */
+/*
+ * Whether none of the selected processes has become somebody else's: of those that live, by their
+ * owner; of what was run and is over, by its program, which must be there and have no rights of its
+ * own. To be asked when the request has its window.
+ */
 bool http_select_still_allowed(const struct http_request *r);
 
 /* The lowest pid that matches and lives; 0 if there is none. */

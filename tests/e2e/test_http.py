@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTTP interface: what Go's net/http/pprof does, and what clients of it expect."""
 
+import contextlib
 import http.client
 import os
 import pwd
 import re
 import resource
+import shutil
 import socket
 import threading
 import time
 
-from harness import (PROFD, Daemon, Workload, another, check, command, cpu_used, equal, near, nobody,
-                     run, shared_daemon, temporary_directory, test, tool, wait_until)
+from harness import (PROFD, WORKLOADS, Daemon, Workload, another, check, command, cpu_used,
+                     equal, near, nobody, run, shared_daemon, temporary_directory, test, tool,
+                     wait_until)
 from pprof import Profile, total
 
 BASE = "/debug/pprof"
@@ -382,14 +385,18 @@ def connect_as(account):
     return s
 
 
-def get_as_nobody(path):
+def ask_as_nobody(path):
     connection = http.client.HTTPConnection("localhost", timeout=30)
     connection.sock = connect_as(pwd.getpwnam("nobody"))
     connection.request("GET", path)
-    response = connection.getresponse()
-    text = response.read().decode("latin-1")
-    connection.close()
-    return response.status, text
+    return connection
+
+
+def get_as_nobody(path):
+    """Status and text."""
+    with contextlib.closing(ask_as_nobody(path)) as connection:
+        response = connection.getresponse()
+        return response.status, response.read().decode("latin-1")
 
 
 def stacks(index):
@@ -415,6 +422,29 @@ def user_without_rights_sees_what_is_his():
     for what in ("profile?seconds=1", "block", "block?seconds=1"):
         equal(get_as_nobody(f"/pid/{own.pid}{BASE}/{what}")[0], 200)
         equal(get_as_nobody(f"/pid/{others.pid}{BASE}/{what}")[0], 403)
+
+
+@test
+def program_with_rights_is_not_for_its_user():
+    # By the end of the profile both have ended: only their programs tell what they were.
+    place = temporary_directory()
+    program, fifo = os.path.join(place, "chain"), os.path.join(place, "fifo")
+    os.mkfifo(fifo)
+    os.chmod(fifo, 0o644)
+    for mode, status in ((0o755, 200), (0o4755, 403)):
+        shutil.copyfile(os.path.join(WORKLOADS, "chain-pie"), program)
+        os.chmod(program, mode)
+        workload = Workload("/bin/sh", "-c", f"read x <{fifo}; exec {program} 1 2", also=nobody)
+        path = f"/pid/{workload.pid}{BASE}"
+        wait_until(lambda: daemon().get(f"{path}/cmdline").status == 200, "it is known")  # noqa: B023
+        before = open_requests()
+        with contextlib.closing(ask_as_nobody(f"{path}/profile?seconds=2")) as connection:
+            wait_until(lambda: open_requests() > before, "the profile is under way")  # noqa: B023
+            with open(fifo, "w", encoding="ascii") as f:
+                f.write("\n")
+            workload.child.wait(timeout=30)
+            answer = connection.getresponse()
+            equal(answer.status, status, answer.read()[:300])
 
 
 @test
