@@ -60,6 +60,7 @@ static int add_own(struct process *p, void *userdata)
 		return 1;
 	}
 	own->lives[own->n_pids] = p->start_time;
+	own->execs[own->n_pids] = p->exec_time;
 	own->pids[own->n_pids++] = p->tgid;
 	return 0;
 }
@@ -90,6 +91,7 @@ bool http_select_own(const struct http_request *r, struct selection *s)
 		return false;
 	selection_done(s);
 	*s = n.own;
+	s->of_programs = true;
 	return true;
 }
 
@@ -175,6 +177,7 @@ bool http_select(struct http_request *r, const char *query, enum http_select_tim
 		selection_done(&s);
 		return false;
 	}
+	s.of_programs = time == HTTP_SELECT_PAST && !r->access.everything;
 	*ret = s;
 	return true;
 }

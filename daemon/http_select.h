@@ -18,15 +18,16 @@ enum http_select_time {
 /*
  * The selection of a request by its prefix and by @query. For a client that may not see everything
  * it is narrowed to its own processes that live: earlier and later owners of their pids may be
- * somebody else's. False: it was answered (400, 403, or 404 if no
+ * somebody else's. Of the past it gets what they did since their last exec: before it they may have
+ * been somebody else's, such as a login's. False: it was answered (400, 403, or 404 if no
  * process matches). selection_done() frees it.
  */
 bool http_select(struct http_request *r, const char *query, enum http_select_time time,
 		 struct selection *ret);
 
 /*
- * As http_select() narrows it, without an answer: false if none of the processes is the client's,
- * or too many are.
+ * As http_select() narrows it for the past, without an answer: false if none of the processes is
+ * the client's, or too many are.
  */
 bool http_select_own(const struct http_request *r, struct selection *s);
 

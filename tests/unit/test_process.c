@@ -128,6 +128,17 @@ static void test_lives_of_a_number(void **state)
 	assert_true(process_is_same_life(shell, program));
 	s.lives[0] = program->start_time;
 	assert_true(selection_matches(&s, shell));
+	/* Since the exec only. */
+	s.of_programs = true;
+	s.execs[0] = program->exec_time;
+	assert_int_equal(selection_copy(&s, &copy), 0);
+	assert_true(selection_matches(&copy, program));
+	assert_false(selection_matches(&copy, shell));
+	selection_done(&copy);
+	rename_thread(t, 260, 50, 50, "renamed");
+	assert_string_equal(look(t, 50, 270)->comm, "renamed");
+	assert_true(selection_matches(&s, look(t, 50, 270)));
+	s.of_programs = false;
 
 	exit_thread(t, 300, 50, 50);
 	fork_process(t, 400, 50, 1);

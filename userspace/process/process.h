@@ -26,6 +26,7 @@ struct process {
 	uint64_t start_boottime; /* ns of CLOCK_BOOTTIME; 0 until a sample or /proc told it */
 	uint64_t start_time; /* ns of CLOCK_MONOTONIC: when this life began, or was first seen; it
 				never changes in a life */
+	uint64_t exec_time;  /* the same clock: of its last exec, 0 if it is not known of one */
 	uint64_t exit_time;  /* 0 while it lives; set in the newest of a life only */
 	uint32_t parent;     /* tgid */
 	char *comm;	     /* of the process (its first thread); valid UTF-8 */

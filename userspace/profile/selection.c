@@ -16,12 +16,18 @@ bool selection_is_everything(const struct selection *s)
 	return !s || (s->n_pids == 0 && !s->comm && !s->unit && !s->container);
 }
 
+static bool is_meant(const struct selection *s, size_t i, const struct process *p)
+{
+	return s->pids[i] == p->tgid && (!s->of_lives || s->lives[i] == p->start_time) &&
+	       (!s->of_programs || s->execs[i] == p->exec_time);
+}
+
 static bool pid_matches(const struct selection *s, const struct process *p)
 {
 	if (s->n_pids == 0)
 		return true;
 	for (size_t i = 0; i < s->n_pids; i++)
-		if (s->pids[i] == p->tgid && (!s->of_lives || s->lives[i] == p->start_time))
+		if (is_meant(s, i, p))
 			return true;
 	return false;
 }
@@ -79,6 +85,8 @@ int selection_copy(const struct selection *s, struct selection *ret)
 		copy.n_pids = s->n_pids;
 		memcpy(copy.lives, s->lives, sizeof(copy.lives));
 		copy.of_lives = s->of_lives;
+		memcpy(copy.execs, s->execs, sizeof(copy.execs));
+		copy.of_programs = s->of_programs;
 		if (copy_string(s->comm, &copy.comm) < 0 || copy_string(s->unit, &copy.unit) < 0 ||
 		    copy_string(s->container, &copy.container) < 0)
 			return -ENOMEM;

@@ -19,6 +19,8 @@ struct selection {
 	char *container;		   /* id or a prefix of at least 8 characters; NULL = any */
 	bool of_lives;			   /* a pid is meant in one of its lives only: */
 	uint64_t lives[SELECTION_MAX_PIDS]; /* the start_time of that one */
+	bool of_programs;		    /* and of that only since its last exec: */
+	uint64_t execs[SELECTION_MAX_PIDS]; /* the exec_time */
 };
 
 bool selection_is_everything(const struct selection *s);
