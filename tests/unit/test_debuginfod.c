@@ -462,14 +462,10 @@ static void test_refused_options(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with_server(test_leftover),
-		with_server(test_found),
-		with_server(test_redirected),
-		with_server(test_not_found),
-		with_server(test_wrong_answers),
-		with_server(test_dead_server),
-		with_server(test_bounded),
-		with_server(test_cache_is_bounded),
+		with_server(test_leftover),	   with_server(test_found),
+		with_server(test_redirected),	   with_server(test_not_found),
+		with_server(test_wrong_answers),   with_server(test_dead_server),
+		with_server(test_bounded),	   with_server(test_cache_is_bounded),
 		with_server(test_refused_options),
 	};
 
