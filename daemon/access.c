@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "base/cleanup.h"
 
@@ -56,6 +57,18 @@ struct access access_of_socket(int fd)
 	groups_size /= sizeof(*groups);
 	groups[groups_size++] = peer.gid;
 	return access_of_peer(peer.uid, groups, groups_size, find_group());
+}
+
+bool access_is_plain_program(const char *path)
+{
+	struct stat st;
+
+	if (*path != '/' || lstat(path, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	if (st.st_mode & (S_ISUID | S_ISGID))
+		return false;
+	return lgetxattr(path, "security.capability", NULL, 0) < 0 &&
+	       (errno == ENODATA || errno == ENOTSUP);
 }
 
 bool access_allows(const struct access *a, uint32_t pid)

@@ -26,3 +26,11 @@ struct access access_of_peer(uid_t uid, const gid_t *groups, size_t n_groups, gi
 
 /* Whether the process that has this number now may be shown. */
 bool access_allows(const struct access *a, uint32_t pid);
+
+/*
+ * Whether @path is a program that gives no rights to who runs it: neither set-uid nor set-gid, and
+ * without capabilities. False too if that cannot be found out. That the file is the one that was
+ * run is believed: nobody can put another in place of one that gives rights, as long as
+ * fs.protected_hardlinks (proc(5)) keeps such files in their directories.
+ */
+bool access_is_plain_program(const char *path);

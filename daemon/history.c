@@ -22,6 +22,7 @@
 
 #define SUFFIX	   ".pb.gz"
 #define PROBE_NAME ".probe" HISTORY_TEMPORARY
+#define COMM_SIZE  32 /* of a process in the name of its file, with its NUL */
 
 /* Profiles tell what runs on the machine: for root and the directory's group. */
 #define DIRECTORY_MODE 0750
@@ -56,14 +57,47 @@ static bool parse_day(const char *day, struct tm *tm)
 	return tm->tm_mon >= 0 && tm->tm_mon < 12 && tm->tm_mday >= 1 && tm->tm_mday <= 31;
 }
 
+/* What is left of a comm in a file's name. */
+static bool is_safe(char c, bool is_first)
+{
+	return isalnum((unsigned char)c) || c == '_' || (c != '\0' && strchr(".+", c) && !is_first);
+}
+
+/* "-COMM-PID" before the suffix; or nothing. Returns what follows, NULL if it is none of ours. */
+static const char *skip_process(const char *text)
+{
+	size_t n = 0;
+
+	if (*text != '-')
+		return text;
+	for (text++; is_safe(text[n], n == 0);)
+		n++;
+	if (n >= COMM_SIZE || text[n] != '-')
+		return NULL;
+	text += n + 1;
+	n = strspn(text, "0123456789");
+	return n > 0 ? text + n : NULL;
+}
+
+/* What make_name() puts behind the time. */
+static bool is_our_rest(const char *text)
+{
+	static const char *const kinds[] = { "cpu", "block", "mutex" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (strncmp(text, kinds[i], strlen(kinds[i])) == 0) {
+			text = skip_process(text + strlen(kinds[i]));
+			return text && strcmp(text, SUFFIX) == 0;
+		}
+	return false;
+}
+
 static bool parse_file(const char *file, struct tm *tm)
 {
-	size_t length = strlen(file);
-
-	return length > 8 + strlen(SUFFIX) && digits(file, 2, &tm->tm_hour) &&
+	return strlen(file) > 8 && digits(file, 2, &tm->tm_hour) &&
 	       digits(file + 2, 2, &tm->tm_min) && digits(file + 4, 2, &tm->tm_sec) &&
 	       tm->tm_hour < 24 && tm->tm_min < 60 && tm->tm_sec < 61 && file[6] == 'Z' &&
-	       file[7] == '-' && strcmp(file + length - strlen(SUFFIX), SUFFIX) == 0;
+	       file[7] == '-' && is_our_rest(file + 8);
 }
 
 int history_name_time(const char *day, const char *file, int64_t *ret_time)
@@ -182,15 +216,14 @@ static void sanitise(const char *comm, char *name, size_t size)
 	size_t n = 0;
 
 	for (; *comm && n + 1 < size; comm++, n++)
-		name[n] = isalnum((unsigned char)*comm) || (strchr("._+", *comm) && n > 0) ? *comm
-											   : '_';
+		name[n] = is_safe(*comm, n == 0) ? *comm : '_';
 	name[n] = '\0';
 }
 
 static void make_name(char *name, size_t size, const struct tm *tm, const char *kind,
 		      const char *comm, uint32_t pid)
 {
-	char clean[32];
+	char clean[COMM_SIZE];
 
 	if (!comm) {
 		snprintf(name, size, "%02d%02d%02dZ-%s" SUFFIX, tm->tm_hour, tm->tm_min, tm->tm_sec,

@@ -126,8 +126,6 @@ static void on_completed(void *userdata, struct MHD_Connection *connection, void
 	if (!r)
 		return;
 	http_client_set_state(client_of(r), HTTP_CLIENT_RECEIVING);
-	if (r->tap)
-		h->stats.profiles_active--;
 	DL_DELETE(h->requests, r);
 	request_free(r);
 	*context = NULL;
@@ -219,9 +217,11 @@ struct http_request *http_find_profile(struct http *h, const char *id)
 	return NULL;
 }
 
+/* Every request that was suspended comes by here once, whatever became of its profile. */
 static void resume(struct http_request *r)
 {
 	r->suspended = false;
+	r->http->stats.profiles_active--;
 	r->watch = sd_event_source_disable_unref(r->watch);
 	MHD_resume_connection(r->connection);
 }
@@ -235,8 +235,6 @@ static int on_left(sd_event_source *source, int fd, uint32_t events, void *userd
 	(void)source;
 	(void)fd;
 	(void)events;
-	if (r->tap)
-		h->stats.profiles_active--;
 	r->tap = profiler_tap_cancel(r->tap);
 	h->stats.http_clients_left++;
 	resume(r);
@@ -403,7 +401,6 @@ static void answer_finished(struct http *h)
 
 	DL_FOREACH(h->requests, r)
 		if (r->suspended && r->window) {
-			h->stats.profiles_active--;
 			http_profile_done(r);
 			resume(r);
 			any = true;

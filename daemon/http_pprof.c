@@ -64,7 +64,7 @@ static int count_entry(const struct window_entry *e, void *userdata)
 	return 0;
 }
 
-/* How many stacks the cumulative profile has of what the page's address selects. */
+/* How many stacks the cumulative profile has of the request's selection. */
 static uint64_t count_entries(struct http_request *r, uint8_t kind)
 {
 	const struct window *w = profiler_cumulative(r->manager->profiler);
@@ -79,12 +79,15 @@ void http_index(struct http_request *r)
 {
 	const char *bad;
 	struct http_page page;
+	bool counted;
 	FILE *f;
 
 	if (http_selection(&r->route, "", &r->selection, &bad) < 0) {
 		http_error(r, MHD_HTTP_BAD_REQUEST, "%s", bad);
 		return;
 	}
+	/* Who may see none of it is not told how much there is. */
+	counted = http_select_own(r, &r->selection);
 	f = http_page_open(&page);
 	if (!f)
 		return;
@@ -96,7 +99,8 @@ void http_index(struct http_request *r)
 	      f);
 	for (size_t i = 0; i < ARRAY_SIZE(profiles); i++)
 		fprintf(f, "<tr><td>%" PRIu64 "</td><td><a href='%s?debug=1'>%s</a></td></tr>\n",
-			count_entries(r, profiles[i].kind), profiles[i].name, profiles[i].name);
+			counted ? count_entries(r, profiles[i].kind) : 0, profiles[i].name,
+			profiles[i].name);
 	fputs("</table>\n<br>\n<p>\nProfile Descriptions:\n<ul>\n", f);
 	for (size_t i = 0; i < ARRAY_SIZE(profiles); i++)
 		fprintf(f, "<li><div class=profile-name>%s: </div> %s</li>\n", profiles[i].name,
@@ -223,9 +227,12 @@ void http_profile_done(struct http_request *r)
 	size_t size;
 	int result;
 
-	/* A pid may have become somebody else's meanwhile. */
 	if (!http_select_still_allowed(r)) {
-		http_error(r, MHD_HTTP_FORBIDDEN, "a selected process belongs to another user now");
+		http_error(
+			r, MHD_HTTP_FORBIDDEN,
+			"a selected process belongs to another user now, or has run a program "
+			"that is set-uid, has capabilities, or is gone; to see it, be root or in "
+			"group " ACCESS_GROUP);
 		return;
 	}
 	o.ahead = r->ahead;

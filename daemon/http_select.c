@@ -39,37 +39,70 @@ static void describe(const struct selection *s, char *text, size_t size)
 
 struct narrowing {
 	const struct access *access;
+	const struct process_table *processes;
 	const struct selection *wanted;
-	struct selection *own; /* only pids */
+	struct selection own; /* only pids, each in the life it has now */
 	bool too_many;
 };
 
 static int add_own(struct process *p, void *userdata)
 {
 	struct narrowing *n = userdata;
+	struct selection *own = &n->own;
 
-	if (p->exit_time || !selection_matches(n->wanted, p) || !access_allows(n->access, p->tgid))
+	if (p->exit_time || !selection_matches(n->wanted, p))
 		return 0;
-	for (size_t i = 0; i < n->own->n_pids; i++)
-		if (n->own->pids[i] == p->tgid)
-			return 0;
-	if (n->own->n_pids == SELECTION_MAX_PIDS) {
+	/* In this order: the pid may get another owner in between. */
+	if (!access_allows(n->access, p->tgid) || !process_table_still_runs(n->processes, p))
+		return 0;
+	if (own->n_pids == SELECTION_MAX_PIDS) {
 		n->too_many = true;
 		return 1;
 	}
-	n->own->pids[n->own->n_pids++] = p->tgid;
+	own->lives[own->n_pids] = p->start_time;
+	own->execs[own->n_pids] = p->exec_time;
+	own->pids[own->n_pids++] = p->tgid;
 	return 0;
+}
+
+/* The client's own processes among those that are wanted. */
+static struct narrowing find_own(const struct http_request *r, const struct selection *wanted)
+{
+	struct process_table *processes = profiler_processes(r->manager->profiler);
+	struct narrowing n = {
+		.access = &r->access,
+		.processes = processes,
+		.wanted = wanted,
+		.own.of_lives = true,
+	};
+
+	process_table_each(processes, add_own, &n);
+	return n;
+}
+
+bool http_select_own(const struct http_request *r, struct selection *s)
+{
+	struct narrowing n;
+
+	if (r->access.everything)
+		return true;
+	n = find_own(r, s);
+	if (n.too_many || n.own.n_pids == 0)
+		return false;
+	selection_done(s);
+	*s = n.own;
+	s->of_programs = true;
+	return true;
 }
 
 /* From what was asked for to the client's own processes among them. False: answered. */
 static bool narrow(struct http_request *r, struct selection *s)
 {
-	struct selection own = { 0 };
-	struct narrowing n = { .access = &r->access, .wanted = s, .own = &own };
+	struct narrowing n;
 
 	if (r->access.everything)
 		return true;
-	process_table_each(profiler_processes(r->manager->profiler), add_own, &n);
+	n = find_own(r, s);
 	if (n.too_many) {
 		http_error(r, MHD_HTTP_FORBIDDEN,
 			   "more than %d of your processes match; select some by pid, or ask as "
@@ -77,14 +110,14 @@ static bool narrow(struct http_request *r, struct selection *s)
 			   SELECTION_MAX_PIDS);
 		return false;
 	}
-	if (own.n_pids == 0) {
+	if (n.own.n_pids == 0) {
 		http_error(r, MHD_HTTP_FORBIDDEN,
 			   "none of your processes matches; to see those of others, be root or in "
 			   "group " ACCESS_GROUP);
 		return false;
 	}
 	selection_done(s);
-	*s = own;
+	*s = n.own;
 	return true;
 }
 
@@ -144,25 +177,54 @@ bool http_select(struct http_request *r, const char *query, enum http_select_tim
 		selection_done(&s);
 		return false;
 	}
-	s.living = time == HTTP_SELECT_PAST && !r->access.everything;
+	s.of_programs = time == HTTP_SELECT_PAST && !r->access.everything;
 	*ret = s;
 	return true;
 }
 
+struct examination {
+	const struct selection *selection;
+	const struct process_table *processes;
+	const struct process *passed[2]; /* who did last, of processes and of wakers */
+};
+
+/*
+ * The owner in /proc tells of what a process runs now. Of what it ran before another exec, or its
+ * end, the program must tell: one with rights of its own made it somebody else.
+ */
+static bool passes(struct examination *x, const struct process *p, const struct process **passed)
+{
+	if (!p || p == *passed || !selection_matches(x->selection, p))
+		return true;
+	*passed = p;
+	return process_table_still_runs(x->processes, p) || access_is_plain_program(p->executable);
+}
+
+static int examine(const struct window_entry *e, void *userdata)
+{
+	struct examination *x = userdata;
+
+	return !passes(x, e->process, &x->passed[0]) || !passes(x, e->waker, &x->passed[1]);
+}
+
 bool http_select_still_allowed(const struct http_request *r)
 {
+	struct examination x = {
+		.selection = &r->selection,
+		.processes = profiler_processes(r->manager->profiler),
+	};
+
 	if (r->access.everything)
 		return true;
 	for (size_t i = 0; i < r->selection.n_pids; i++) {
 		char path[32];
 		struct stat st;
 
-		/* One that has ended was the client's own until then. */
 		snprintf(path, sizeof(path), "/proc/%" PRIu32, r->selection.pids[i]);
 		if (stat(path, &st) == 0 && st.st_uid != r->access.uid)
 			return false;
 	}
-	return true;
+	return window_each(r->window, examine, &x) == 0;
 }
 
 struct search {

@@ -96,10 +96,10 @@ static int by_life(const void *a, const void *b)
 
 	if (x->tgid != y->tgid)
 		return x->tgid < y->tgid ? -1 : 1;
-	if (x->start_boottime != y->start_boottime)
-		return x->start_boottime < y->start_boottime ? -1 : 1;
-	/* An exec gives a life a new name: the last one is shown. */
-	return x->start_time > y->start_time ? -1 : x->start_time < y->start_time;
+	if (x->start_time != y->start_time)
+		return x->start_time < y->start_time ? -1 : 1;
+	/* An exec gives a life a new name. The last one is shown, which alone tells of its end. */
+	return x->exit_time > y->exit_time ? -1 : x->exit_time < y->exit_time;
 }
 
 static int by_value(const void *a, const void *b)
@@ -122,8 +122,7 @@ static void merge(struct rows *rows)
 		struct row *last = kept ? &rows->list[kept - 1] : NULL;
 		const struct process *p = rows->list[i].process;
 
-		if (last && last->process->tgid == p->tgid &&
-		    last->process->start_boottime == p->start_boottime) {
+		if (last && process_is_same_life(last->process, p)) {
 			last->count += rows->list[i].count;
 			last->value += rows->list[i].value;
 		} else {
@@ -141,13 +140,22 @@ static void print_field(FILE *f, const char *text, char end)
 	fputc(end, f);
 }
 
-/* What a life is called now: its samples may be of before an exec. */
+/*
+ * What a life is called now: its samples may be of before an exec. NULL if it is not for this
+ * client: one that has ended may have been another user's, whoever has its pid now.
+ */
 static const struct process *latest(struct http_request *r, const struct process *p)
 {
-	const struct process *now =
-		process_table_find(profiler_processes(r->manager->profiler), p->tgid);
+	struct process_table *processes = profiler_processes(r->manager->profiler);
+	const struct process *now = process_table_find(processes, p->tgid);
+	bool lives = now && process_is_same_life(now, p);
 
-	return now && now->start_boottime == p->start_boottime ? now : p;
+	if (r->access.everything)
+		return lives ? now : p;
+	return lives && access_allows(&r->access, p->tgid) &&
+			       process_table_still_runs(processes, now)
+		       ? now
+		       : NULL;
 }
 
 static void print_rows(struct http_request *r, const struct rows *rows, uint64_t span, FILE *f)
@@ -157,7 +165,7 @@ static void print_rows(struct http_request *r, const struct rows *rows, uint64_t
 		const struct row *row = &rows->list[i];
 		const struct process *p = latest(r, row->process);
 
-		if (!access_allows(&r->access, p->tgid))
+		if (!p)
 			continue;
 		fprintf(f, "%" PRIu32 "\t%.2f\t%" PRIu64 "\t", p->tgid,
 			span ? 100.0 * (double)row->value / (double)span : 0.0, row->count);

@@ -18,32 +18,13 @@
 /* Where the kernel's half of the address space begins, on 64-bit machines. */
 #define KERNEL_HALF (1ULL << 63)
 
-struct wanted_file {
-	const struct process_mapping *mapping;
-	struct executable *found;
-};
-
-static int match_file(struct executable *x, void *userdata)
-{
-	struct wanted_file *w = userdata;
-	const struct process_mapping *m = w->mapping;
-	bool same = m->build_id && x->build_id_size
-			    ? m->build_id_size == x->build_id_size &&
-				      memcmp(m->build_id, x->build_id, x->build_id_size) == 0
-			    : strcmp(m->path, x->path) == 0;
-
-	if (same)
-		w->found = x;
-	return same;
-}
-
 /* Makes a frame of a user address; false if nothing is known there. */
 static bool find_user_frame(struct http_request *r, struct process *process, uint64_t address,
 			    struct frame *ret)
 {
 	struct profiler *p = r->manager->profiler;
 	struct process_mapping mapping;
-	struct wanted_file wanted = { .mapping = &mapping };
+	struct executable *x;
 
 	if (process_table_mapping(profiler_processes(p), process->tgid, process->start_boottime,
 				  address, &mapping) < 0) {
@@ -52,12 +33,12 @@ static bool find_user_frame(struct http_request *r, struct process *process, uin
 	}
 	if (!mapping.path)
 		return false;
-	executable_table_each(profiler_executables(p), match_file, &wanted);
-	if (!wanted.found)
+	x = executable_table_find(profiler_executables(p), &mapping);
+	if (!x)
 		return false;
 	*ret = (struct frame){ .kind = FRAME_FILE,
 			       .address = address - mapping.start + mapping.offset,
-			       .executable = wanted.found };
+			       .executable = x };
 	return true;
 }
 

@@ -169,14 +169,12 @@ struct pipeline *pipeline_free(struct pipeline *p)
 
 DEFINE_CLEANUP(struct pipeline *, pipeline_free);
 
-/* A life of which it is not known when it began is not told from a later one of its number. */
 static bool has_ended(void *userdata, const struct process *p)
 {
 	const struct pipeline *pipeline = userdata;
 	const struct process *now = process_table_find(pipeline->processes, p->tgid);
 
-	return !now || (p->start_boottime && now->start_boottime &&
-			now->start_boottime != p->start_boottime);
+	return !now || !process_is_same_life(now, p);
 }
 
 int pipeline_new(const struct pipeline_options *o, struct pipeline **ret)

@@ -2,16 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The HTTP interface: what Go's net/http/pprof does, and what clients of it expect."""
 
+import contextlib
 import http.client
 import os
+import pwd
 import re
 import resource
+import shutil
 import socket
 import threading
 import time
 
-from harness import (PROFD, Daemon, Workload, another, check, cpu_used, equal, near, run,
-                     shared_daemon, temporary_directory, test, wait_until)
+from harness import (PROFD, WORKLOADS, Daemon, Workload, another, check, command, cpu_used,
+                     equal, near, nobody, run, shared_daemon, temporary_directory, test, tool,
+                     wait_until)
 from pprof import Profile, total
 
 BASE = "/debug/pprof"
@@ -226,6 +230,24 @@ def symbol():
 
 
 @test
+def symbol_of_a_process_many_times():
+    workload = Workload("chain-pie", 60, 2)
+    _, out, _ = command(tool("nm"), workload.child.args[0])
+    leaf = next(int(line.split()[0], 16) for line in out.split("\n") if " chain_leaf" in line)
+    with open(f"/proc/{workload.pid}/maps", encoding="utf-8") as f:
+        base = next(int(line.split("-")[0], 16) for line in f if "chain-pie" in line)
+    address = f"0x{base + leaf:x}"
+    row = f"{address} chain_leaf\n"
+    path = f"/pid/{workload.pid}{BASE}/symbol"
+    wait_until(lambda: daemon().get(f"{path}?{address}").text == "num_symbols: 1\n" + row,
+               "the workload is known")
+    r = daemon().request("POST", path, body="+".join([address] * 60000))
+    equal(r.status, 200)
+    check(r.text == "num_symbols: 1\n" + row * 60000, f"{r.text[:100]}, {len(r.text)} bytes")
+    equal(daemon().get("/healthz").status, 200)
+
+
+@test
 def symbol_takes_any_body():
     for body in (b"", b"\0\xff" * 1000, b"0x" + b"f" * 5000, b"+" * 10000, b"0x1+" * 50000):
         r = daemon().request("POST", BASE + "/symbol", body=body)
@@ -321,6 +343,21 @@ def client_that_leaves_early_frees_its_request():
 
 
 @test
+def client_that_leaves_a_finished_profile_frees_its_request():
+    # It hangs up when its profile was brought to its end and is not answered yet.
+    before = open_requests()
+    for i in range(33):  # one more than there may be at a time
+        with socket.create_connection(("127.0.0.1", daemon().port), timeout=5) as s:
+            s.sendall(b"GET /debug/pprof/profile?seconds=50 HTTP/1.1\r\nHost: x\r\n"
+                      b"X-Profd-Id: leaves-%d\r\n\r\n" % i)
+            finish = f"/finish?id=leaves-{i}"
+            wait_until(lambda: daemon().request("POST", finish).status == 200,  # noqa: B023
+                       "it is finished")
+    wait_until(lambda: open_requests() <= before, "they are gone")
+    equal(daemon().get(BASE + "/profile?seconds=1").status, 200)
+
+
+@test
 def connection_is_kept():
     connection = http.client.HTTPConnection("127.0.0.1", daemon().port, timeout=10)
     for _ in range(20):
@@ -331,6 +368,83 @@ def connection_is_kept():
     connection.request("GET", f"{BASE}/profile?seconds=1")
     equal(Profile(connection.getresponse().read()).problems(), [])
     connection.close()
+
+
+def connect_as(account):
+    """A connection to the Unix socket as of that user: what counts is who connects."""
+    s, groups = socket.socket(socket.AF_UNIX), os.getgroups()
+    os.setgroups([])
+    os.setegid(account.pw_gid)
+    os.seteuid(account.pw_uid)
+    try:
+        s.connect(daemon().socket)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+    return s
+
+
+def ask_as_nobody(path):
+    connection = http.client.HTTPConnection("localhost", timeout=30)
+    connection.sock = connect_as(pwd.getpwnam("nobody"))
+    connection.request("GET", path)
+    return connection
+
+
+def get_as_nobody(path):
+    """Status and text."""
+    with contextlib.closing(ask_as_nobody(path)) as connection:
+        response = connection.getresponse()
+        return response.status, response.read().decode("latin-1")
+
+
+def stacks(index):
+    return [int(n) for n in re.findall(r"<td>(\d+)</td>", index)]
+
+
+@test
+def user_without_rights_sees_what_is_his():
+    shell = ("-c", "while :; do sleep 0.01; i=0; while [ $i -lt 1000 ]; do i=$((i+1)); done; done")
+    others, own = (Workload("/bin/sh", *shell, also=also) for also in (None, nobody))
+    for pid in (others.pid, own.pid):
+        wait_until(lambda: sum(stacks(daemon().get(f"/pid/{pid}{BASE}/").text)),  # noqa: B023
+                   "there are stacks of its waits")
+        wait_until(lambda: re.search(rf"^{pid}\t", daemon().get("/processes").text, re.M),  # noqa: B023
+                   "it is in the table of processes")
+    status, text = get_as_nobody(f"/pid/{own.pid}{BASE}/")
+    check(status == 200 and sum(stacks(text)) > 0, text)
+    status, text = get_as_nobody(f"/pid/{others.pid}{BASE}/")
+    check(status == 200 and sum(stacks(text)) == 0, text)
+    status, text = get_as_nobody("/processes")
+    pids = re.findall(r"^(\d+)\t", text, re.M)
+    check(str(own.pid) in pids and str(others.pid) not in pids, text)
+    for what in ("profile?seconds=1", "block", "block?seconds=1"):
+        equal(get_as_nobody(f"/pid/{own.pid}{BASE}/{what}")[0], 200)
+        equal(get_as_nobody(f"/pid/{others.pid}{BASE}/{what}")[0], 403)
+
+
+@test
+def program_with_rights_is_not_for_its_user():
+    # By the end of the profile both have ended: only their programs tell what they were.
+    place = temporary_directory()
+    program, fifo = os.path.join(place, "chain"), os.path.join(place, "fifo")
+    os.mkfifo(fifo)
+    os.chmod(fifo, 0o644)
+    for mode, status in ((0o755, 200), (0o4755, 403)):
+        shutil.copyfile(os.path.join(WORKLOADS, "chain-pie"), program)
+        os.chmod(program, mode)
+        workload = Workload("/bin/sh", "-c", f"read x <{fifo}; exec {program} 1 2", also=nobody)
+        path = f"/pid/{workload.pid}{BASE}"
+        wait_until(lambda: daemon().get(f"{path}/cmdline").status == 200, "it is known")  # noqa: B023
+        before = open_requests()
+        with contextlib.closing(ask_as_nobody(f"{path}/profile?seconds=2")) as connection:
+            wait_until(lambda: open_requests() > before, "the profile is under way")  # noqa: B023
+            with open(fifo, "w", encoding="ascii") as f:
+                f.write("\n")
+            workload.child.wait(timeout=30)
+            answer = connection.getresponse()
+            equal(answer.status, status, answer.read()[:300])
 
 
 @test

@@ -286,6 +286,18 @@ static void assert_nothing_left(const struct world *w)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+/* Of a profd that was killed while a file arrived. */
+static void test_leftover(void **state)
+{
+	struct world *w = *state;
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/.arriving", w->directory);
+	assert_int_equal(close(open(path, O_WRONLY | O_CREAT, 0600)), 0);
+	start(w, w->url, MAX_BYTES, 0);
+	assert_nothing_left(w);
+}
+
 static void test_found(void **state)
 {
 	struct world *w = *state;
@@ -450,13 +462,10 @@ static void test_refused_options(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		with_server(test_found),
-		with_server(test_redirected),
-		with_server(test_not_found),
-		with_server(test_wrong_answers),
-		with_server(test_dead_server),
-		with_server(test_bounded),
-		with_server(test_cache_is_bounded),
+		with_server(test_leftover),	   with_server(test_found),
+		with_server(test_redirected),	   with_server(test_not_found),
+		with_server(test_wrong_answers),   with_server(test_dead_server),
+		with_server(test_bounded),	   with_server(test_cache_is_bounded),
 		with_server(test_refused_options),
 	};
 

@@ -81,6 +81,44 @@ static void test_without_build_id(void **state)
 	assert_ptr_equal(announce(w, 18, at(w, "a")), x);
 }
 
+static struct process_mapping mapping_of(const char *path, const uint8_t *build_id)
+{
+	return (struct process_mapping){ .start = START,
+					 .end = END,
+					 .path = path,
+					 .build_id = build_id,
+					 .build_id_size = build_id ? 20 : 0 };
+}
+
+/* What a mapping is of, among what is known. */
+static void test_find(void **state)
+{
+	static const uint8_t seven[20] = { 7, 1, 2 }, eight[20] = { 8, 1, 2 };
+	struct world *w = *state;
+	struct executable *with, *without;
+	struct process_mapping m;
+
+	write_image(w, "with", 7);
+	write_image(w, "without", 0);
+	write_image(w, "unknown", 8);
+	map_file(w, at(w, "with"));
+	with = announce(w, 16, at(w, "with"));
+	map_file(w, at(w, "without"));
+	without = announce(w, 17, at(w, "without"));
+	m = mapping_of("elsewhere", seven);
+	assert_ptr_equal(executable_table_find(w->table, &m), with);
+	m = mapping_of(at(w, "with"), eight);
+	assert_null(executable_table_find(w->table, &m));
+	m = mapping_of(at(w, "with"), NULL);
+	assert_ptr_equal(executable_table_find(w->table, &m), with);
+	m = mapping_of(at(w, "without"), NULL);
+	assert_ptr_equal(executable_table_find(w->table, &m), without);
+	m = mapping_of(at(w, "without"), eight);
+	assert_ptr_equal(executable_table_find(w->table, &m), without);
+	m = mapping_of(at(w, "unknown"), NULL);
+	assert_null(executable_table_find(w->table, &m));
+}
+
 /* The place in memory has another file by now. */
 static void test_map_files_of_another(void **state)
 {
@@ -413,6 +451,7 @@ int main(void)
 		TEST(test_map_files),
 		TEST(test_same_build_id_is_one),
 		TEST(test_without_build_id),
+		TEST(test_find),
 		TEST(test_map_files_of_another),
 		TEST(test_found_by_mapping),
 		TEST(test_turns_out_to_be_another),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* URLs: routes, decoding, queries, the rules of seconds=, selections; and who may see what. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -15,6 +17,7 @@
 #include "../../daemon/access.h"
 #include "../../daemon/http_route.h"
 #include "base/cleanup.h"
+#include "scratch.h"
 
 static void routes(void **state)
 {
@@ -206,6 +209,29 @@ static void access_by_peer(void **state)
 	assert_false(access_of_peer(1000, (const gid_t[]){ (gid_t)-1 }, 1, (gid_t)-1).everything);
 }
 
+static void access_by_program(void **state)
+{
+	char directory[SCRATCH_SIZE], path[SCRATCH_SIZE + 8], link[SCRATCH_SIZE + 8];
+
+	(void)state;
+	assert_int_equal(scratch_make(directory), 0);
+	snprintf(path, sizeof(path), "%s/x", directory);
+	snprintf(link, sizeof(link), "%s/link", directory);
+	assert_false(access_is_plain_program(path)); /* it is gone */
+	assert_int_equal(close(open(path, O_WRONLY | O_CREAT, 0700)), 0);
+	assert_true(access_is_plain_program(path));
+	assert_int_equal(symlink(path, link), 0);
+	assert_false(access_is_plain_program(link));
+	assert_int_equal(chmod(path, 04700), 0);
+	assert_false(access_is_plain_program(path));
+	assert_int_equal(chmod(path, 02700), 0);
+	assert_false(access_is_plain_program(path));
+	assert_false(access_is_plain_program(directory));
+	assert_false(access_is_plain_program("x"));
+	assert_false(access_is_plain_program(""));
+	assert_int_equal(scratch_remove(directory), 0);
+}
+
 static void access_by_process(void **state)
 {
 	const struct access own = { .uid = getuid() }, other = { .uid = getuid() + 1 };
@@ -227,6 +253,7 @@ int main(void)
 		cmocka_unit_test(queries),
 		cmocka_unit_test(selections),
 		cmocka_unit_test(access_by_peer),
+		cmocka_unit_test(access_by_program),
 		cmocka_unit_test(access_by_process),
 	};
 

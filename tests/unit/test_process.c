@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "process_events.h"
+#include "profile/selection.h"
 
 static void test_short_life(void **state)
 {
@@ -110,6 +111,51 @@ static void test_exec_keeps_what_samples_hold(void **state)
 	exec(t, 300, 50, "cat");
 	assert_ptr_equal(look(t, 50, 301), after);
 	assert_string_equal(after->comm, "cat");
+}
+
+/* What a client may see goes by it: the next owner of a number may be somebody else. */
+static void test_lives_of_a_number(void **state)
+{
+	struct process_table *t = *state;
+	struct selection s = { .pids = { 50 }, .n_pids = 1, .of_lives = true }, copy;
+	struct process *shell, *program, *next;
+
+	fork_process(t, 100, 50, 1);
+	shell = process_ref(look(t, 50, 150));
+	exec(t, 200, 50, "program");
+	program = process_ref(look(t, 50, 250));
+	assert_ptr_not_equal(shell, program);
+	assert_true(process_is_same_life(shell, program));
+	s.lives[0] = program->start_time;
+	assert_true(selection_matches(&s, shell));
+	/* Since the exec only. */
+	s.of_programs = true;
+	s.execs[0] = program->exec_time;
+	assert_int_equal(selection_copy(&s, &copy), 0);
+	assert_true(selection_matches(&copy, program));
+	assert_false(selection_matches(&copy, shell));
+	selection_done(&copy);
+	rename_thread(t, 260, 50, 50, "renamed");
+	assert_string_equal(look(t, 50, 270)->comm, "renamed");
+	assert_true(selection_matches(&s, look(t, 50, 270)));
+	s.of_programs = false;
+
+	exit_thread(t, 300, 50, 50);
+	fork_process(t, 400, 50, 1);
+	next = look(t, 50, 450);
+	assert_int_equal(shell->exit_time, 0); /* nothing in it tells of its end */
+	assert_false(process_is_same_life(shell, next));
+	assert_false(selection_matches(&s, next));
+	s.lives[0] = next->start_time;
+	assert_int_equal(selection_copy(&s, &copy), 0);
+	assert_true(selection_matches(&copy, next));
+	assert_false(selection_matches(&copy, shell));
+	assert_false(selection_matches(&copy, program));
+	copy.of_lives = false;
+	assert_true(selection_matches(&copy, shell));
+	selection_done(&copy);
+	process_unref(shell);
+	process_unref(program);
 }
 
 static void test_sample_amid_exec(void **state)
@@ -364,6 +410,7 @@ int main(void)
 		TEST(test_lost_fork_is_seen_by_start),
 		TEST(test_late_sample_does_not_end_the_newest),
 		TEST(test_exec_keeps_what_samples_hold),
+		TEST(test_lives_of_a_number),
 		TEST(test_sample_amid_exec),
 		TEST(test_threads),
 		TEST(test_exec_by_another_thread),

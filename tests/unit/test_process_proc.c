@@ -211,6 +211,24 @@ static void test_sample_of_scanned(void **state)
 	assert_int_equal(stats(w).unknown_processes, 1);
 }
 
+/* The records that tell of a number's next owner are still on their way. */
+static void test_table_behind(void **state)
+{
+	struct world *w = *state;
+	struct process *p;
+
+	write_process(w, 50, "x", "/bin/x", "/", 7);
+	assert_int_equal(process_table_scan(w->table), 0);
+	p = process_ref(process_table_find(w->table, 50));
+	assert_true(process_table_still_runs(w->table, p));
+	write_process(w, 50, "y", "/bin/y", "/", 90);
+	assert_int_equal(p->exit_time, 0);
+	assert_false(process_table_still_runs(w->table, p));
+	remove_process(w, 50);
+	assert_false(process_table_still_runs(w->table, p));
+	process_unref(p);
+}
+
 static void test_exited_leader(void **state)
 {
 	struct world *w = *state;
@@ -447,6 +465,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_scan),
 		TEST(test_sample_of_scanned),
+		TEST(test_table_behind),
 		TEST(test_exited_leader),
 		TEST(test_events_from_before_the_scan),
 		TEST(test_unknown_from_proc),

@@ -101,9 +101,17 @@ static void names(void **state)
 	assert_true(exists(f, "2026-03-01/120000Z-cpu-a_b_c___-42.pb.gz"));
 	assert_int_equal(history_write(f->history, NOON, "cpu", "../x", 43, "x", 1), 0);
 	assert_true(exists(f, "2026-03-01/120000Z-cpu-_._x-43.pb.gz"));
+	assert_int_equal(history_write(f->history, NOON, "mutex", "", UINT32_MAX, "x", 1), 0);
+	assert_true(exists(f, "2026-03-01/120000Z-mutex--4294967295.pb.gz"));
+	assert_int_equal(history_write(f->history, NOON, "block", NULL, 0, "x", 1), 0);
+	/* All of them are known as ours again. */
+	assert_int_equal(history_retain(f->history, NOON + 10 * DAY, UNLIMITED, DAY), 0);
+	assert_int_equal(stats_of(f).removed, 6);
+	assert_false(exists(f, "2026-03-01"));
 
 	assert_int_equal(history_name_time("2026-03-01", "120000Z-cpu.pb.gz", &time), 0);
 	assert_int_equal(time, NOON);
+	assert_int_equal(history_name_time("2026-03-01", "120000Z-block-a.+-1.pb.gz", &time), 0);
 }
 
 static void foreign_names(void **state)
@@ -117,6 +125,17 @@ static void foreign_names(void **state)
 		{ "2026-03-01", "120000-cpu.pb.gz" },
 		{ "2026-03-01", "126000Z-cpu.pb.gz" },
 		{ "2026-03-01", "120000Z-.pb.gz" },
+		{ "2026-03-01", "120000Z" },
+		{ "2026-03-01", "120000Z-incident.pb.gz" },
+		{ "2026-03-01", "120000Z-cpux.pb.gz" },
+		{ "2026-03-01", "120000Z-cpu-x.pb.gz" },
+		{ "2026-03-01", "120000Z-cpu-x-.pb.gz" },
+		{ "2026-03-01", "120000Z-cpu-x-1a.pb.gz" },
+		{ "2026-03-01", "120000Z-cpu-.x-1.pb.gz" },
+		{ "2026-03-01", "120000Z-cpu-x y-1.pb.gz" },
+		{ "2026-03-01", "120000Z-cpu-x-1-2.pb.gz" },
+		{ "2026-03-01", "120000Z-cpu-12345678901234567890123456789012-1.pb.gz" },
+		{ "2026-03-01", "120000Z-cpu.pb.gz.pb.gz" },
 		{ "2026-03-01", ".120000Z-cpu.pb.gz.profd-tmp" },
 		{ "2026-13-01", "120000Z-cpu.pb.gz" },
 		{ "2026-3-1", "120000Z-cpu.pb.gz" },

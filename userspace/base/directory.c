@@ -32,7 +32,7 @@ static bool ends_with(const char *name, const char *suffix)
 {
 	size_t n = strlen(name), m = strlen(suffix);
 
-	return n > m && !strcmp(name + n - m, suffix);
+	return n >= m && !strcmp(name + n - m, suffix);
 }
 
 static int list_file(struct listing *l, int dirfd, const char *name)

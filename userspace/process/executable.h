@@ -119,6 +119,13 @@ struct executable *executable_table_of_mapping(struct executable_table *t,
 					       uint64_t start_boottime,
 					       const struct process_mapping *m);
 
+/*
+ * The same among those that are known and readable: by build id, else by path if one of them has no
+ * build id. It opens nothing. NULL if there is none. Borrowed.
+ */
+struct executable *executable_table_find(const struct executable_table *t,
+					 const struct process_mapping *m);
+
 /* The executable of a file id; NULL if it was never announced. Borrowed. */
 struct executable *executable_table_get(struct executable_table *t, uint32_t file_id);
 

@@ -65,6 +65,19 @@ static struct executable *find_by_path(const struct executable_table *t,
 	return o ? &o->executable : NULL;
 }
 
+struct executable *executable_table_find(const struct executable_table *t,
+					 const struct process_mapping *m)
+{
+	struct executable_object *o = executable_index_build_id(t, m->build_id, m->build_id_size);
+
+	if (o)
+		return &o->executable;
+	if (m->build_id_size)
+		return find_by_path(t, m);
+	o = executable_index_path(t, m->path);
+	return o ? &o->executable : NULL;
+}
+
 /*
  * /proc told of the mappings of those who ran before profd, and it knows no build ids. While the
  * process has it mapped, what it has mapped can be compared with what is held open, or was until

@@ -24,7 +24,9 @@ struct process {
 	uint32_t refs;
 	uint32_t tgid;
 	uint64_t start_boottime; /* ns of CLOCK_BOOTTIME; 0 until a sample or /proc told it */
-	uint64_t start_time; /* ns of CLOCK_MONOTONIC: when this life began, or was first seen */
+	uint64_t start_time; /* ns of CLOCK_MONOTONIC: when this life began, or was first seen; it
+				never changes in a life */
+	uint64_t exec_time;  /* the same clock: of its last exec, 0 if it is not known of one */
 	uint64_t exit_time;  /* 0 while it lives; set in the newest of a life only */
 	uint32_t parent;     /* tgid */
 	char *comm;	     /* of the process (its first thread); valid UTF-8 */
@@ -33,6 +35,12 @@ struct process {
 	char *unit;	     /* systemd unit, NULL if none */
 	char *container;     /* full container id, NULL if none */
 };
+
+/* Whether they are one life, before and after an exec or a new name. */
+static inline bool process_is_same_life(const struct process *a, const struct process *b)
+{
+	return a->tgid == b->tgid && a->start_time == b->start_time;
+}
 
 /* A reference more; returns @p. */
 struct process *process_ref(struct process *p);
@@ -95,6 +103,12 @@ struct process *process_table_lookup(struct process_table *t, uint32_t tgid, uin
 
 /* The process with this number that lives now; NULL if there is none. Borrowed. */
 struct process *process_table_find(struct process_table *t, uint32_t tgid);
+
+/*
+ * Whether @p, the newest of its life, is who has its number on the machine now. The table may be
+ * behind: what ended it, or gave its number to another process, may not have been applied yet.
+ */
+bool process_table_still_runs(const struct process_table *t, const struct process *p);
 
 /* The tgid of the parent of a (possibly dead) process; 0 if it is not known. */
 uint32_t process_table_parent(struct process_table *t, uint32_t tgid, uint64_t start_boottime);

@@ -44,7 +44,7 @@ static struct process *process_of_child(const struct life *parent, const struct 
 		return NULL;
 	p->tgid = e->pid;
 	p->start_boottime = 0;
-	p->exit_time = 0;
+	p->exec_time = p->exit_time = 0;
 	return p;
 }
 
@@ -134,6 +134,7 @@ static int apply_exec(struct life *life, const struct sideband_event *e)
 
 	if (!p)
 		return -ENOMEM;
+	p->exec_time = e->time;
 	process_set_comm(p, e->name);
 	process_set_executable(p, NULL);
 	life->mappings = mappings_unref(life->mappings);

@@ -130,6 +130,15 @@ static bool is_same_life(const struct process_table *t, const struct life *life,
 	return start_boottime <= life->process->start_time + t->boottime_offset + LIFE_SLACK_NS;
 }
 
+bool process_table_still_runs(const struct process_table *t, const struct process *p)
+{
+	const struct life *life = life_newest(t, p->tgid);
+	uint64_t start;
+
+	return life && life->process == p && !p->exit_time && t->proc_fd >= 0 &&
+	       proc_read_start(t->proc_fd, p->tgid, &start) == 0 && is_same_life(t, life, start);
+}
+
 int life_from_proc(struct process_table *t, uint32_t tgid, struct life **ret)
 {
 	struct life *newest = life_newest(t, tgid);

@@ -84,6 +84,17 @@ static void folding_done(struct folding *f)
 	window_free(f->window);
 }
 
+/*
+ * Only the newest process of a life tells when it ended. What it was before an exec, and could not
+ * be merged, goes before the others that have ended.
+ */
+static uint64_t exit_time_of(const struct cumulative_options *o, const struct process *p)
+{
+	if (p->exit_time)
+		return p->exit_time;
+	return p->tgid && o->has_ended && o->has_ended(o->userdata, p) ? 1 : UINT64_MAX;
+}
+
 static int add_candidate(const struct window_entry *e, void *userdata)
 {
 	struct folding *f = userdata;
@@ -99,7 +110,7 @@ static int add_candidate(const struct window_entry *e, void *userdata)
 	}
 	f->list[f->n] = (struct candidate){
 		.index = f->n,
-		.exit_time = e->process->exit_time ? e->process->exit_time : UINT64_MAX,
+		.exit_time = exit_time_of(&f->cumulative->options, e->process),
 		.value = e->value,
 		.folded = e->folded,
 	};

@@ -46,7 +46,7 @@ static struct process *group_new(const struct process *p)
 	if (!group)
 		return NULL;
 	group->tgid = group->parent = 0;
-	group->start_boottime = group->start_time = 0;
+	group->start_boottime = group->start_time = group->exec_time = 0;
 	group->exit_time = 1;
 	return group;
 }

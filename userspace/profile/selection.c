@@ -13,15 +13,21 @@
 
 bool selection_is_everything(const struct selection *s)
 {
-	return !s || (s->n_pids == 0 && !s->comm && !s->unit && !s->container && !s->living);
+	return !s || (s->n_pids == 0 && !s->comm && !s->unit && !s->container);
 }
 
-static bool pid_matches(const struct selection *s, uint32_t pid)
+static bool is_meant(const struct selection *s, size_t i, const struct process *p)
+{
+	return s->pids[i] == p->tgid && (!s->of_lives || s->lives[i] == p->start_time) &&
+	       (!s->of_programs || s->execs[i] == p->exec_time);
+}
+
+static bool pid_matches(const struct selection *s, const struct process *p)
 {
 	if (s->n_pids == 0)
 		return true;
 	for (size_t i = 0; i < s->n_pids; i++)
-		if (s->pids[i] == pid)
+		if (is_meant(s, i, p))
 			return true;
 	return false;
 }
@@ -51,8 +57,7 @@ bool selection_matches(const struct selection *s, const struct process *p)
 {
 	if (!s)
 		return true;
-	return pid_matches(s, p->tgid) && !(s->living && p->exit_time) &&
-	       (!s->comm || strcmp(s->comm, p->comm) == 0) &&
+	return pid_matches(s, p) && (!s->comm || strcmp(s->comm, p->comm) == 0) &&
 	       (!s->unit || unit_matches(s->unit, p->unit)) &&
 	       (!s->container || container_matches(s->container, p->container));
 }
@@ -78,7 +83,10 @@ int selection_copy(const struct selection *s, struct selection *ret)
 	if (s) {
 		memcpy(copy.pids, s->pids, sizeof(copy.pids));
 		copy.n_pids = s->n_pids;
-		copy.living = s->living;
+		memcpy(copy.lives, s->lives, sizeof(copy.lives));
+		copy.of_lives = s->of_lives;
+		memcpy(copy.execs, s->execs, sizeof(copy.execs));
+		copy.of_programs = s->of_programs;
 		if (copy_string(s->comm, &copy.comm) < 0 || copy_string(s->unit, &copy.unit) < 0 ||
 		    copy_string(s->container, &copy.container) < 0)
 			return -ENOMEM;

@@ -17,7 +17,10 @@ struct selection {
 	char *comm;			   /* exact, NULL = any */
 	char *unit;			   /* exact, also without its ".service"; NULL = any */
 	char *container;		   /* id or a prefix of at least 8 characters; NULL = any */
-	bool living;			   /* only processes that have not ended */
+	bool of_lives;			   /* a pid is meant in one of its lives only: */
+	uint64_t lives[SELECTION_MAX_PIDS]; /* the start_time of that one */
+	bool of_programs;		    /* and of that only since its last exec: */
+	uint64_t execs[SELECTION_MAX_PIDS]; /* the exec_time */
 };
 
 bool selection_is_everything(const struct selection *s);
