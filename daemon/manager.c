@@ -33,6 +33,8 @@
 
 /* The waits since the start get this part of the memory budget. */
 #define CUMULATIVE_PART 16
+/* And all profiles together that are being collected. */
+#define TAPS_PART 4
 
 #define WINDOWS_MIN_BYTES (4U << 20)
 
@@ -68,7 +70,7 @@ size_t manager_windows_budget(struct manager *m)
 	used = state.map_bytes + symbolizer_memory(profiler_symbolizer(m->profiler)) +
 	       process_table_memory(profiler_processes(m->profiler)) +
 	       executable_table_memory(profiler_executables(m->profiler)) +
-	       manager_cumulative_memory(m);
+	       manager_cumulative_memory(m) + profiler_taps_memory(m->profiler);
 	left = budget > used ? budget - used : 0;
 	return MAX(MIN(left, budget / 2), WINDOWS_MIN_BYTES);
 }
@@ -312,6 +314,7 @@ static int open_profiler(struct manager *m, struct error *e)
 		},
 		.window = m->options.window,
 		.cumulative_memory = m->options.memory_budget / CUMULATIVE_PART,
+		.tap_memory = m->options.memory_budget / TAPS_PART,
 		.capture_path = m->command->capture,
 		.window_closed = on_window_closed,
 		.userdata = m,

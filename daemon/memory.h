@@ -27,6 +27,7 @@ struct resident_parts {
 	X(symbols, "symbol tables")                                                                \
 	X(windows, "closed windows kept in memory")                                                \
 	X(cumulative, "the waits since the start, for block and mutex")                            \
+	X(taps, "profiles that are being collected")                                               \
 	X(processes, "the process table")                                                          \
 	X(executables, "the table of executables")                                                 \
 	X(stream, "records that wait to be handled")

@@ -42,10 +42,8 @@ const struct option_row options_table[] = {
 	  .reloads = true, .help = "Files are removed when they are older than this." },
 	{ "memory_budget", OPTION_SIZE, AT(memory_budget), 16 * MIB, 1ULL << 40, .initial = "256M",
 	  .help = "Memory for what grows: a quarter at most for symbol tables, a quarter at most "
-		  "for "
-		  "unwinding tables, and windows get what those and the other BPF maps leave, a "
-		  "half "
-		  "at most." },
+		  "for unwinding tables, a quarter for profiles being collected, and windows get "
+		  "what those and the other BPF maps leave, a half at most." },
 	{ "unwind_memory", OPTION_SIZE, AT(unwind_memory), MIB, 4096 * MIB, .initial = "64M",
 	  .help = "Kernel memory for unwinding tables, by which stacks of programs without frame "
 		  "pointers are walked; never more than a quarter of memory_budget." },

@@ -155,6 +155,8 @@ int profiler_new(const struct profiler_options *o, struct profiler **ret, struct
 		return error_set(e, ENOMEM, "out of memory");
 	p->options = *o;
 	p->options.collector.start_later = true;
+	p->tap_budget.max = o->tap_memory;
+	p->tap_budget.each = PROFILER_TAP_MIN_BYTES;
 	p->epoll = -1;
 	if (!p->options.window)
 		p->options.window = PROFILER_WINDOW_NS;

@@ -39,6 +39,7 @@ struct profiler_options {
 	/* Idle waits (profile/wait.h) are not in the continuous windows: nobody reads them there.
 	 */
 	size_t cumulative_memory; /* bytes of the waits since the start; 0 = they are not kept */
+	size_t tap_memory;	  /* bytes of all open taps together; 0 = no bound */
 	const char *capture_path; /* write the raw stream there; NULL = do not */
 	/*
 	 * Gets each window of the continuous stream when it is over, and owns it. NULL = there is
@@ -84,8 +85,12 @@ int profiler_capture_error(const struct profiler *p);
  *
  * Of a wait, what falls into the tap's time counts, whether it began before or goes on at the end:
  * waits that go on are read then, and the tap is held open until the drain after that.
+ *
+ * When the open taps use up their memory, those that have PROFILER_TAP_MIN_BYTES lose what comes;
+ * it is in their quality records.
  */
-#define PROFILER_MAX_TAPS 64 /* more at one time are refused with -EBUSY */
+#define PROFILER_MAX_TAPS      64 /* more at one time are refused with -EBUSY */
+#define PROFILER_TAP_MIN_BYTES (4U << 20)
 
 struct profiler_tap;
 typedef void (*profiler_tap_fn)(void *userdata, struct window *w);
@@ -107,6 +112,8 @@ int profiler_tap_open(struct profiler *p, const struct profiler_tap_options *o,
 void profiler_tap_finish(struct profiler_tap *tap, uint64_t now);
 /* Gives up without calling done. Accepts NULL. Not to be called after done was called. */
 struct profiler_tap *profiler_tap_cancel(struct profiler_tap *tap);
+/* Bytes that the open taps have. */
+size_t profiler_taps_memory(const struct profiler *p);
 
 /*
  * The waits since the start, kinds block and mutex; NULL if they are not kept. Borrowed, until the

@@ -7,10 +7,9 @@
 #include <stdint.h>
 
 #include "profiler.h"
+#include "receiver.h"
 
 #define PROFILER_NEVER UINT64_MAX
-
-struct receiver;
 
 struct profiler {
 	struct profiler_options options;
@@ -24,6 +23,7 @@ struct profiler {
 	uint64_t window_end;	   /* PROFILER_NEVER = there is none */
 	struct profiler_tap *taps; /* list */
 	size_t n_taps;
+	struct receiver_budget tap_budget;
 	uint64_t horizon; /* records up to here have been handled */
 	uint64_t next_tick;
 	uint64_t counted_losses; /* what of the collector's is in quality records */

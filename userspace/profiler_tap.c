@@ -119,6 +119,7 @@ static int tap_new(struct profiler *p, const struct profiler_tap_options *o,
 		.kinds = o->kinds ? o->kinds : 1U << ABI_KIND_CPU,
 		.wait_reasons = o->wait_reasons,
 		.clip = true,
+		.budget = &p->tap_budget,
 	};
 	struct profiler_tap *tap = calloc(1, sizeof(*tap));
 	int r = tap ? selection_copy(o->selection, &tap->selection) : -ENOMEM;
@@ -204,6 +205,11 @@ struct profiler_tap *profiler_tap_cancel(struct profiler_tap *tap)
 	pipeline_drop(tap->profiler->pipeline, tap->receiver);
 	tap_free(tap);
 	return NULL;
+}
+
+size_t profiler_taps_memory(const struct profiler *p)
+{
+	return p->tap_budget.used;
 }
 
 int profiler_read_waits(struct profiler *p, const struct selection *s, uint32_t reasons,

@@ -22,12 +22,35 @@ struct receiver {
 	uint64_t end_time;	/* UINT64_MAX = open */
 	struct intern *ongoing; /* struct waker_key: waits that are in it before they end */
 	struct window *window;
+	struct receiver_budget *budget; /* NULL = none */
+	size_t memory;			/* what of it is ours */
 };
+
+static void account(struct receiver *r, size_t memory)
+{
+	if (!r->budget)
+		return;
+	r->budget->used += memory - r->memory;
+	r->memory = memory;
+}
+
+static size_t memory_of(const struct receiver *r)
+{
+	return sizeof(*r) + window_memory(r->window) + (r->ongoing ? intern_memory(r->ongoing) : 0);
+}
+
+static bool has_room(const struct receiver *r)
+{
+	const struct receiver_budget *b = r->budget;
+
+	return !b || !b->max || b->used < b->max || r->memory < b->each;
+}
 
 struct receiver *receiver_free(struct receiver *r)
 {
 	if (!r)
 		return NULL;
+	account(r, 0);
 	selection_done(&r->selection);
 	intern_free(r->ongoing);
 	window_free(r->window);
@@ -49,7 +72,11 @@ struct receiver *receiver_new(const struct receiver_options *o)
 	r->end_time = UINT64_MAX;
 	if (selection_copy(o->selection, &r->selection) == 0)
 		r->window = window_new(o->start_time);
-	return r->window ? r : receiver_free(r);
+	if (!r->window)
+		return receiver_free(r);
+	r->budget = o->budget;
+	account(r, memory_of(r));
+	return r;
 }
 
 void receiver_end(struct receiver *r, uint64_t end_time)
@@ -126,12 +153,14 @@ bool receiver_wants_ongoing(struct receiver *r, const struct sample *s, struct s
 int receiver_add(struct receiver *r, const struct sample *part, bool from_slice)
 {
 	struct quality *q = window_quality(r->window, part->kind);
-	int error = window_add(r->window, part);
+	int error = has_room(r) ? window_add(r->window, part) : -ENOSPC;
 
-	q->user_stacks_from_slices += from_slice;
+	account(r, memory_of(r));
 	if (error < 0) {
 		q->samples_attempted++;
 		q->samples_lost++;
+	} else {
+		q->user_stacks_from_slices += from_slice;
 	}
 	return error;
 }

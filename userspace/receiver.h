@@ -6,12 +6,23 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct receiver;
 struct sample;
 struct selection;
 struct window;
+
+/*
+ * The memory of receivers together, bytes. What comes when it is used up is lost, but for a
+ * receiver that has less than @each. Tables double when they grow, so one may come to twice its
+ * part.
+ */
+struct receiver_budget {
+	size_t max, each; /* max 0 = no bound */
+	size_t used;	  /* for the receivers to change */
+};
 
 struct receiver_options {
 	const struct selection *selection; /* NULL = everything; copied */
@@ -28,6 +39,7 @@ struct receiver_options {
 	 * a wait that goes on is wanted only if it is sure to be kept when it ends.
 	 */
 	bool of_all_time;
+	struct receiver_budget *budget; /* must outlive the receiver; NULL = none */
 };
 
 /* NULL when out of memory. */
@@ -49,8 +61,8 @@ bool receiver_wants(const struct receiver *r, const struct sample *s, struct sam
  */
 bool receiver_wants_ongoing(struct receiver *r, const struct sample *s, struct sample *ret);
 /*
- * Adds what one of these has given. @from_slice: its stack was unwound in user space. -ENOMEM
- * (then it is lost in the window's quality record) or 0.
+ * Adds what one of these has given. @from_slice: its stack was unwound in user space. 0,
+ * -ENOMEM or -ENOSPC (the budget is used up): then it is lost in the window's quality record.
  */
 int receiver_add(struct receiver *r, const struct sample *part, bool from_slice);
 

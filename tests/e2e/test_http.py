@@ -37,6 +37,10 @@ def open_requests():
     return daemon().metrics()["profd_http_profiles_active"]
 
 
+def memory_of_requests():
+    return daemon().metrics()["profd_memory_taps_bytes"]
+
+
 def raw(request, silence=2, half_close=False):
     """Sends bytes as they are; what came back until the other side closed or was silent."""
     with socket.create_connection(("127.0.0.1", daemon().port), timeout=10) as s:
@@ -337,9 +341,11 @@ def client_that_leaves_early_frees_its_request():
         s.sendall(b"GET /debug/pprof/profile?seconds=50 HTTP/1.1\r\nHost: x\r\n\r\n")
         sockets.append(s)
     wait_until(lambda: open_requests() >= before + 5, "five requests are open")
+    check(memory_of_requests() > 0, "what they gather is counted")
     for s in sockets:
         s.close()
     wait_until(lambda: open_requests() <= before, "they are gone")
+    wait_until(lambda: open_requests() > 0 or memory_of_requests() == 0, "with their memory")
 
 
 @test

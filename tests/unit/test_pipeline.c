@@ -318,6 +318,67 @@ static void losses_are_everybodys(void **state)
 	assert_int_equal(window_quality(pipeline_cumulative(p), ABI_KIND_MUTEX)->samples_lost, 3);
 }
 
+static void put_stacks(struct pipeline *p, uint64_t first, uint64_t n)
+{
+	for (uint64_t i = first; i < first + n; i++) {
+		union record wait = wait_record(ABI_KIND_BLOCK, i, i + 1, 1);
+
+		wait.sample.frames[0] = KERNEL + i;
+		put(p, &wait);
+	}
+	flush(p, first + n);
+}
+
+static struct receiver *receive_within(struct pipeline *p, struct receiver_budget *budget)
+{
+	const struct receiver_options o = { .budget = budget };
+	struct receiver *r;
+
+	assert_int_equal(pipeline_receive(p, &o, &r), 0);
+	return r;
+}
+
+/* How many it kept, of @n that came; the others are lost, and it says so. */
+static size_t assert_counted(const struct receiver *r, uint64_t n)
+{
+	const struct quality *q = window_quality(receiver_window(r), ABI_KIND_BLOCK);
+	size_t kept = sum(r).entries;
+
+	assert_int_equal(q->samples_attempted, n);
+	assert_int_equal(q->samples_lost + kept, n);
+	assert_int_equal(sum(r).count, (int64_t)kept * ABI_COUNT_ONE);
+	return kept;
+}
+
+static void memory_is_shared_and_bounded(void **state)
+{
+	struct pipeline *p = *state;
+	struct receiver_budget budget = { .max = 256 << 10, .each = 32 << 10 };
+	struct receiver *unbounded = receive(p, 0, 0, false), *first, *second;
+	struct pipeline_stats stats;
+	size_t kept;
+
+	first = receive_within(p, &budget);
+	put_stacks(p, 0, 20000);
+	assert_int_equal(assert_counted(unbounded, 20000), 20000);
+	assert_in_range(assert_counted(first, 20000), 100, 10000);
+	assert_in_range(budget.used, budget.max, 2 * budget.max);
+	/* One more has a little in any case, */
+	second = receive_within(p, &budget);
+	put_stacks(p, 20000, 20000);
+	kept = assert_counted(second, 20000);
+	assert_in_range(kept, 10, assert_counted(first, 40000) - 1);
+	assert_in_range(budget.used, budget.max, 2 * (budget.max + budget.each));
+	pipeline_get_stats(p, &stats);
+	assert_int_equal(stats.samples_dropped_memory, 60000 - assert_counted(first, 40000) - kept);
+	/* and more when the other gives back what it has. */
+	window_free(pipeline_take(p, first, 40000));
+	put_stacks(p, 40000, 20000);
+	assert_true(assert_counted(second, 40000) > kept);
+	pipeline_drop(p, second);
+	assert_int_equal(budget.used, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -331,6 +392,7 @@ int main(void)
 		TEST(a_wait_meets_its_waker),
 		TEST(wakers_are_bounded),
 		TEST(losses_are_everybodys),
+		TEST(memory_is_shared_and_bounded),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -56,9 +56,10 @@ struct worker_options {
 	uint64_t time_limit;
 	enum worker_priority priority;
 	/*
-	 * What a child that is no parser is called in lists of processes; it may open connections
-	 * and files as nobody, and its filter refuses what could harm instead of allowing what is
-	 * needed, because nobody knows what a resolver needs.
+	 * What a child that is no parser is called in lists of processes; it may open connections,
+	 * and files to read. Its filter refuses what could harm instead of allowing what is needed,
+	 * because nobody knows what a resolver needs: it writes what it is given and no other file,
+	 * whoever it is (nobody; who the caller is, where the caller may not change that any more).
 	 */
 	const char *network;
 	uint64_t max_file; /* bytes of a file that it may write; 0 = WORKER_MAX_REPLY */
