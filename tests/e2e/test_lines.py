@@ -403,6 +403,9 @@ def a_chain_that_is_too_long_keeps_both_ends():
     program = compile_in(temporary_directory(), "golden.c", source, "gcc", "-O2", "-g")
     chain, _ = chain_at(program, symbol(program, "golden"))
     equal([f for f, *_ in chain], [f"f{i}" for i in range(31)] + ["outer"])
+    # The outermost is where it calls the first function that is left out.
+    equal(chain[-1][2], line_of(source, "int outer("))
+    equal(chain[-2][2], line_of(source, "int f30("))
 
 
 def compare(program, n):
