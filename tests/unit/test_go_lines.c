@@ -258,9 +258,11 @@ static void test_chains(void **state)
 	_cleanup_free_ void *data = NULL;
 	struct line_table t;
 	size_t size;
+	bool is_go;
 
 	(void)state;
-	assert_int_equal(pclntab_lines(fd, addresses, 3, b), 0);
+	assert_int_equal(pclntab_lines(fd, addresses, 3, b, &is_go), 0);
+	assert_true(is_go);
 	assert_int_equal(line_builder_finish(b, &data, &size), 0);
 	assert_int_equal(line_table_open(data, size, 3, &t), 0);
 	assert_int_equal(line_table_get(&t, 0, frames, 8), 0);
@@ -280,11 +282,13 @@ static void test_not_go(void **state)
 	struct line_builder *b = line_builder_new(1);
 	_cleanup_close_ int fd = memfd_create("go", MFD_CLOEXEC);
 	uint64_t address = GO_IMAGE_TEXT;
+	bool is_go;
 
 	(void)state;
-	assert_int_equal(pclntab_lines(fd, &address, 1, b), 0);
+	assert_int_equal(pclntab_lines(fd, &address, 1, b, &is_go), 0);
+	assert_false(is_go);
 	assert_false(line_builder_has(b, 0));
-	assert_int_equal(pclntab_lines(-1, &address, 1, b), -EBADF);
+	assert_int_equal(pclntab_lines(-1, &address, 1, b, &is_go), -EBADF);
 	line_builder_free(b);
 }
 

@@ -158,6 +158,7 @@ int line_job_run(const int *fds, size_t n_fds, const void *args, size_t args_siz
 	struct job *j = &job;
 	_cleanup_(line_builder_freep)
 	struct line_builder *b = NULL;
+	bool is_go = false;
 	int r = read_question(j, fds, n_fds, args, args_size);
 
 	if (r == 0)
@@ -168,7 +169,8 @@ int line_job_run(const int *fds, size_t n_fds, const void *args, size_t args_siz
 	if (!b)
 		return -ENOMEM;
 	/* What Go's own table knows nobody knows better. */
-	r = pclntab_lines(fds[1], j->addresses, j->question.n_addresses, b);
+	r = pclntab_lines(fds[1], j->addresses, j->question.n_addresses, b, &is_go);
+	j->answer.is_go = is_go;
 	if (r == 0 && !are_all_known(j, b))
 		r = read_dwarf(j, fds[1], b);
 	return r < 0 ? r : pack(j, b, ret_data, ret_size);

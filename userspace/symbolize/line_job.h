@@ -36,6 +36,7 @@ struct line_question {
 /* What comes with the chains. */
 struct line_answer {
 	_Alignas(8) struct debug_identity identity; /* of the executable */
+	uint32_t is_go;				    /* Go's own table knows lines */
 	uint32_t wants_debug_file; /* there is no DWARF, or only in a file that does not fit */
 	uint32_t wants_alt;
 	struct debug_alt_link alt;

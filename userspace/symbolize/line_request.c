@@ -151,6 +151,7 @@ static bool go_on(struct line_request *q, const struct line_reading *g)
 	if (g->answer.wants_debug_file && may &&
 	    debug_search_next(&q->search, &g->answer.identity, &q->debug_fd))
 		return true;
+	q->outcome.is_go |= g->answer.is_go != 0;
 	q->outcome.has_dwarf |= !g->answer.wants_debug_file;
 	if (g->answer.wants_alt && may &&
 	    debug_search_next_alt(&q->search, &g->answer.alt, &q->alt_fd))
