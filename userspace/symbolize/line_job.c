@@ -185,6 +185,14 @@ static bool wanted_are_valid(const struct dwarf_wanted *w, uint32_t n)
 	return true;
 }
 
+static bool incomplete_are_valid(const uint8_t *incomplete, uint32_t n, uint32_t n_wanted)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (incomplete[i] > n_wanted && incomplete[i] != DWARF_NOT_LISTED)
+			return false;
+	return true;
+}
+
 int line_job_take(const void *data, size_t size, uint32_t n_addresses, struct line_reading *ret)
 {
 	const char *bytes = data;
@@ -204,7 +212,8 @@ int line_job_take(const void *data, size_t size, uint32_t n_addresses, struct li
 		return -EBADMSG;
 	g.wanted = (const void *)(bytes + wanted_at);
 	g.incomplete = (const uint8_t *)bytes + incomplete_at;
-	if (!wanted_are_valid(g.wanted, g.answer.n_wanted))
+	if (!wanted_are_valid(g.wanted, g.answer.n_wanted) ||
+	    !incomplete_are_valid(g.incomplete, n_addresses, g.answer.n_wanted))
 		return -EBADMSG;
 	r = line_table_open(data, g.answer.table_size, n_addresses, &g.table);
 	if (r < 0)

@@ -53,7 +53,7 @@ int line_job_run(const int *fds, size_t n_fds, const void *args, size_t args_siz
 struct line_reading {
 	struct line_table table;
 	struct line_answer answer;
-	const uint8_t *incomplete; /* of each address: more is in a file that is wanted */
+	const uint8_t *incomplete; /* of each address, as of dwarf_lines() */
 	const struct dwarf_wanted *wanted;
 };
 

@@ -27,7 +27,7 @@ struct line_outcome {
 	bool is_go;	    /* it has Go's own table of lines */
 	bool has_dwarf;	    /* there was a file with DWARF */
 	bool alt_missing;   /* but not the one that it shares with others */
-	uint32_t n_missing; /* files of split DWARF that were not found */
+	uint32_t n_missing; /* files of split DWARF that were not found, or do not fit */
 	struct dwarf_lines_stats stats;
 };
 
