@@ -226,6 +226,45 @@ def split_dwarf_that_is_lost_leaves_lines():
     equal([(f, line) for f, _, line, _ in chain], [("outer", line_of(C, "/* here */"))])
 
 
+def split_files(directory, n):
+    """A program of @n files, each with its own golden instruction in an inlined function."""
+    objects = []
+    for i in range(n):
+        with open(os.path.join(directory, f"f{i}.c"), "w", encoding="utf-8") as f:
+            f.write(C.replace("golden", f"golden{i}").replace("outer", f"outer{i}")
+                    .replace("int main(", f"int main{i}("))
+        objects.append(f"f{i}.o")
+    with open(os.path.join(directory, "main.c"), "w", encoding="utf-8") as f:
+        f.write("int main(void) { return 0; }\n")
+    subprocess.run(["gcc", "-O2", "-g", "-gsplit-dwarf", "-c", *(o[:-1] + "c" for o in objects)],
+                   cwd=directory, check=True, timeout=120)
+    program = os.path.join(directory, "golden")
+    subprocess.run(["gcc", "-o", program, "main.c", *objects], cwd=directory, check=True)
+    return program
+
+
+@test
+def more_files_of_split_dwarf_than_are_open_at_a_time():
+    n = 30
+    directory = temporary_directory()
+    program = split_files(directory, n)
+    addresses = [symbol(program, f"golden{i}") for i in range(n)]
+
+    def functions():
+        chains, _ = lines.ours(program, addresses)
+        equal({chains[a][0][2] for a in addresses}, {line_of(C, "/* here */")})
+        return [[f for f, *_ in chains[a]] for a in addresses]
+
+    whole = [["inner", "middle", f"outer{i}"] for i in range(n)]
+    equal(functions(), whole)
+    # Those that are lost, or of another build, do not keep the others from being found.
+    for i in range(12):
+        os.unlink(os.path.join(directory, f"f{i}.dwo"))
+    for i in range(12, 24):
+        shutil.copy(os.path.join(directory, f"f{n - 1}.dwo"), os.path.join(directory, f"f{i}.dwo"))
+    equal(functions(), [[f"outer{i}"] for i in range(24)] + whole[24:])
+
+
 @test
 def a_debug_file_of_its_own():
     program = c_program("gcc", "-O2", "-g", "-Wl,--build-id=sha1")
@@ -403,6 +442,9 @@ def a_chain_that_is_too_long_keeps_both_ends():
     program = compile_in(temporary_directory(), "golden.c", source, "gcc", "-O2", "-g")
     chain, _ = chain_at(program, symbol(program, "golden"))
     equal([f for f, *_ in chain], [f"f{i}" for i in range(31)] + ["outer"])
+    # The outermost is where it calls the first function that is left out.
+    equal(chain[-1][2], line_of(source, "int outer("))
+    equal(chain[-2][2], line_of(source, "int f30("))
 
 
 def compare(program, n):

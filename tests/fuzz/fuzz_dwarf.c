@@ -30,7 +30,8 @@ static void read_all(const struct line_reading *g, uint32_t n)
 		struct line_frame frames[LINE_MAX_CHAIN];
 		size_t k = line_table_get(&g->table, i, frames, LINE_MAX_CHAIN);
 
-		require(k <= LINE_MAX_CHAIN && g->incomplete[i] <= 1);
+		require(k <= LINE_MAX_CHAIN && (g->incomplete[i] <= g->answer.n_wanted ||
+						g->incomplete[i] == DWARF_NOT_LISTED));
 		while (k-- > 0)
 			require(strlen(frames[k].name) <= LINE_MAX_STRING &&
 				strlen(frames[k].file) <= LINE_MAX_STRING);

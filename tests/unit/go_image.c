@@ -183,7 +183,8 @@ static void put_header(struct writer *w)
 		return;
 	put(w, ARRAY_SIZE(files), 8);
 	if (w->image->version >= GO_IMAGE_1_18) {
-		patch_address(w, w->n, BASE + w->n, GO_IMAGE_TEXT);
+		if (!w->image->without_text)
+			patch_address(w, w->n, BASE + w->n, GO_IMAGE_TEXT);
 		w->n += 8;
 	}
 	w->n += 5 * 8; /* the parts */
@@ -354,13 +355,17 @@ static size_t put_table(struct writer *w)
 	return calls_at - 8; /* where the runtime says that data of functions is */
 }
 
-/* moduledata, of which only two words matter. */
+/* moduledata, of which only these words matter. */
 static void put_module(struct writer *w, size_t table, size_t function_data)
 {
 	size_t word = w->image->version == GO_IMAGE_1_20 ? 320 : 304;
+	const uint64_t end = GO_IMAGE_TEXT + N * GO_IMAGE_FUNCTION;
+	const uint64_t bounds[] = { GO_IMAGE_TEXT, end, GO_IMAGE_TEXT, end };
 	size_t at = w->n;
 
 	patch_address(w, at, MODULE + 16, BASE + table);
+	for (size_t i = 0; i < ARRAY_SIZE(bounds); i++)
+		patch_address(w, at + 8 * (20 + i), MODULE + 16 + 8 * (20 + i), bounds[i]);
 	patch_address(w, at + word, MODULE + 16 + word, BASE + function_data);
 	w->n += 512;
 }
@@ -438,10 +443,10 @@ size_t go_image_build(const struct go_image *image, uint8_t *ret)
 	write_header(&w, sections);
 	put_section(&w, (Elf64_Shdr){});
 	put_section(&w, (Elf64_Shdr){ .sh_name = 1,
-				      .sh_type = SHT_NOBITS,
+				      .sh_type = SHT_PROGBITS, /* of any bytes */
 				      .sh_flags = SHF_ALLOC | SHF_EXECINSTR,
-				      .sh_addr = GO_IMAGE_TEXT,
-				      .sh_size = 0x1000 });
+				      .sh_addr = GO_IMAGE_TEXT - image->before,
+				      .sh_size = image->before + N * GO_IMAGE_FUNCTION });
 	put_section(&w, (Elf64_Shdr){ .sh_name = 7,
 				      .sh_type = SHT_PROGBITS,
 				      .sh_flags = SHF_ALLOC,

@@ -27,6 +27,8 @@ struct go_image {
 	enum go_image_version version;
 	bool pie;	      /* the loader writes addresses: they are in relocations only */
 	bool without_inlined; /* a program without the runtime's data (or older than 1.9) */
+	bool without_text;    /* as since 1.26: only the runtime knows where the functions begin, */
+	uint64_t before;      /* and this many bytes of C's code are before them in .text */
 };
 
 /* Writes the file to @ret (GO_IMAGE_BYTES, zeroed); returns its size. */

@@ -289,6 +289,30 @@ static void test_cache(void **state)
 	name_cache_free(c);
 }
 
+/* Only what is a version at the end of a symbol is cut, and nothing of names from elsewhere. */
+static void test_versions(void **state)
+{
+	static const char *const symbols[][2] = {
+		{ "foo@@V_1", "foo" },
+		{ "foo@V-1+x", "foo" },
+		{ "a@b@V", "a@b" },
+		{ "foo@plt", "foo@plt" },
+		{ "@V", "@V" },
+		{ "@@V", "@@V" },
+		{ "foo@", "foo@" },
+		{ "foo@2", "foo@2" },
+		{ "JS:* /n/@babel/core/index.js:12:15", "JS:* /n/@babel/core/index.js:12:15" },
+	};
+	struct name_cache *c = name_cache_new(DEMANGLE_TEMPLATES);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++)
+		assert_string_equal(name_cache_symbol(c, symbols[i][0]).name, symbols[i][1]);
+	assert_string_equal(name_cache_jit(c, "JS:~a@b").name, "JS:~a@b");
+	assert_string_equal(name_cache_jit(c, "_ZN3foo3barEv").name, "foo::bar");
+	name_cache_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +321,7 @@ int main(void)
 		cmocka_unit_test(test_doubling_rust), cmocka_unit_test(test_nested_d),
 		cmocka_unit_test(test_deep_d),	      cmocka_unit_test(test_long_input),
 		cmocka_unit_test(test_punycode),      cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_versions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,50 @@ static void test_written_by_the_loader(void **state)
 			&(struct go_image){ .version = (enum go_image_version)v, .pie = true });
 }
 
+/* Go 1.26: the runtime knows where the functions begin, .text is only what is left without it. */
+static void test_text_of_the_runtime(void **state)
+{
+	const struct go_image image = { .version = GO_IMAGE_1_20,
+					.without_text = true,
+					.before = 0x100 };
+	struct go_image pie = image, wrong = image;
+	struct program *p;
+
+	(void)state;
+	check_program(&image);
+	pie.pie = true;
+	check_program(&pie);
+	wrong.without_inlined = true;
+	p = new_program(&wrong);
+	assert_int_equal(p->go.table.text, GO_IMAGE_TEXT - image.before);
+	free_program(p);
+}
+
+/* Words of the runtime that are not the bounds of what is in the table are not believed. */
+static void test_text_that_is_none(void **state)
+{
+	const struct go_image image = { .version = GO_IMAGE_1_20,
+					.without_text = true,
+					.before = 0x100 };
+	const uint64_t bounds[] = { GO_IMAGE_TEXT, GO_IMAGE_TEXT + 3 * GO_IMAGE_FUNCTION,
+				    GO_IMAGE_TEXT };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
+		struct program *p = new_program(&image);
+		uint8_t *at = memmem(p->bytes, p->size, bounds, sizeof(bounds));
+
+		assert_non_null(at);
+		assert_int_equal(p->go.table.text, GO_IMAGE_TEXT);
+		at[8 * i]++;
+		go_binary_done(&p->go);
+		elf_image_done(&p->image);
+		assert_int_equal(open_program(p), 0);
+		assert_int_equal(p->go.table.text, GO_IMAGE_TEXT - image.before);
+		free_program(p);
+	}
+}
+
 /* Without what the runtime knows, lines are still right and the function is the outermost one. */
 static void test_without_inlined_calls(void **state)
 {
@@ -214,9 +258,11 @@ static void test_chains(void **state)
 	_cleanup_free_ void *data = NULL;
 	struct line_table t;
 	size_t size;
+	bool is_go;
 
 	(void)state;
-	assert_int_equal(pclntab_lines(fd, addresses, 3, b), 0);
+	assert_int_equal(pclntab_lines(fd, addresses, 3, b, &is_go), 0);
+	assert_true(is_go);
 	assert_int_equal(line_builder_finish(b, &data, &size), 0);
 	assert_int_equal(line_table_open(data, size, 3, &t), 0);
 	assert_int_equal(line_table_get(&t, 0, frames, 8), 0);
@@ -236,11 +282,13 @@ static void test_not_go(void **state)
 	struct line_builder *b = line_builder_new(1);
 	_cleanup_close_ int fd = memfd_create("go", MFD_CLOEXEC);
 	uint64_t address = GO_IMAGE_TEXT;
+	bool is_go;
 
 	(void)state;
-	assert_int_equal(pclntab_lines(fd, &address, 1, b), 0);
+	assert_int_equal(pclntab_lines(fd, &address, 1, b, &is_go), 0);
+	assert_false(is_go);
 	assert_false(line_builder_has(b, 0));
-	assert_int_equal(pclntab_lines(-1, &address, 1, b), -EBADF);
+	assert_int_equal(pclntab_lines(-1, &address, 1, b, &is_go), -EBADF);
 	line_builder_free(b);
 }
 
@@ -269,6 +317,7 @@ static void test_damage(void **state)
 	for (int v = 0; v < 2 * GO_IMAGE_VERSIONS; v++)
 		damage(&(struct go_image){ .version = (enum go_image_version)(v / 2),
 					   .pie = v % 2 == 1 });
+	damage(&(struct go_image){ .version = GO_IMAGE_1_20, .without_text = true });
 }
 
 int main(void)
@@ -276,6 +325,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_written_by_the_loader),
+		cmocka_unit_test(test_text_of_the_runtime),
+		cmocka_unit_test(test_text_that_is_none),
 		cmocka_unit_test(test_without_inlined_calls),
 		cmocka_unit_test(test_function_data_that_is_none),
 		cmocka_unit_test(test_endless_calls),

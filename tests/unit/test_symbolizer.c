@@ -316,6 +316,22 @@ static void test_jit(void **state)
 	assert_unnamed(name_frame(w, FRAME_ADDRESS, 0x7f0000001234), "[anon]+0x7f0000001234");
 }
 
+/* An @ is part of what a compiler calls its code, here of a package. */
+static void test_jit_whole_names(void **state)
+{
+	static const char map[] = "7f0000001000 100 JS:* /n/@babel/core/lib/index.js:12:15\n"
+				  "7f0000002000 100 JS:* /n/@types\n"
+				  "7f0000003000 100 f@GLIBC_2.33\n";
+	struct world *w = *state;
+
+	image_write_file(in_proc(w, "4242/root/tmp/perf-4242.map"), map, sizeof(map) - 1);
+	assert_string_equal(name_frame(w, FRAME_ADDRESS, 0x7f0000001004).name,
+			    "JS:* /n/@babel/core/lib/index.js:12:15");
+	assert_string_equal(name_frame(w, FRAME_ADDRESS, 0x7f0000002004).name, "JS:* /n/@types");
+	assert_string_equal(name_frame(w, FRAME_ADDRESS, 0x7f0000003004).name, "f@GLIBC_2.33");
+	symbolizer_forget_process(w->symbolizer, &w->process);
+}
+
 struct __attribute__((packed)) small_jitdump {
 	uint32_t header[10];
 	struct __attribute__((packed)) {
@@ -541,6 +557,7 @@ int main(void)
 		with_world(test_vdso),
 		with_world(test_kernel),
 		with_world(test_jit),
+		with_world(test_jit_whole_names),
 		with_world(test_jitdump),
 		with_world(test_jitdump_of_the_dead),
 		with_world(test_broken_jitdump),

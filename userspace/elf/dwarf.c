@@ -119,22 +119,29 @@ static int set_chain(struct job *j, struct dwarf_unit *u, const struct found *f,
 	return line_builder_set(j->builder, t->index, c->frames, n);
 }
 
-static void want_split(struct job *j, const struct dwarf_unit *u, const struct dwarf_place *places,
+/* Whether there was room for one more. */
+static bool want_split(struct job *j, const struct dwarf_unit *u, const struct dwarf_place *places,
 		       size_t n)
 {
+	bool has_room = j->wants->n < DWARF_MAX_WANTED;
+	uint8_t number = has_room ? (uint8_t)(j->wants->n + 1) : DWARF_NOT_LISTED;
 	struct dwarf_wanted *w;
 
 	for (size_t i = 0; i < n; i++)
-		j->incomplete[places[i].index] = 1;
-	if (j->wants->n >= DWARF_MAX_WANTED)
-		return;
+		j->incomplete[places[i].index] = number;
+	if (!has_room)
+		return false;
 	w = &j->wants->list[j->wants->n++];
 	w->id = u->dwo_id;
 	strncpy(w->name, u->dwo_name, sizeof(w->name) - 1);
 	strncpy(w->directory, u->comp_dir ? u->comp_dir : "", sizeof(w->directory) - 1);
+	return true;
 }
 
-/* The unit with the functions: @main itself, or what it is the skeleton of. */
+/*
+ * The unit with the functions: @main itself, or what it is the skeleton of. NULL = it is in a file
+ * for which there was no room.
+ */
 static struct dwarf_unit *unit_with_functions(struct job *j, struct dwarf_unit *main,
 					      struct dwarf_unit *split,
 					      const struct dwarf_place *places, size_t n)
@@ -143,8 +150,7 @@ static struct dwarf_unit *unit_with_functions(struct job *j, struct dwarf_unit *
 		return main;
 	if (dwarf_split_open(&j->reader, main, split) == 0)
 		return split;
-	want_split(j, main, places, n);
-	return main;
+	return want_split(j, main, places, n) ? main : NULL;
 }
 
 static int find_in_unit(struct job *j, struct dwarf_unit *main, struct dwarf_unit *u,
@@ -165,18 +171,18 @@ static int look_into_unit(struct job *j, const struct dwarf_place *places, size_
 			  struct chain *chain)
 {
 	struct dwarf_unit main, split = {}, *u;
-	struct found found;
+	struct found found = {};
 	int r = dwarf_unit_open(&j->reader.main, j->reader.abbrevs, places[0].unit, NULL, NULL,
 				&main);
 
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	j->reader.stats->units_read++;
-	r = found_init(&found, places, n);
-	if (r == 0) {
-		u = unit_with_functions(j, &main, &split, places, n);
+	u = unit_with_functions(j, &main, &split, places, n);
+	if (u)
+		r = found_init(&found, places, n);
+	if (u && r == 0)
 		r = find_in_unit(j, &main, u, &found, chain);
-	}
 	found_done(&found);
 	dwarf_unit_done(&split);
 	dwarf_unit_done(&main);

@@ -36,6 +36,7 @@ struct dwarf_wanted {
 };
 
 #define DWARF_MAX_WANTED 24U
+#define DWARF_NOT_LISTED 255U /* there was no room for the one that is wanted */
 
 struct dwarf_wants {
 	uint32_t n;
@@ -56,9 +57,11 @@ struct dwarf_lines_stats {
 
 /*
  * Sets the chains of the addresses, which rise and are distinct, for which @b has none. An address
- * whose unit is in a file that is not there keeps what the main file says of it, @ret_incomplete[i]
- * is then set (the array has @n elements, all of them 0), and the file is in @ret_wants if there is
- * room. 0, also if there is no DWARF; -ENOEXEC, -ENOMEM or -errno of reading.
+ * whose unit is in a file that is not there gets what the main file says of it, and
+ * @ret_incomplete[i] (the array has @n elements, all of them 0) is the number of that file in
+ * @ret_wants, counted from 1. If there is no room for the file it is DWARF_NOT_LISTED, and nothing
+ * is said of the address: it has to be asked again. 0, also if there is no DWARF; -ENOEXEC, -ENOMEM
+ * or -errno of reading.
  */
 int dwarf_lines(const struct dwarf_lines_files *files, const uint64_t *addresses, uint32_t n,
 		struct line_builder *b, struct dwarf_wants *ret_wants, uint8_t *ret_incomplete,

@@ -70,6 +70,14 @@ static void take_path(const struct walk *w, struct dwarf_target *t)
 			continue;
 		t->hops[t->n_hops++] = w->path[first + i].hop;
 	}
+	/* The outermost calls the first that is left out, not the one beside it now. */
+	if (n > LINE_MAX_CHAIN) {
+		const struct dwarf_hop *called = &w->path[first + 1].hop;
+
+		t->hops[1].call_file = called->call_file;
+		t->hops[1].call_line = called->call_line;
+		t->hops[1].call_column = called->call_column;
+	}
 }
 
 static void hold(uint64_t low, uint64_t high, void *userdata)

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "elf/go_module.h"
 #include "elf/go_relocations.h"
+#include "elf/pclntab_read.h"
 
 /* The largest seen yet, of a program of 800 MB, had 170 MiB. */
 #define MAX_SECTION ((size_t)256 << 20)
@@ -26,21 +28,56 @@ static const Elf64_Shdr *find_section(const struct elf_image *image)
 							 : NULL;
 }
 
+/* Words of moduledata since 1.18: bounds of what the table covers, and what it counts from. */
+enum { MODULE_MIN_PC = 20, MODULE_MAX_PC, MODULE_TEXT, MODULE_WORDS };
+
+/* The runtime does not start if its bounds are not those of the first function and the last. */
+static bool try_text(void *userdata, uint64_t address)
+{
+	struct go_binary *b = userdata;
+	struct pclntab table = b->table;
+	struct pclntab_function first, last;
+	uint64_t words[MODULE_WORDS];
+
+	if (table.n_functions == 0 ||
+	    !go_module_words(b->image, address, words, MODULE_WORDS, MODULE_WORDS))
+		return false;
+	table.text = words[MODULE_TEXT];
+	if (!table.text || !pclntab_function(&table, 0, &first) ||
+	    !pclntab_function(&table, table.n_functions - 1, &last) ||
+	    words[MODULE_MIN_PC] != first.start || words[MODULE_MAX_PC] <= last.start ||
+	    words[MODULE_MAX_PC] > last.end)
+		return false;
+	b->table.text = table.text;
+	return true;
+}
+
+/*
+ * Since 1.26 the table does not say what its addresses count from; the runtime does. That is not
+ * where .text begins if a linker of C has put its own code before Go's.
+ */
+static void find_text(struct go_binary *b)
+{
+	const Elf64_Shdr *text = elf_image_section(b->image, ".text");
+
+	if (!go_module_find(b->image, b->address, try_text, b) && text)
+		b->table.text = text->sh_addr;
+}
+
 static int find_table(struct go_binary *b, const Elf64_Shdr *section, size_t size)
 {
 	static const size_t step = 8; /* it is aligned to more */
-	const Elf64_Shdr *text = elf_image_section(b->image, ".text");
 	const uint8_t *data = b->data;
 
-	/* What the loader shall write: since 1.18 the beginning of text, before all addresses. */
+	/* What the loader shall write: from 1.18 on the beginning of text, before all addresses. */
 	go_relocations_apply(b->image, section->sh_addr, b->data, size / sizeof(uint64_t));
 	for (size_t at = 0; at + step <= size; at += step) {
 		if (!pclntab_looks_like(data + at) ||
 		    pclntab_read(data + at, size - at, &b->table) < 0)
 			continue;
 		b->address = section->sh_addr + at;
-		if (!b->table.text && text)
-			b->table.text = text->sh_addr;
+		if (!b->table.text && b->table.version >= GO_1_18)
+			find_text(b);
 		return 0;
 	}
 	return -EBADMSG;

@@ -3,10 +3,9 @@
  * A program written in Go: where in the file its function table is, where the code that the table
  * is about begins, and where the descriptions of inlined calls are.
  *
- * The last is known to the runtime only (moduledata in src/runtime/symtab.go, which has no version
- * and grows with each release). It is found by the pointer to the function table that it begins
- * with; which of its words is the one that is wanted is tried out: where it points to has to hold
- * together as descriptions of inlined calls.
+ * The last is known to the runtime only (go_module.h). Which of its words is the one that is wanted
+ * is tried out: where it points to has to hold together as descriptions of inlined calls.
+ * Since 1.26 it is only the runtime that knows where the code begins, too.
  *
  * Before 1.18 functions have the addresses of their own calls, and which of the layouts of that
  * time is theirs is tried out in the same way.

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the inlined calls of a Go program are described: see go_binary.h. */
-#include <stdlib.h>
-
 #include "base/cleanup.h"
 #include "elf/go_binary.h"
-#include "elf/go_relocations.h"
+#include "elf/go_module.h"
 #include "elf/pclntab_read.h"
 
-#define MAX_MODULES  8
 #define MODULE_WORDS 64 /* of moduledata that are looked at */
 #define FIRST_WORD   32 /* in no version is it before that */
-#define CHUNK_WORDS  8192
-#define MAX_SEARCHED ((uint64_t)64 << 20) /* bytes of data that are searched for moduledata */
 
 /* To believe in an address so many functions with inlined calls are tried, of so many at most. */
 #define TRIED_FUNCTIONS 32
@@ -29,14 +24,6 @@ static const struct go_call_layout layouts[] = {
 	{ GO_1_2, 1, 2, .size = 20, .name = 12, .parent_pc = 16 },	  /* 1.12 */
 	{ GO_1_2, 1, 2, .size = 16, .name = 12, .is_before_1_12 = true }, /* 1.9 */
 };
-
-static bool read_at(const struct go_binary *b, uint64_t address, void *buffer, size_t size)
-{
-	const Elf64_Phdr *p = elf_image_segment_at(b->image, address);
-
-	return p && size <= p->p_filesz - (address - p->p_vaddr) &&
-	       elf_image_read(b->image, buffer, size, p->p_offset + (address - p->p_vaddr)) == 0;
-}
 
 /* Behind the description: tables of values by number, then addresses or offsets by number. */
 bool go_binary_inlined_calls(const struct go_binary *b, const struct pclntab_description *d,
@@ -71,7 +58,8 @@ bool go_binary_inlined_call(const struct go_binary *b, uint64_t address, uint32_
 	struct go_inlined_call call = { .has_parent_pc = l->parent_pc > 0, .parent = -1 };
 	uint32_t words[MAX_DESCRIPTION / 4], name;
 
-	if (i > UINT16_MAX || !read_at(b, address + (uint64_t)i * l->size, words, l->size))
+	if (i > UINT16_MAX ||
+	    !go_module_read(b->image, address + (uint64_t)i * l->size, words, l->size))
 		return false;
 	name = words[l->name / 4];
 	if (l->start_line)
@@ -123,17 +111,14 @@ static bool holds_together(const struct go_binary *b)
 }
 
 /* moduledata of 1.20 has two words more before it than that of 1.18: these two first. */
-static bool try_module(struct go_binary *b, uint64_t address)
+static bool try_module(void *userdata, uint64_t address)
 {
+	struct go_binary *b = userdata;
 	static const size_t known[] = { 320 / 8, 304 / 8 };
-	uint64_t words[MODULE_WORDS] = {};
-	size_t n = MODULE_WORDS;
+	uint64_t words[MODULE_WORDS];
+	size_t n = go_module_words(b->image, address, words, FIRST_WORD + 1, MODULE_WORDS);
 
-	/* It may be the last thing in its segment. */
-	while (n > FIRST_WORD && !read_at(b, address, words, n * sizeof(*words)))
-		n--;
-	go_relocations_apply(b->image, address, words, n);
-	for (size_t i = 0; i < ARRAY_SIZE(known) + n - FIRST_WORD; i++) {
+	for (size_t i = 0; n > 0 && i < ARRAY_SIZE(known) + n - FIRST_WORD; i++) {
 		size_t k = i < ARRAY_SIZE(known) ? known[i] : i - ARRAY_SIZE(known) + FIRST_WORD;
 
 		if (k >= n || !words[k] || !elf_image_segment_at(b->image, words[k]))
@@ -146,47 +131,6 @@ static bool try_module(struct go_binary *b, uint64_t address)
 	return false;
 }
 
-/* Looks for words that hold the table's address in what the program may write to. */
-static bool search_segment(struct go_binary *b, const Elf64_Phdr *p)
-{
-	uint64_t size = MIN(p->p_filesz, MAX_SEARCHED) & ~7ULL, start = (8 - p->p_vaddr % 8) % 8;
-	_cleanup_free_ uint64_t *words = malloc(CHUNK_WORDS * sizeof(*words));
-	unsigned int modules = 0;
-
-	for (uint64_t at = start; words && at < size; at += CHUNK_WORDS * sizeof(*words)) {
-		size_t n = (size_t)MIN((size - at) / sizeof(*words), (uint64_t)CHUNK_WORDS);
-
-		if (elf_image_read(b->image, words, n * sizeof(*words), p->p_offset + at) < 0)
-			return false;
-		for (size_t i = 0; i < n; i++) {
-			if (words[i] != b->address)
-				continue;
-			if (try_module(b, p->p_vaddr + at + i * sizeof(*words)))
-				return true;
-			if (++modules == MAX_MODULES)
-				return false;
-		}
-	}
-	return false;
-}
-
-static bool find_module(struct go_binary *b)
-{
-	uint64_t written[MAX_MODULES];
-	size_t n = go_relocations_of(b->image, b->address, written, MAX_MODULES);
-
-	for (size_t i = 0; i < n; i++)
-		if (try_module(b, written[i]))
-			return true;
-	for (uint32_t i = 0; i < b->image->n_segments; i++) {
-		const Elf64_Phdr *p = &b->image->segments[i];
-
-		if (p->p_type == PT_LOAD && p->p_flags & PF_W && search_segment(b, p))
-			return true;
-	}
-	return false;
-}
-
 /* Which layout it is only trying tells, if the table has no number for it. */
 void go_binary_find_inlined_calls(struct go_binary *b)
 {
@@ -195,7 +139,9 @@ void go_binary_find_inlined_calls(struct go_binary *b)
 			continue;
 		b->calls = &layouts[i];
 		b->table.is_before_1_12 = b->calls->is_before_1_12;
-		if (b->table.version >= GO_1_18 ? find_module(b) : holds_together(b))
+		if (b->table.version >= GO_1_18
+			    ? go_module_find(b->image, b->address, try_module, b)
+			    : holds_together(b))
 			return;
 	}
 	b->calls = NULL;

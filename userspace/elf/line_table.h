@@ -4,8 +4,8 @@
  * of functions that the instruction is part of, innermost inlined one first, in one block of memory
  * without pointers. Whoever knows lines (DWARF, Go's pclntab) fills it through a builder.
  *
- * How it can be wrong: the strings are what a file says, any bytes; a chain may lack functions at
- * its outer end, because there is room for LINE_MAX_CHAIN only (counted).
+ * How it can be wrong: the strings are what a file says, any bytes; a chain may lack functions
+ * beside its outermost one, because there is room for LINE_MAX_CHAIN only.
  */
 #pragma once
 
@@ -13,7 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Functions of one chain; more are left out at the outer end. The same as SYMBOL_MAX_INLINED. */
+/*
+ * Functions of one chain; of more the outermost stays, and what is innermost. The same as
+ * SYMBOL_MAX_INLINED.
+ */
 #define LINE_MAX_CHAIN 32
 /* Longer names and paths are cut; bytes without the NUL. */
 #define LINE_MAX_STRING 4095

@@ -26,7 +26,8 @@ static int set_chain(const struct go_binary *go, uint64_t address, uint32_t i,
 	return n > 0 ? line_builder_set(b, i, frames, n) : 0;
 }
 
-int pclntab_lines(int fd, const uint64_t *addresses, uint32_t n, struct line_builder *b)
+int pclntab_lines(int fd, const uint64_t *addresses, uint32_t n, struct line_builder *b,
+		  bool *ret_is_go)
 {
 	_cleanup_(elf_image_done)
 	struct elf_image image = { .fd = -1 };
@@ -34,6 +35,7 @@ int pclntab_lines(int fd, const uint64_t *addresses, uint32_t n, struct line_bui
 	struct go_binary go = {};
 	int r = elf_image_open(fd, &image);
 
+	*ret_is_go = false;
 	if (r == 0)
 		r = go_binary_open(&image, &go);
 	if (r < 0)
@@ -44,5 +46,6 @@ int pclntab_lines(int fd, const uint64_t *addresses, uint32_t n, struct line_bui
 		if (r < 0)
 			return r;
 	}
+	*ret_is_go = true;
 	return 0;
 }

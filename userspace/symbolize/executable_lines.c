@@ -38,7 +38,7 @@ struct lines {
 	struct executable *executable; /* borrowed: it frees us before it goes */
 	struct line_store *store;      /* NULL = nothing is known */
 	size_t bytes;		       /* of the store, as they are counted in the set */
-	bool alt_missing;	       /* what is in the store may lack names for that */
+	bool file_missing;	       /* a debug file; what is in the store may lack something */
 	uint64_t quiet_until;	       /* ns; it has no lines, or could not be read */
 	uint64_t used;
 	struct address_list wanted; /* wait for a request */
@@ -73,7 +73,7 @@ static void drop_store(struct lines *l)
 {
 	l->set->bytes -= l->bytes;
 	l->bytes = 0;
-	l->alt_missing = false;
+	l->file_missing = false;
 	l->store = line_store_free(l->store);
 }
 
@@ -192,20 +192,23 @@ static void count(struct executable_lines_stats *stats, const struct line_outcom
 	stats->sections_compressed += o->stats.sections_compressed;
 }
 
-/* A file that arrived while it was on its way may be the one that it did without. */
+/*
+ * A file that arrived while it was on its way may be the one that it did without. Lines of Go are
+ * there without DWARF, of which only what is C in such a program has need.
+ */
 static void keep_end(struct lines *l, const struct question *q, const struct line_outcome *o)
 {
 	bool overtaken = q->arrivals != l->set->arrivals;
 
-	if (o->status == 0 && o->has_dwarf) {
+	if (o->status == 0 && (o->has_dwarf || o->is_go)) {
 		remember_nothing(l, q);
-		l->alt_missing |= o->alt_missing;
+		l->file_missing |= o->alt_missing || !o->has_dwarf;
 	} else if (!overtaken) {
 		l->quiet_until = clock_monotonic_ns() + l->set->options.retry_ns;
 		address_list_done(&l->wanted);
 	}
 	account(l);
-	if (l->alt_missing && overtaken)
+	if (l->file_missing && overtaken)
 		drop_store(l);
 }
 
@@ -370,7 +373,7 @@ void executable_lines_arrived(struct executable_lines_set *s)
 	s->arrivals++;
 	DL_FOREACH(s->list, l) {
 		l->quiet_until = 0;
-		if (l->alt_missing && !l->question)
+		if (l->file_missing && !l->question)
 			drop_store(l);
 	}
 }

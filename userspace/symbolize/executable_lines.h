@@ -69,8 +69,9 @@ size_t executable_lines_find(struct executable_lines_set *s, struct executable *
 bool executable_lines_are_settled(const struct executable *x, uint64_t address);
 
 /*
- * A debug file has arrived: executables that had no lines, or lacked the file that they share with
- * others, are looked at again. Which ones it belongs to only the parser process could tell.
+ * A debug file has arrived: executables that had no lines, or only Go's own, or lacked the file
+ * that they share with others, are looked at again. Which ones it belongs to only the parser
+ * process could tell.
  */
 void executable_lines_arrived(struct executable_lines_set *s);
 

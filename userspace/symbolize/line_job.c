@@ -158,6 +158,7 @@ int line_job_run(const int *fds, size_t n_fds, const void *args, size_t args_siz
 	struct job *j = &job;
 	_cleanup_(line_builder_freep)
 	struct line_builder *b = NULL;
+	bool is_go = false;
 	int r = read_question(j, fds, n_fds, args, args_size);
 
 	if (r == 0)
@@ -168,7 +169,8 @@ int line_job_run(const int *fds, size_t n_fds, const void *args, size_t args_siz
 	if (!b)
 		return -ENOMEM;
 	/* What Go's own table knows nobody knows better. */
-	r = pclntab_lines(fds[1], j->addresses, j->question.n_addresses, b);
+	r = pclntab_lines(fds[1], j->addresses, j->question.n_addresses, b, &is_go);
+	j->answer.is_go = is_go;
 	if (r == 0 && !are_all_known(j, b))
 		r = read_dwarf(j, fds[1], b);
 	return r < 0 ? r : pack(j, b, ret_data, ret_size);
@@ -179,6 +181,14 @@ static bool wanted_are_valid(const struct dwarf_wanted *w, uint32_t n)
 	for (uint32_t i = 0; i < n; i++)
 		if (!memchr(w[i].name, '\0', sizeof(w[i].name)) ||
 		    !memchr(w[i].directory, '\0', sizeof(w[i].directory)))
+			return false;
+	return true;
+}
+
+static bool incomplete_are_valid(const uint8_t *incomplete, uint32_t n, uint32_t n_wanted)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (incomplete[i] > n_wanted && incomplete[i] != DWARF_NOT_LISTED)
 			return false;
 	return true;
 }
@@ -202,7 +212,8 @@ int line_job_take(const void *data, size_t size, uint32_t n_addresses, struct li
 		return -EBADMSG;
 	g.wanted = (const void *)(bytes + wanted_at);
 	g.incomplete = (const uint8_t *)bytes + incomplete_at;
-	if (!wanted_are_valid(g.wanted, g.answer.n_wanted))
+	if (!wanted_are_valid(g.wanted, g.answer.n_wanted) ||
+	    !incomplete_are_valid(g.incomplete, n_addresses, g.answer.n_wanted))
 		return -EBADMSG;
 	r = line_table_open(data, g.answer.table_size, n_addresses, &g.table);
 	if (r < 0)

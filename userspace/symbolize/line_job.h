@@ -36,6 +36,7 @@ struct line_question {
 /* What comes with the chains. */
 struct line_answer {
 	_Alignas(8) struct debug_identity identity; /* of the executable */
+	uint32_t is_go;				    /* Go's own table knows lines */
 	uint32_t wants_debug_file; /* there is no DWARF, or only in a file that does not fit */
 	uint32_t wants_alt;
 	struct debug_alt_link alt;
@@ -52,7 +53,7 @@ int line_job_run(const int *fds, size_t n_fds, const void *args, size_t args_siz
 struct line_reading {
 	struct line_table table;
 	struct line_answer answer;
-	const uint8_t *incomplete; /* of each address: more is in a file that is wanted */
+	const uint8_t *incomplete; /* of each address, as of dwarf_lines() */
 	const struct dwarf_wanted *wanted;
 };
 

@@ -13,9 +13,13 @@
 #include "symbolize/dialogue.h"
 #include "worker/worker.h"
 
-/* Times that it is asked again; a hostile file could go on for ever. */
-#define MAX_ROUNDS 16U
-#define MAX_SPLIT  (WORKER_MAX_FDS - 4)
+/*
+ * Times that it is asked again; a hostile file could go on for ever. Each time for split DWARF the
+ * addresses of DWARF_MAX_WANTED files are told, those of files that do not fit one time later.
+ */
+#define MAX_ROUNDS	 16U
+#define MAX_SPLIT_ROUNDS 512U
+#define MAX_SPLIT	 (WORKER_MAX_FDS - 4)
 
 struct line_request {
 	struct dialogue dialogue; /* first */
@@ -28,6 +32,8 @@ struct line_request {
 	int fd, debug_fd, alt_fd;
 	int split[MAX_SPLIT];
 	uint32_t n_split;
+	uint64_t opened[DWARF_MAX_WANTED]; /* the units that were wanted of these files */
+	uint32_t n_opened;
 	uint32_t rounds;
 	bool package_tried;
 	struct line_outcome outcome; /* as far as it is known */
@@ -89,49 +95,70 @@ static int ask(struct dialogue *d)
 	return dialogue_ask(d, fds, n_fds, &question, sizeof(question));
 }
 
-static void add_split(struct line_request *q, const char *path)
+static bool add_split(struct line_request *q, const char *path)
 {
 	int fd = q->n_split < MAX_SPLIT ? debug_file_open(&q->search.search, path) : -1;
 
 	if (fd >= 0)
 		q->split[q->n_split++] = fd;
+	return fd >= 0;
 }
 
-/* The files are where the compiler left them, or in one package beside the executable. */
-static bool find_split(struct line_request *q, const struct line_reading *g)
+static bool find_package(struct line_request *q)
 {
 	char path[2 * PATH_MAX];
 
-	close_split(q);
-	if (!q->package_tried) {
-		q->package_tried = true;
-		snprintf(path, sizeof(path), "%s.dwp", q->search.search.path);
-		add_split(q, path);
-		if (q->n_split > 0)
+	if (q->package_tried)
+		return false;
+	q->package_tried = true;
+	snprintf(path, sizeof(path), "%s.dwp", q->search.search.path);
+	return add_split(q, path);
+}
+
+/* A file that was opened, and did not have the unit, is of another build. */
+static bool was_in_vain(const struct line_request *q, uint64_t id)
+{
+	for (uint32_t i = 0; i < q->n_opened; i++)
+		if (q->opened[i] == id)
 			return true;
-	}
+	return false;
+}
+
+/* Opens the files that are wanted, where the compiler left them; @ret_found[i] of each. */
+static void find_files(struct line_request *q, const struct line_reading *g, bool *ret_found)
+{
+	uint64_t opened[DWARF_MAX_WANTED] = {};
+	char path[2 * PATH_MAX];
+	uint32_t n = 0;
+
 	for (uint32_t i = 0; i < g->answer.n_wanted; i++) {
 		const struct dwarf_wanted *w = &g->wanted[i];
-		uint32_t before = q->n_split;
 
 		snprintf(path, sizeof(path), "%s%s%s", w->name[0] == '/' ? "" : w->directory,
 			 w->name[0] == '/' ? "" : "/", w->name);
-		add_split(q, path);
-		q->outcome.n_missing += q->n_split == before;
+		ret_found[i] = !was_in_vain(q, w->id) && add_split(q, path);
+		if (ret_found[i])
+			opened[n++] = w->id;
+		q->outcome.n_missing += !ret_found[i];
 	}
-	return q->n_split > 0;
+	memcpy(q->opened, opened, n * sizeof(*opened));
+	q->n_opened = n;
 }
 
-/* Tells the chains, but not those that @keep says may get better; these stay to be asked. */
-static void tell(struct line_request *q, const struct line_reading *g, bool keep)
+/*
+ * Tells the chains, but not those that may get better, which stay to be asked: their files were
+ * @found, or not even listed. NULL = all are told.
+ */
+static void tell(struct line_request *q, const struct line_reading *g, const bool *found)
 {
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < q->n; i++) {
 		struct line_frame frames[LINE_MAX_CHAIN];
+		uint8_t wanted = g->incomplete[i];
 		size_t n;
 
-		if (keep && g->incomplete[i]) {
+		if (found && wanted && (wanted == DWARF_NOT_LISTED || found[wanted - 1])) {
 			q->addresses[kept] = q->addresses[i];
 			q->numbers[kept++] = q->numbers[i];
 			continue;
@@ -143,6 +170,21 @@ static void tell(struct line_request *q, const struct line_reading *g, bool keep
 	q->n = kept;
 }
 
+/* Looks for files of split DWARF: in one package beside the executable, or each by itself. */
+static bool go_on_split(struct line_request *q, const struct line_reading *g)
+{
+	bool found[DWARF_MAX_WANTED] = {};
+	uint32_t before = q->n;
+
+	close_split(q);
+	if (find_package(q))
+		memset(found, true, sizeof(found));
+	else
+		find_files(q, g, found);
+	tell(q, g, found);
+	return q->n > 0 && (q->n_split > 0 || q->n < before);
+}
+
 /* Whether it is to be asked again. */
 static bool go_on(struct line_request *q, const struct line_reading *g)
 {
@@ -151,18 +193,18 @@ static bool go_on(struct line_request *q, const struct line_reading *g)
 	if (g->answer.wants_debug_file && may &&
 	    debug_search_next(&q->search, &g->answer.identity, &q->debug_fd))
 		return true;
+	q->outcome.is_go |= g->answer.is_go != 0;
 	q->outcome.has_dwarf |= !g->answer.wants_debug_file;
 	if (g->answer.wants_alt && may &&
 	    debug_search_next_alt(&q->search, &g->answer.alt, &q->alt_fd))
 		return true;
 	q->outcome.alt_missing = g->answer.wants_alt;
-	if (q->rounds == 1 || q->n_split == 0)
+	if (!q->package_tried)
 		q->outcome.stats = g->answer.stats;
-	if (g->answer.n_wanted > 0 && may && find_split(q, g)) {
-		tell(q, g, true);
-		return q->n > 0;
-	}
-	tell(q, g, false);
+	if (g->answer.n_wanted > 0 && q->rounds < MAX_SPLIT_ROUNDS)
+		return go_on_split(q, g);
+	q->outcome.n_missing += g->answer.n_wanted;
+	tell(q, g, NULL);
 	return false;
 }
 

@@ -24,9 +24,10 @@ struct line_reader {
 /* How a question ended. */
 struct line_outcome {
 	int status;	    /* 0 or -errno, as of worker_submit() */
+	bool is_go;	    /* it has Go's own table of lines */
 	bool has_dwarf;	    /* there was a file with DWARF */
 	bool alt_missing;   /* but not the one that it shares with others */
-	uint32_t n_missing; /* files of split DWARF that were not found */
+	uint32_t n_missing; /* files of split DWARF that were not found, or do not fit */
 	struct dwarf_lines_stats stats;
 };
 

@@ -120,32 +120,63 @@ static struct cached_name get(struct name_cache *c, const char *text, size_t siz
 	return (struct cached_name){ e->name, e->system_name };
 }
 
+/* Not isalpha(): it asks the locale. */
+static bool is_version_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+/*
+ * Where a version begins that ends the name, as in "stat@GLIBC_2.33" and "stat@@GLIBC_2.33" of a
+ * .symtab; else the end. The name of a stub ("free@plt") is whole.
+ */
+static size_t version_at(const char *symbol, size_t size)
+{
+	const char *version = memrchr(symbol, '@', size);
+	size_t at;
+
+	if (!version || strcmp(version, "@plt") == 0 || !is_version_letter(version[1]))
+		return size;
+	for (const char *c = version + 1; c < symbol + size; c++)
+		if (!is_version_letter(*c) && !(*c >= '0' && *c <= '9') && !strchr(".-+", *c))
+			return size;
+	at = (size_t)(version - symbol);
+	if (at > 0 && symbol[at - 1] == '@')
+		at--;
+	return at > 0 ? at : size;
+}
+
 struct cached_name name_cache_symbol(struct name_cache *c, const char *symbol)
 {
 	const struct entry *recent = find_recent(c, symbol);
-	const char *version;
 	size_t size;
 
 	if (recent)
 		return (struct cached_name){ recent->name, recent->system_name };
 	size = strnlen(symbol, NAME_CACHE_NAME_MAX);
-	version = memchr(symbol, '@', size);
-
-	/* "stat@GLIBC_2.33" in a .symtab; a mangled name keeps it, to be found in its file again.
-	 */
-	if (version && version > symbol && strncmp(symbol, "_Z", 2) != 0 &&
-	    strcmp(version, "@plt") != 0)
-		size = (size_t)(version - symbol);
+	/* A mangled name keeps it, to be found in its file again. */
+	if (strncmp(symbol, "_Z", 2) != 0)
+		size = version_at(symbol, size);
 	return get(c, symbol, size, true);
 }
 
-struct cached_name name_cache_text(struct name_cache *c, const char *text)
+static struct cached_name get_whole(struct name_cache *c, const char *text, bool mangled)
 {
 	const struct entry *recent = find_recent(c, text);
 
 	if (recent)
 		return (struct cached_name){ recent->name, recent->system_name };
-	return get(c, text, strnlen(text, NAME_CACHE_NAME_MAX), false);
+	return get(c, text, strnlen(text, NAME_CACHE_NAME_MAX), mangled);
+}
+
+struct cached_name name_cache_jit(struct name_cache *c, const char *name)
+{
+	return get_whole(c, name, true);
+}
+
+struct cached_name name_cache_text(struct name_cache *c, const char *text)
+{
+	return get_whole(c, text, false);
 }
 
 size_t name_cache_memory(const struct name_cache *c)

@@ -28,10 +28,12 @@ struct name_cache *name_cache_free(struct name_cache *c);
 void name_cache_clear(struct name_cache *c);
 
 /*
- * The names for a symbol as its symbol table calls it: any bytes, NUL-terminated. When memory runs
- * out the name says so.
+ * The names for a symbol as its symbol table calls it: any bytes, NUL-terminated. The version that
+ * may end it ("stat@GLIBC_2.33") is left out. When memory runs out the name says so.
  */
 struct cached_name name_cache_symbol(struct name_cache *c, const char *symbol);
+/* The same for code that a process has made and named; there an @ is part of the name. */
+struct cached_name name_cache_jit(struct name_cache *c, const char *name);
 /* A name that was made up by us and is only cleaned. */
 struct cached_name name_cache_text(struct name_cache *c, const char *text);
 

@@ -170,7 +170,8 @@ size_t symbolizer_frame(struct symbolizer *s, const struct frame *frame, struct 
 				   lines[i].name[0] ? name_cache_symbol(s->cache, lines[i].name)
 						    : name_cache_text(s->cache, "[inlined]"));
 	if (symbol) {
-		names = name_cache_symbol(s->cache, symbol);
+		names = frame->kind == FRAME_ADDRESS ? name_cache_jit(s->cache, symbol)
+						     : name_cache_symbol(s->cache, symbol);
 	} else {
 		reason = why(s, frame, process);
 		names = make_up(s, frame, reason);

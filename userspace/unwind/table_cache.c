@@ -14,7 +14,7 @@
 #include <zlib.h>
 
 #define CACHE_MAGIC   0x636e7577 /* "uwnc" */
-#define CACHE_VERSION 3 /* of what the builder puts into tables, too: raise it for either */
+#define CACHE_VERSION 4 /* of what the builder puts into tables, too: raise it for either */
 #define SUFFIX	      ".unwind"
 #define TEMPORARY     ".unwind.new"
 #define NAME_LEN      (2 * ELF_BUILD_ID_MAX + 64)
