@@ -226,6 +226,9 @@ static int allow_few(scmp_filter_ctx filter)
 
 static int refuse_some(scmp_filter_ctx filter)
 {
+	const struct scmp_arg_cmp to_others = { .arg = 0,
+						.op = SCMP_CMP_NE,
+						.datum_a = (scmp_datum_t)getpid() };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(refused); i++)
@@ -237,8 +240,8 @@ static int refuse_some(scmp_filter_ctx filter)
 					   refused_when[i].call, 1, &refused_when[i].when);
 	/* To itself, as abort() does. */
 	if (r == 0)
-		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
-				     SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid()));
+		r = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
+					   &to_others);
 	return r;
 }
 
