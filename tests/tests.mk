@@ -72,7 +72,7 @@ test-build:
 	@$(MAKE) --no-print-directory -j$(JOBS) $(CLANG_ASAN) unit-programs fuzz-programs
 
 # What sanitizers would keep from working: the sandbox of the parser, single steps, BPF's own stacks.
-PLAIN_TESTS := $(addprefix $(BUILD)/tests/unit/,test_worker test_symbol_job test_jit_file test_table_job test_unwind_singlestep test_collector test_collector_waits test_bpf_unwind)
+PLAIN_TESTS := $(addprefix $(BUILD)/tests/unit/,test_worker test_worker_network test_symbol_job test_jit_file test_table_job test_unwind_singlestep test_collector test_collector_waits test_bpf_unwind)
 
 # The groups of tests/run. A time limit is for what hangs: many times what it takes on a machine that
 # does nothing else.
