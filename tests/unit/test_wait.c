@@ -85,6 +85,7 @@ static void system_calls_have_reasons(void **state)
 		{ { .system_call = 426, .flags = ABI_WAIT_IOWAIT }, WAIT_poll, 0 }, /* io_uring */
 		{ { .system_call = 425 }, WAIT_poll, 0 }, /* a thread of io_uring */
 		{ { .system_call = SYS_clock_nanosleep }, WAIT_sleep, 0 },
+		{ { .system_call = SYS_restart_syscall }, WAIT_sleep, 0 },
 		{ { .system_call = SYS_wait4 }, WAIT_child, 0 },
 		{ { .system_call = SYS_rt_sigtimedwait }, WAIT_signal, 0 },
 		{ { .system_call = SYS_semop }, WAIT_sync, WAIT_LOCK_semaphore },

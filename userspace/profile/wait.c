@@ -215,6 +215,9 @@ static enum wait_reason reason_of_call(const struct abi_wait *a)
 		return WAIT_disk;
 	case SYSTEM_CALL_nanosleep:
 	case SYSTEM_CALL_clock_nanosleep:
+	/* What a stop has interrupted and goes on: a sleep, a poll or a futex with a time limit,
+	 * mostly of who has nothing to do. Which of them it is, it does not say. */
+	case SYSTEM_CALL_restart_syscall:
 		return WAIT_sleep;
 	case SYSTEM_CALL_wait4:
 	case SYSTEM_CALL_waitid:
