@@ -199,7 +199,10 @@ def woken_without_a_cpu():
     with concurrent.futures.ThreadPoolExecutor() as pool:
         fetched = pool.submit(running.profile, BLOCK, pid=reader.pid, seconds=1)
         time.sleep(0.8)
-        os.sched_setscheduler(hog.pid, os.SCHED_FIFO, os.sched_param(1))
+        try:
+            os.sched_setscheduler(hog.pid, os.SCHED_FIFO, os.sched_param(1))
+        except PermissionError:
+            skip("real time is not allowed here")
         waited = time.monotonic() - begin
         os.write(into, b"x")
         delta = fetched.result()

@@ -345,7 +345,7 @@ static void test_chain(void **state)
 	struct collector_state after;
 	struct cost shallow, deep;
 	static struct fixture f; /* large, and not to be a part of the stack */
-	int stats;
+	int stats, rounds = 0;
 
 	(void)state;
 	needs_bpf();
@@ -359,13 +359,16 @@ static void test_chain(void **state)
 	assert_int_equal(f.stream.samples, 0);
 	expect_chain(&f.stream);
 
-	learn_files(&f);
 	stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
-	shallow = measure(&f, true);
-	deep = measure(&f, false);
+	/* A file that is seldom met may be met for the first time while this is measured. */
+	do {
+		learn_files(&f);
+		shallow = measure(&f, true);
+		deep = measure(&f, false);
+	} while (f.stream.slices * 100 > f.stream.samples && ++rounds < 5);
 	collector_get_state(f.collector, &after);
 	report(&f, "with all rules");
-	/* A stack outside of the chain may have met a file for the first time. */
+	/* Outside of the chain, a few. */
 	assert_in_range(f.stream.slices * 100, 0, f.stream.samples);
 	expect_chain(&f.stream);
 	if (deep.ns > 0 && deep.frames > shallow.frames)
