@@ -224,6 +224,7 @@ def stuck_before_profd_came():
     with Daemon(sample_frequency=19) as late:
         ready = time.monotonic()
         time.sleep(2)
+        wait_until(lambda: late.metrics()["profd_unwind_tables_waiting"] == 0, "tables", 60)
         least = time.monotonic() - ready
         samples = fetch(late, BLOCK, workload.pid, reason="all").samples
         most = time.monotonic() - late.started_at
