@@ -64,3 +64,9 @@ static inline void closedirp(DIR **d)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b)     ((a) < (b) ? (a) : (b))
 #define MAX(a, b)     ((a) > (b) ? (a) : (b))
+
+/* To what records and blocks of 8-byte words are padded. */
+static inline size_t round_up_8(size_t n)
+{
+	return (n + 7) & ~(size_t)7;
+}

@@ -122,14 +122,9 @@ static int reserve(struct stream *s, size_t size)
 	return 0;
 }
 
-static size_t padded(size_t size)
-{
-	return (size + 7) & ~(size_t)7;
-}
-
 static int put(struct stream *s, enum source source, uint64_t time, const void *record, size_t size)
 {
-	if (reserve(s, padded(size)) < 0) {
+	if (reserve(s, round_up_8(size)) < 0) {
 		s->stats.dropped_memory++;
 		return -ENOMEM;
 	}
@@ -141,7 +136,7 @@ static int put(struct stream *s, enum source source, uint64_t time, const void *
 		.size = (uint32_t)size,
 		.source = source,
 	};
-	s->used += padded(size);
+	s->used += round_up_8(size);
 	if (time < s->handled_time)
 		s->stats.out_of_order++;
 	return 0;
@@ -287,7 +282,7 @@ static void compact(struct stream *s, size_t first)
 	s->n_sorted = s->n_items;
 	memmove(s->items, s->items + first, s->n_items * sizeof(*s->items));
 	for (size_t i = 0; i < s->n_items; i++)
-		left += padded(s->items[i].size);
+		left += round_up_8(s->items[i].size);
 	s->needed.moved = MAX(s->needed.moved, left);
 	if (!reserve_other(s, left))
 		return;
@@ -296,7 +291,7 @@ static void compact(struct stream *s, size_t first)
 
 		memcpy(s->other + used, s->buffer + item->offset, item->size);
 		item->offset = used;
-		used += padded(item->size);
+		used += round_up_8(item->size);
 	}
 	if (used)
 		memcpy(s->buffer, s->other, used);

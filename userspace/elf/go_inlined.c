@@ -37,7 +37,7 @@ bool go_binary_inlined_calls(const struct go_binary *b, const struct pclntab_des
 	if (b->calls->funcdata >= d->n_funcdata || b->calls->pcdata >= d->n_pcdata)
 		return false;
 	if (!relative)
-		at = (at + 7) & ~7ULL;
+		at = round_up_8(at);
 	cursor_skip(&c, at);
 	cursor_skip(&c, (relative ? 4ULL : 8ULL) * b->calls->funcdata);
 	word = relative ? cursor_u32(&c) : cursor_u64(&c);

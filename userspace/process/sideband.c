@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+
 /* The head and the tail that every record has; sizes are multiples of 8. */
 #define HEADER_SIZE    sizeof(struct perf_event_header)
 #define TAIL_SIZE      16 /* { u32 pid, tid; u64 time; }, see SIDEBAND_SAMPLE_TYPE */
@@ -180,7 +182,7 @@ static size_t tail_of(const char *record, size_t size, const struct sideband_eve
 	if (e->type != SIDEBAND_KSYMBOL)
 		return size - TAIL_SIZE;
 	end = (size_t)(e->name - record) + strlen(e->name) + 1;
-	return (end + 7) & ~(size_t)7;
+	return round_up_8(end);
 }
 
 int sideband_parse(const void *record, size_t size, struct sideband_event *ret)

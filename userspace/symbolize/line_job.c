@@ -107,11 +107,6 @@ static int read_dwarf(struct job *j, int executable, struct line_builder *b)
 			   j->incomplete, &j->answer.stats);
 }
 
-static size_t padded(size_t size)
-{
-	return (size + 7) & ~(size_t)7;
-}
-
 static int pack(struct job *j, const struct line_builder *b, void **ret_data, size_t *ret_size)
 {
 	_cleanup_free_ void *block = NULL;
@@ -126,16 +121,16 @@ static int pack(struct job *j, const struct line_builder *b, void **ret_data, si
 		return -EFBIG;
 	j->answer.n_wanted = j->wants->n;
 	j->answer.table_size = (uint32_t)block_size;
-	size = padded(block_size) + wanted + padded(n) + sizeof(j->answer);
+	size = round_up_8(block_size) + wanted + round_up_8(n) + sizeof(j->answer);
 	data = at = calloc(1, size);
 	if (!data)
 		return -ENOMEM;
 	memcpy(at, block, block_size);
-	at += padded(block_size);
+	at += round_up_8(block_size);
 	memcpy(at, j->wants->list, wanted);
 	at += wanted;
 	memcpy(at, j->incomplete, n);
-	at += padded(n);
+	at += round_up_8(n);
 	memcpy(at, &j->answer, sizeof(j->answer));
 	*ret_data = data;
 	*ret_size = size;
@@ -206,9 +201,9 @@ int line_job_take(const void *data, size_t size, uint32_t n_addresses, struct li
 	if (g.answer.n_wanted > DWARF_MAX_WANTED || !debug_identity_is_valid(&g.answer.identity) ||
 	    (g.answer.wants_alt && !debug_alt_link_is_valid(&g.answer.alt)))
 		return -EBADMSG;
-	wanted_at = padded(g.answer.table_size);
+	wanted_at = round_up_8(g.answer.table_size);
 	incomplete_at = wanted_at + g.answer.n_wanted * sizeof(struct dwarf_wanted);
-	if (size != incomplete_at + padded(n_addresses) + sizeof(g.answer))
+	if (size != incomplete_at + round_up_8(n_addresses) + sizeof(g.answer))
 		return -EBADMSG;
 	g.wanted = (const void *)(bytes + wanted_at);
 	g.incomplete = (const uint8_t *)bytes + incomplete_at;

@@ -6,20 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t align8(size_t n)
-{
-	return (n + 7) & ~(size_t)7;
-}
-
 int unwind_table_make(const struct unwind_rule *rules, uint32_t n_rules,
 		      const struct unwind_page *pages, uint32_t first_page, uint32_t n_pages,
 		      const struct unwind_row *rows, uint32_t n_rows,
 		      const struct unwind_table_stats *stats, struct unwind_table **ret)
 {
-	size_t rules_at = align8(sizeof(struct unwind_table));
+	size_t rules_at = round_up_8(sizeof(struct unwind_table));
 	size_t pages_at = rules_at + n_rules * sizeof(*rules);
 	size_t rows_at = pages_at + n_pages * sizeof(*pages);
-	size_t size = align8(rows_at + n_rows * sizeof(*rows));
+	size_t size = round_up_8(rows_at + n_rows * sizeof(*rows));
 	struct unwind_table *t;
 
 	if (size > UINT32_MAX)
