@@ -26,17 +26,20 @@ struct receiver {
 	size_t memory;			/* what of it is ours */
 };
 
-static void account(struct receiver *r, size_t memory)
-{
-	if (!r->budget)
-		return;
-	r->budget->used += memory - r->memory;
-	r->memory = memory;
-}
-
 static size_t memory_of(const struct receiver *r)
 {
 	return sizeof(*r) + window_memory(r->window) + (r->ongoing ? intern_memory(r->ongoing) : 0);
+}
+
+/* After each sample; those of the continuous window have no budget. */
+static void account(struct receiver *r)
+{
+	size_t before = r->memory;
+
+	if (!r->budget)
+		return;
+	r->memory = memory_of(r);
+	r->budget->used += r->memory - before;
 }
 
 static bool has_room(const struct receiver *r)
@@ -50,7 +53,8 @@ struct receiver *receiver_free(struct receiver *r)
 {
 	if (!r)
 		return NULL;
-	account(r, 0);
+	if (r->budget)
+		r->budget->used -= r->memory;
 	selection_done(&r->selection);
 	intern_free(r->ongoing);
 	window_free(r->window);
@@ -75,7 +79,7 @@ struct receiver *receiver_new(const struct receiver_options *o)
 	if (!r->window)
 		return receiver_free(r);
 	r->budget = o->budget;
-	account(r, memory_of(r));
+	account(r);
 	return r;
 }
 
@@ -155,7 +159,7 @@ int receiver_add(struct receiver *r, const struct sample *part, bool from_slice)
 	struct quality *q = window_quality(r->window, part->kind);
 	int error = has_room(r) ? window_add(r->window, part) : -ENOSPC;
 
-	account(r, memory_of(r));
+	account(r);
 	if (error < 0) {
 		q->samples_attempted++;
 		q->samples_lost++;
