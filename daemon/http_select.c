@@ -80,45 +80,30 @@ static struct narrowing find_own(const struct http_request *r, const struct sele
 	return n;
 }
 
-bool http_select_own(const struct http_request *r, struct selection *s)
+/*
+ * From what was asked for to the client's own processes among them. -E2BIG if they are too many,
+ * -ESRCH if there are none.
+ */
+static int narrow(const struct http_request *r, enum http_select_time time, struct selection *s)
 {
 	struct narrowing n;
 
 	if (r->access.everything)
-		return true;
+		return 0;
 	n = find_own(r, s);
-	if (n.too_many || n.own.n_pids == 0)
-		return false;
+	if (n.too_many)
+		return -E2BIG;
+	if (n.own.n_pids == 0)
+		return -ESRCH;
+	n.own.of_programs = time == HTTP_SELECT_PAST;
 	selection_done(s);
 	*s = n.own;
-	s->of_programs = true;
-	return true;
+	return 0;
 }
 
-/* From what was asked for to the client's own processes among them. False: answered. */
-static bool narrow(struct http_request *r, struct selection *s)
+bool http_select_own(const struct http_request *r, struct selection *s)
 {
-	struct narrowing n;
-
-	if (r->access.everything)
-		return true;
-	n = find_own(r, s);
-	if (n.too_many) {
-		http_error(r, MHD_HTTP_FORBIDDEN,
-			   "more than %d of your processes match; select some by pid, or ask as "
-			   "root or as a member of group " ACCESS_GROUP,
-			   SELECTION_MAX_PIDS);
-		return false;
-	}
-	if (n.own.n_pids == 0) {
-		http_error(r, MHD_HTTP_FORBIDDEN,
-			   "none of your processes matches; to see those of others, be root or in "
-			   "group " ACCESS_GROUP);
-		return false;
-	}
-	selection_done(s);
-	*s = n.own;
-	return true;
+	return narrow(r, HTTP_SELECT_PAST, s) == 0;
 }
 
 static int is_entry_of(const struct window_entry *e, void *userdata)
@@ -173,13 +158,23 @@ bool http_select(struct http_request *r, const char *query, enum http_select_tim
 		http_error(r, MHD_HTTP_NOT_FOUND, "no process matches %s", what);
 		return false;
 	}
-	if (!narrow(r, &s)) {
-		selection_done(&s);
-		return false;
+	switch (narrow(r, time, &s)) {
+	case 0:
+		*ret = s;
+		return true;
+	case -E2BIG:
+		http_error(r, MHD_HTTP_FORBIDDEN,
+			   "more than %d of your processes match; select some by pid, or ask as "
+			   "root or as a member of group " ACCESS_GROUP,
+			   SELECTION_MAX_PIDS);
+		break;
+	default:
+		http_error(r, MHD_HTTP_FORBIDDEN,
+			   "none of your processes matches; to see those of others, be root or in "
+			   "group " ACCESS_GROUP);
 	}
-	s.of_programs = time == HTTP_SELECT_PAST && !r->access.everything;
-	*ret = s;
-	return true;
+	selection_done(&s);
+	return false;
 }
 
 struct examination {
