@@ -180,13 +180,13 @@ static inline struct executable *announce(struct world *w, uint32_t id, const ch
 	return executable_table_get(w->table, id);
 }
 
-/* The side-band tells of a mapping of process 50. */
-static inline void tell_mapping(struct world *w, const char *path, uint8_t id)
+/* The side-band tells of a mapping of a process; @id 0: without build id. */
+static inline void tell_mapping_of(struct world *w, uint32_t pid, const char *path, uint8_t id)
 {
 	struct sideband_event e = {
 		.type = SIDEBAND_MMAP,
-		.pid = 50,
-		.tid = 50,
+		.pid = pid,
+		.tid = pid,
 		.address = START,
 		.size = END - START,
 		.build_id_size = id ? 20 : 0,
@@ -195,6 +195,11 @@ static inline void tell_mapping(struct world *w, const char *path, uint8_t id)
 	};
 
 	assert_int_equal(process_table_apply(w->processes, &e), 0);
+}
+
+static inline void tell_mapping(struct world *w, const char *path, uint8_t id)
+{
+	tell_mapping_of(w, 50, path, id);
 }
 
 static inline struct executable_table_stats stats(const struct world *w)

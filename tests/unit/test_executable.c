@@ -297,22 +297,10 @@ static void test_root_of_ancestor(void **state)
 /* Another process, 51, maps the file at @path, which is "hidden" in truth. */
 static void map_elsewhere(struct world *w, const char *path, uint8_t id)
 {
-	struct sideband_event e = {
-		.type = SIDEBAND_MMAP,
-		.pid = 51,
-		.tid = 51,
-		.address = START,
-		.size = END - START,
-		.build_id_size = id ? 20 : 0,
-		.build_id = { id, 1, 2 },
-		.name = path,
-	};
-
 	make_directory(w, "proc/51");
 	make_directory(w, "proc/51/map_files");
-	unlink(at(w, "proc/51/map_files/401000-402000"));
 	assert_int_equal(symlink(at(w, "hidden"), at(w, "proc/51/map_files/401000-402000")), 0);
-	assert_int_equal(process_table_apply(w->processes, &e), 0);
+	tell_mapping_of(w, 51, path, id);
 }
 
 /* Its process is gone, another one with the same file is there. */
